@@ -1,0 +1,238 @@
+"""The bundle: the directory that `export` writes and everything downstream reads (docs/bundle.md).
+
+manifest.json           what it is: versions, dimensions, quantization, rate, NMSE, SHA-256 of every other file
+encoder.tflite          full-int8 EncNet, what TFLite Micro runs
+decoder.tflite          float32 decoder, indices → x_hat
+tables.npz              the integer tables: what the NumPy reference runs and the C text prints
+c/                      the same tables as C text, and the flatbuffer as a C array
+vectors.npz             golden vectors
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from qcskit.codec import integer
+from qcskit.codec.config import Table
+from qcskit.codec.errors import QcsError
+from qcskit.codec.packing import Packing
+
+SCHEMA_VERSION = 1
+
+
+class Grid(Table):
+    """An affine int8 grid: real = scale · (q − zero_point)."""
+
+    scale: float
+    zero_point: int
+
+
+class Adc(Table):
+    """What one ADC count means: measurement = (count − offset_counts) · scale."""
+
+    scale: float
+    offset_counts: int
+
+
+class SignalFacts(Table):
+    """The source model the codec was trained for."""
+
+    n: int
+    m: int
+    s: int
+    noise_variance: float
+    matrix: str
+
+
+class NmseFacts(Table):
+    """NMSE in dB on `frames` fresh vectors; None where it was not measured."""
+
+    frames: int
+    float_db: float | None = None
+    int8_db: float | None = None
+
+
+class Manifest(Table):
+    """Contents of manifest.json."""
+
+    schema_version: Literal[1] = 1
+    tables_version: int = integer.TABLES_VERSION
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    codec: Literal["deepqcs", "coded"] = "deepqcs"
+    model_id: str = Field(pattern=r"^[0-9a-f]{16}$")
+    inputs: int
+    outputs: int
+    levels: int
+    widths: list[int]
+    packed_bytes: int
+    packed_bits: int
+    rate_bits: float
+    signal: SignalFacts
+    input_grid: Grid
+    adc: Adc
+    thresholds: list[float]
+    quantizer_levels: list[float]
+    arena_bytes: int | None = None
+    nmse: NmseFacts
+    training: dict[str, float | int | str | None]
+    history: dict[str, list[float]] = Field(default_factory=dict)
+    tools: dict[str, str]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose hashes and versions were checked when it was read."""
+
+    path: Path
+    manifest: Manifest
+
+    @cached_property
+    def tables(self) -> integer.EncoderTables:
+        """Integer tables of the encoder; their hash must be the manifest's model id."""
+        tables = integer.from_arrays(_read_npz(self.path / "tables.npz"))
+        if tables.model_id != self.manifest.model_id:
+            raise QcsError(f"bundle '{self.path}': tables.npz is of model {tables.model_id}, manifest.json of "
+                           f"{self.manifest.model_id}; run 'qcskit export' again")  # fmt: skip
+        return tables
+
+    @cached_property
+    def vectors(self) -> dict[str, NDArray[np.generic]]:
+        """Golden vectors: y, counts, input, output, index, packed, x, x_hat."""
+        return _read_npz(self.path / "vectors.npz")
+
+    @property
+    def packing(self) -> Packing:
+        """How indices become bytes."""
+        return Packing(self.manifest.outputs, self.manifest.levels)
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file that the manifest lists. Raises QcsError if it lists no such file."""
+        if name not in self.manifest.files:
+            raise QcsError(f"bundle '{self.path}' holds no {name}; run 'qcskit export' again")
+        return self.path / name
+
+    def quantize_input(self, y: NDArray[np.floating]) -> NDArray[np.int8]:
+        """Return the int8 network input nearest to measurements y (frames, M); saturates."""
+        grid = self.manifest.input_grid
+        y = np.asarray(y, np.float64)
+        if y.ndim != 2 or y.shape[1] != self.manifest.inputs:
+            raise QcsError(f"measurements have shape {y.shape}, expected (frames, {self.manifest.inputs})")
+        if not np.isfinite(y).all():
+            frame = int(np.flatnonzero(~np.isfinite(y).all(axis=1))[0])
+            raise QcsError(f"measurement frame {frame} holds NaN or infinity")
+        return (np.rint(y / grid.scale) + grid.zero_point).clip(-128, 127).astype(np.int8)
+
+    def to_counts(self, y: NDArray[np.floating]) -> NDArray[np.int16]:
+        """Return the ADC counts that an ideal converter gives for measurements y (frames, M); saturates."""
+        adc = self.manifest.adc
+        return (np.rint(np.asarray(y) / adc.scale) + adc.offset_counts).clip(-32768, 32767).astype(np.int16)
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Open a bundle and verify schema, table version and the SHA-256 of every file.
+
+    Raises QcsError that names the file at fault and what to run.
+    """
+    path = Path(path)
+    again = "run 'qcskit export' again"
+    if not path.is_dir():
+        raise QcsError(f"bundle '{path}' does not exist; write one with 'qcskit export'")
+    try:
+        raw = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise QcsError(f"bundle '{path}' has no manifest.json: this is not a bundle; {again}") from None
+    except (OSError, ValueError) as error:
+        raise QcsError(f"bundle '{path}': manifest.json is not valid JSON ({error}); {again}") from None
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if version != SCHEMA_VERSION:
+        raise QcsError(f"bundle '{path}': schema version {version}, this qcskit reads {SCHEMA_VERSION}; {again}")
+    try:
+        manifest = Manifest.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise QcsError(f"bundle '{path}': manifest.json: {key}: {first['msg']}; {again}") from None
+    if manifest.tables_version != integer.TABLES_VERSION:
+        raise QcsError(f"bundle '{path}': table version {manifest.tables_version}, this qcskit reads "
+                       f"{integer.TABLES_VERSION}; {again}")  # fmt: skip
+    for name, digest in manifest.files.items():
+        file = path / name
+        if not file.is_file():
+            raise QcsError(f"bundle '{path}': {name} is missing; {again}")
+        if sha256(file.read_bytes()) != digest:
+            raise QcsError(f"bundle '{path}': {name} does not match manifest.json (sha256 differs); {again}")
+    return Bundle(path, manifest)
+
+
+def write_directory(path: Path, files: dict[str, bytes]) -> None:
+    """Write `files` (relative name → content) as directory `path`, replacing it in one rename; all or nothing.
+
+    Raises QcsError if `path` exists and is not a directory that holds a manifest.json (nothing else is replaced).
+    """
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and ((path / "manifest.json").is_file() or not any(path.iterdir()))):
+        raise QcsError(f"'{path}' exists and is not a bundle; choose another --out")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        staging.chmod(0o755)
+        for name, content in files.items():
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).write_bytes(content)
+        if path.exists():
+            shutil.rmtree(path)
+        staging.rename(path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def write_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Call `write(temporary path)` beside `path`, then rename it into place; nothing half-written stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = path.with_name(f".{path.name}.tmp")
+    try:
+        write(staging)
+        staging.replace(path)
+    finally:
+        staging.unlink(missing_ok=True)
+
+
+def npz_bytes(arrays: dict[str, NDArray[np.generic]]) -> bytes:
+    """Return a compressed .npz whose bytes depend on the arrays alone (no dates), names sorted."""
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(arrays):
+            member = BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, member.getvalue())
+    return out.getvalue()
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of `content` in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise QcsError(f"'{path}' is missing; run 'qcskit export' again") from None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise QcsError(f"'{path}' is not a readable .npz file ({error}); run 'qcskit export' again") from None

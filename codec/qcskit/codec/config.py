@@ -1,0 +1,103 @@
+"""One `qcs.toml`, one table per component, read into the frozen model that stands beside its user."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from qcskit.codec.errors import QcsError
+
+TABLES = ("signal", "train", "export", "simulate", "hil", "report", "sweep", "boards", "coded", "decode")
+"""Table names that a `qcs.toml` may hold; each is one component's."""
+
+
+class Table(BaseModel):
+    """Base of every configuration table: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+T = TypeVar("T", bound=Table)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return a hint that names the closest known word, or all of them.
+
+    >>> nearest("stesp", ["steps", "seed"])
+    "did you mean 'steps'?"
+    """
+    match = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"did you mean '{match[0]}'?" if match else f"known: {', '.join(known)}"
+
+
+def read_toml(path: Path | None) -> dict[str, Any]:
+    """Return the whole file as a dict, or {} for None; unknown table names are refused.
+
+    Raises QcsError if the file is missing, is not TOML, or has an unknown table.
+    """
+    if path is None:
+        return {}
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise QcsError(f"configuration '{path}' does not exist; write one or leave out --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise QcsError(f"configuration '{path}' cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise QcsError(f"configuration '{path}' is not valid TOML: {error}") from None
+    for name in data:
+        if name not in TABLES:
+            raise QcsError(f"configuration '{path}': unknown table [{name}]; {nearest(name, TABLES)}")
+    return data
+
+
+def parse_overrides(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Turn `table.key=value` strings into nested tables; a value is TOML, and a bare word is a string.
+
+    >>> parse_overrides(["train.steps=500", "signal.matrix=dct"])
+    {'train': {'steps': 500}, 'signal': {'matrix': 'dct'}}
+    """
+    tables: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        table, dot, name = key.strip().partition(".")
+        if not equals or not dot or not name:
+            raise QcsError(f"--set '{setting}': expected TABLE.KEY=VALUE, for example train.steps=5000")
+        if table not in TABLES:
+            raise QcsError(f"--set '{setting}': unknown table '{table}'; {nearest(table, TABLES)}")
+        try:
+            value = tomllib.loads(f"v = {text.strip()}")["v"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        tables.setdefault(table, {})[name] = value
+    return tables
+
+
+def load_table(model: type[T], name: str, path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> T:
+    """Read table `[name]` of the TOML file at `path` into `model`; `overrides` (key → value) win over the file.
+
+    Raises QcsError naming the file, the key and the nearest known key, or the rule that a value breaks.
+    """
+    values = read_toml(path).get(name, {})
+    if not isinstance(values, dict):
+        raise QcsError(f"configuration '{path}': [{name}] must be a table, not {type(values).__name__}")
+    values = {**values, **(overrides or {})}
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise QcsError(_explain(error, model, name, path)) from None
+
+
+def _explain(error: ValidationError, model: type[Table], name: str, path: Path | None) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    where = f"configuration '{path}'" if path else "configuration"
+    if first["type"] == "extra_forbidden":
+        return f"{where}: unknown key '{key}' in [{name}]; {nearest(key, list(model.model_fields))}"
+    reason = first["msg"].removeprefix("Value error, ")
+    place = f"[{name}] {key}" if key else f"[{name}]"
+    got = f" (got {first['input']!r})" if key else ""
+    return f"{where}: {place}: {reason}{got}"

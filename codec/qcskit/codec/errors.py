@@ -1,0 +1,13 @@
+"""Errors a user can act on: one line that says what was wrong, where, and what to do."""
+
+
+class QcsError(Exception):
+    """Wrong input or use; the command line prints the message without a traceback and exits with 2."""
+
+    exit_code = 2
+
+
+class CheckFailedError(QcsError):
+    """A comparison or a measurement did not hold; the command line exits with 1."""
+
+    exit_code = 1
