@@ -1,7 +1,7 @@
 /* qcskit: integer encoder of a quantized-compressed-sensing codec. Portable C11, integers only.
  *
- * An exported library holds constant tables (qcs_model_t, made by `qcskit export`) and this core. The caller owns all
- * memory; nothing is allocated. Typical use:
+ * An exported library holds constant tables (qcs_model_t, made by `qcskit export`) and this core.
+ * The caller owns all memory; nothing is allocated. Typical use:
  *
  *     #include "qcs_model_demo.h"
  *     static int8_t scratch[QCS_DEMO_SCRATCH_BYTES];
@@ -47,7 +47,8 @@ typedef struct {
   uint16_t inputs;  /* M */
   uint16_t outputs; /* K */
   uint16_t levels;  /* I, 2 .. 256 */
-  uint16_t widest;  /* largest layer input or output before the last layer; scratch is 2 * widest bytes */
+  uint16_t
+      widest; /* largest layer input or output before the last layer; scratch is 2 * widest bytes */
   uint16_t packed_bytes;
   uint8_t group_symbols; /* indices per packed group, see qcskit.codec.packing */
   uint8_t group_bits;    /* bits per full group */
