@@ -1,0 +1,119 @@
+"""One compiler call, remembered: the result is kept under a key of everything that went into it."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import platformdirs
+
+from qcskit.firmware.errors import FirmwareError, MissingToolError
+
+_SOURCE_SUFFIXES = {".c", ".h", ".S", ".ld", ".cc", ".cpp", ".ino"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of a compiler that makes one file.
+
+    output: file name of the result. compiler: program. package: the Debian package that brings it. purpose: words for
+    messages. sources: files to compile. include: directories searched for headers; every source-like file in them is
+    part of the key. flags come before the sources, tail (libraries) after them.
+    """
+
+    output: str
+    compiler: str
+    package: str
+    purpose: str
+    flags: tuple[str, ...]
+    sources: tuple[Path, ...]
+    include: tuple[Path, ...]
+    tail: tuple[str, ...] = ()
+    key_extra: str = ""
+
+
+def find_tool(tool: str, package: str, purpose: str) -> str:
+    """Return the path of a program. Raises MissingToolError that names its Debian package."""
+    path = shutil.which(tool)
+    if path is None:
+        raise MissingToolError(tool, package, purpose)
+    return path
+
+
+@cache
+def tool_version(path: str) -> str:
+    """Return the first line that `path --version` prints, '' if it prints none."""
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, errors="replace", check=False)
+    return (done.stdout or done.stderr).strip().partition("\n")[0]
+
+
+def compile_cached(job: Job, out_dir: Path | None = None) -> Path:
+    """Return the path of the job's result, compiled unless the cache holds it; copied to `out_dir` if given.
+
+    Safe when several processes build the same job: each builds in its own directory, the first rename wins.
+    Raises FirmwareError with the compiler's first error, MissingToolError if there is no compiler.
+    """
+    compiler = find_tool(job.compiler, job.package, job.purpose)
+    target = cache_dir() / _key(job, tool_version(compiler)) / job.output
+    if not target.is_file():
+        _compile(compiler, job, target)
+    if out_dir is None:
+        return target
+    out_dir.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy2(target, out_dir / job.output))
+
+
+def cache_dir() -> Path:
+    """Return where builds are kept; QCSKIT_CACHE overrides the platform's cache directory."""
+    base = os.environ.get("QCSKIT_CACHE") or platformdirs.user_cache_dir("qcskit")
+    return Path(base) / "builds"
+
+
+def _key(job: Job, version: str) -> str:
+    digest = hashlib.sha256(repr((job.output, job.compiler, version, job.tail, job.key_extra)).encode())
+    # Directories are told apart by order, not by name: the same sources elsewhere give the same key.
+    places = {str(place): f"@{i}" for i, place in enumerate(job.include)}
+    for flag in job.flags:
+        for place, alias in sorted(places.items(), key=lambda item: -len(item[0])):
+            flag = flag.replace(place, alias)
+        digest.update(flag.encode() + b"\0")
+    for path in _inputs(job):
+        digest.update(f"{path.name}:".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:40]
+
+
+def _inputs(job: Job) -> Iterable[Path]:
+    yield from job.sources
+    for place in job.include:
+        yield from sorted(p for p in place.iterdir() if p.suffix in _SOURCE_SUFFIXES and p.is_file())
+
+
+def _compile(compiler: str, job: Job, target: Path) -> None:
+    target.parent.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent.parent))
+    try:
+        command = [compiler, *job.flags, *(f"-I{place}" for place in job.include),
+                   *(str(path) for path in job.sources), "-o", str(staging / job.output), *job.tail]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode != 0:
+            raise FirmwareError(f"{job.compiler} failed ({job.purpose}): {_first_error(done.stderr)}")
+        (staging / "command.txt").write_text(" ".join(command) + "\n" + done.stderr, encoding="utf-8")
+        staging.chmod(0o755)
+        try:
+            staging.rename(target.parent)
+        except OSError:
+            if not target.is_file():  # not another process that was faster
+                raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _first_error(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    marked = [line for line in lines if "error" in line or "undefined reference" in line or "overflowed" in line]
+    return (marked or lines or ["no message"])[0]
