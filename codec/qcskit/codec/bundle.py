@@ -177,14 +177,14 @@ def read_bundle(path: Path) -> Bundle:
     return Bundle(path, manifest)
 
 
-def write_directory(path: Path, files: dict[str, bytes]) -> None:
+def write_directory(path: Path, files: dict[str, bytes], marker: str = "manifest.json") -> None:
     """Write `files` (relative name → content) as directory `path`, replacing it in one rename; all or nothing.
 
-    Raises QcsError if `path` exists and is not a directory that holds a manifest.json (nothing else is replaced).
+    Raises QcsError if `path` exists and is neither empty nor a directory that holds `marker`: nothing else is replaced.
     """
     path = Path(path)
-    if path.exists() and not (path.is_dir() and ((path / "manifest.json").is_file() or not any(path.iterdir()))):
-        raise QcsError(f"'{path}' exists and is not a bundle; choose another --out")
+    if path.exists() and not (path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))):
+        raise QcsError(f"'{path}' exists and holds no {marker}, so it is not replaced; choose another --out")
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:

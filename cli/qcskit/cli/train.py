@@ -1,0 +1,69 @@
+"""`qcskit train`: qcs.toml → run directory."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, console, error_console, load, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommand."""
+    app.command("train", help="Train EncNet, quantizer and DecNet; write a run directory.\n\n"
+                "Keys of [signal] and [train]: see 'qcskit train --keys'.")(train)  # fmt: skip
+
+
+def train(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run directory to write.")] = Path("runs/demo"),
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    levels: Annotated[int | None, typer.Option(help="Quantizer levels I per output.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed; the same seed gives the same model.")] = None,
+    keys: Annotated[bool, typer.Option("--keys", help="List every configuration key and exit.")] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a codec from `[signal]` and `[train]`."""
+    from qcskit.codec.signal import SignalConfig
+    from qcskit.training.config import TrainConfig
+
+    if keys:
+        from qcskit.cli.common import keys_help
+
+        console.print(keys_help(SignalConfig, "signal") + "\n\n" + keys_help(TrainConfig, "train"), highlight=False)
+        return
+    signal = load(SignalConfig, "signal", config, settings)
+    recipe = load(TrainConfig, "train", config, settings, levels=levels, steps=steps, seed=seed)
+    metrics = run_training(out, recipe, signal, quiet or json)
+    if json:
+        print_json({"run": str(out), **{k: metrics[k] for k in ("nmse_hard_db", "test_frames", "signal", "train")}})
+    elif not quiet:
+        table = Table(title="trained", show_header=False)
+        table.add_row("run", str(out))
+        table.add_row("NMSE, hard quantizer", f"{metrics['nmse_hard_db']:.2f} dB on {metrics['test_frames']:,} frames")
+        table.add_row("next", f"qcskit export {out}")
+        console.print(table)
+
+
+def run_training(out: Path, recipe: Any, signal: Any, quiet: bool) -> dict[str, Any]:
+    """Train with a progress bar that shows the live NMSE."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[live]}"),
+    )
+    with Progress(*columns, console=error_console, disable=quiet) as bar:
+        task = bar.add_task("train", total=recipe.steps, live="compiling")
+        from qcskit.training.run import train_run
+
+        def progress(step: int, soft_db: float, hard_db: float) -> None:
+            bar.update(task, completed=step, live=f"NMSE soft {soft_db:.2f} hard {hard_db:.2f} dB")
+
+        return train_run(out, recipe, signal, progress)

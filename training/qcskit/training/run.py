@@ -1,0 +1,93 @@
+"""A training run on disk: `run/` holds model.keras and metrics.json, which `export` reads."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from qcskit.codec.bundle import write_directory
+from qcskit.codec.errors import QcsError
+from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.training.config import TrainConfig
+
+RUN_VERSION = 1
+TEST_SEED_OFFSET = 2_000_003
+"""Test frames come from seed + this; never drawn in training or validation."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training: the Keras model and what is known about it."""
+
+    path: Path
+    model: Any
+    signal: SignalConfig
+    train: TrainConfig
+    metrics: dict[str, Any]
+
+
+def train_run(
+    path: Path, train: TrainConfig, signal: SignalConfig, progress: Callable[[int, float, float], None]
+) -> dict[str, Any]:
+    """Train, test on fresh frames, write the run directory `path` in one go, and return its metrics."""
+    keras, tf = _import_tensorflow()
+    from qcskit.training import loop, networks
+
+    if path.exists() and not (path / "metrics.json").is_file() and any(path.iterdir()):
+        raise QcsError(f"'{path}' exists and is not a training run; choose another --out")
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(train.seed)
+    model = networks.build_model(train, signal)
+    history = loop.train(model, train, signal, progress)
+    x, y = draw_frames(signal, train.test_frames, train.seed + TEST_SEED_OFFSET)
+    metrics = {
+        "run_version": RUN_VERSION,
+        "signal": signal.model_dump(),
+        "train": train.model_dump(mode="json"),
+        "nmse_hard_db": loop.hard_nmse_db(networks.parts(model), x, y),
+        "test_frames": train.test_frames,
+        "history": asdict(history),
+        "tools": {"tensorflow": tf.__version__, "keras": keras.__version__},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.keras"
+        model.save(file)
+        text = json.dumps(metrics, indent=1, allow_nan=False)
+        write_directory(path, {"model.keras": file.read_bytes(), "metrics.json": text.encode()}, "metrics.json")
+    return metrics
+
+
+def read_run(path: Path) -> Run:
+    """Open a run directory. Raises QcsError if it is missing, incomplete or of another version."""
+    again = "train one with 'qcskit train'"
+    if not path.is_dir():
+        raise QcsError(f"run '{path}' does not exist; {again}")
+    try:
+        metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise QcsError(f"run '{path}': metrics.json cannot be read ({error}); {again}") from None
+    if metrics.get("run_version") != RUN_VERSION:
+        raise QcsError(f"run '{path}' is of version {metrics.get('run_version')}, expected {RUN_VERSION}; {again}")
+    keras, _ = _import_tensorflow()
+    import qcskit.training.shq  # noqa: F401  (registers the layer)
+
+    try:
+        model = keras.saving.load_model(path / "model.keras", compile=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise QcsError(f"run '{path}': model.keras cannot be loaded ({error}); {again}") from None
+    signal, train = SignalConfig(**metrics["signal"]), TrainConfig(**metrics["train"])
+    return Run(path, model, signal, train, metrics)
+
+
+def _import_tensorflow() -> tuple[Any, Any]:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        import keras
+        import tensorflow as tf
+    except ImportError:
+        raise QcsError("training and export need TensorFlow; install it with: pip install 'qcskit[train]'") from None
+    return keras, tf
