@@ -155,10 +155,15 @@ def hidden_output(tables: EncoderTables, x: NDArray[np.int8]) -> NDArray[np.int8
     if x.ndim != 2 or x.shape[1] != tables.inputs or x.dtype != np.int8:
         raise QcsError(f"encoder input is {x.dtype} of shape {x.shape}, expected int8 (frames, {tables.inputs})")
     for layer in tables.hidden:
-        acc = matmul_exact(x, layer.weights) + layer.bias
-        grid = requantize(acc, layer.multiplier, layer.shift) + layer.zero_point
-        x = layer.activation[grid.clip(INT8_MIN, INT8_MAX) + 128]
+        x = dense(layer, x)
     return x
+
+
+def dense(layer: DenseTables, x: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return the int8 output (frames, outputs) of one hidden layer for its int8 input x (frames, inputs)."""
+    acc = matmul_exact(x, layer.weights) + layer.bias
+    grid = requantize(acc, layer.multiplier, layer.shift) + layer.zero_point
+    return layer.activation[grid.clip(INT8_MIN, INT8_MAX) + 128]
 
 
 def last_accumulator(tables: EncoderTables, x: NDArray[np.int8]) -> NDArray[np.int64]:
