@@ -4,8 +4,8 @@ Floating point is only a carrier of integers here. In float64 a hidden layer com
 
     r = Σ (w·m)·x + (b·m + 1/2 + c),  m = multiplier · 2^max(shift, 0) / 2^31,  c an integer,
 
-where every term and every partial sum is a multiple of 2^-31. If Σ |w|·128·m + |b·m + 1/2 + c| < 2^22, all of them
-have at most 53 significant bits: nothing is ever rounded, in whatever order BLAS adds. floor(r) − c is then TFLM's first
+where every term and every partial sum is a multiple of 2^-31. If Σ |w|·128·m + |b·m + 1/2 + c| < 2^22, all
+of them have at most 53 significant bits: nothing is rounded, in whatever order BLAS adds. floor(r) − c is then TFLM's first
 rounding of the requantization; the second one, the clamp and the activation are a table of it. The last layer compares
 the accumulator itself, an integer below 2^24 (float32) or 2^53 (float64). `plan` checks these bounds from the weights
 and takes the int64 path of `qcskit.codec.integer` for each layer that does not hold them.
@@ -126,7 +126,7 @@ def _table_layer(layer: DenseTables) -> Layer | None:
 
 
 def _second_rounding(layer: DenseTables, first: NDArray[np.int64], shift: int) -> NDArray[np.int8]:
-    """Return the layer's output for the results `first` of the first rounding: RoundingDivideByPOT, clamp, activation."""
+    """Return the layer's output for results `first` of the first rounding: second one, clamp, activation."""
     half = (1 << shift) >> 1
     grid = ((first + half - ((first < 0) & (shift > 0))) >> shift) + layer.zero_point
     return layer.activation[grid.clip(INT8_MIN, INT8_MAX) + 128]
