@@ -1,4 +1,5 @@
-/* The encoder as a shared library on the host: many vectors per call, for simulation and for gateways. */
+/* The encoder as a shared library on the host: many vectors per call, for simulation and for
+ * gateways. */
 #include "qcs_host.h"
 
 void qcs_host_encode_batch(const qcs_model_t *model, const int8_t x[], size_t n, uint8_t packed[],
@@ -15,7 +16,8 @@ void qcs_host_encode_counts_batch(const qcs_model_t *model, const int16_t counts
 
 void qcs_host_index_batch(const qcs_model_t *model, const int8_t x[], size_t n, uint8_t index[],
                           int8_t scratch[]) {
-  qcs_model_t bytes = *model; /* groups of one index in eight bits: the packed bytes are the indices */
+  qcs_model_t bytes =
+      *model; /* groups of one index in eight bits: the packed bytes are the indices */
   bytes.group_symbols = 1;
   bytes.group_bits = 8;
   bytes.packed_bytes = model->outputs;

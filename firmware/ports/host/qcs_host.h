@@ -1,4 +1,5 @@
-/* Batches of vectors on the host. Arrays are row-major, n rows; scratch as for one vector, not shared by threads. */
+/* Batches of vectors on the host. Arrays are row-major, n rows; scratch as for one vector, not
+ * shared by threads. */
 #ifndef QCS_HOST_H
 #define QCS_HOST_H
 

@@ -3,15 +3,24 @@
 Imports nothing else of qcskit: simulation and hardware-in-the-loop runs both stand on it.
 """
 
+from qcskit.firmware.boards import Board, boards, find_board
+from qcskit.firmware.build import build
+from qcskit.firmware.emulator import Emulator, start
 from qcskit.firmware.errors import FirmwareError, MissingToolError
 from qcskit.firmware.host import HostCodec, HostModel, build_host_library
 from qcskit.firmware.sources import sources
 
 __all__ = [
+    "Board",
+    "Emulator",
     "FirmwareError",
     "HostCodec",
     "HostModel",
     "MissingToolError",
+    "boards",
+    "build",
     "build_host_library",
+    "find_board",
     "sources",
+    "start",
 ]

@@ -75,7 +75,7 @@ class HostModel:
     def __init__(self, library: Path, model: str | int) -> None:
         self._library = ctypes.CDLL(str(library))
         self._model = ctypes.c_void_p(_address(self._library, model) if isinstance(model, str) else model)
-        head = np.frombuffer((ctypes.c_uint8 * 18).from_address(self._model.value or 0), np.uint8)
+        head = np.frombuffer(ctypes.string_at(self._model.value or 0, 18), np.uint8)
         self.model_id = head[:8].tobytes().hex()
         self.inputs, self.outputs, self.levels, self._widest, self.packed_bytes = (
             int(value) for value in head[8:18].view(np.uint16)

@@ -1,0 +1,27 @@
+/* The whole firmware: one model behind the agent, on whatever port it is linked with.
+ * The build defines QCS_MODEL_HEADER ("qcs_model_demo.h"), QCS_MODEL_CODEC (qcs_codec_demo),
+ * QCS_MODEL_NAME (DEMO). */
+#include QCS_MODEL_HEADER
+#include "qcs_port.h"
+
+#ifndef QCS_RX_BYTES
+#define QCS_RX_BYTES 512
+#endif
+
+/* Enough for one vector of any model, QCS_RX_BYTES if that is more. */
+#define RX_BYTES_OF(NAME)                                                                          \
+  (QCS_AGENT_FRAME_BYTES(2 * QCS_##NAME##_INPUTS) > QCS_RX_BYTES                                   \
+       ? QCS_AGENT_FRAME_BYTES(2 * QCS_##NAME##_INPUTS)                                            \
+       : QCS_RX_BYTES)
+#define DEFINE_MEMORY(NAME) QCS_AGENT_DEFINE(memory, NAME, RX_BYTES_OF(NAME))
+
+DEFINE_MEMORY(QCS_MODEL_NAME);
+
+static qcs_agent_t agent;
+
+int main(void) {
+  qcs_agent_init(&agent, &QCS_MODEL_CODEC, qcs_port_start(), &memory);
+  for (;;)
+    if (!qcs_agent_poll(&agent))
+      qcs_port_idle();
+}

@@ -1,0 +1,99 @@
+/* Port for the Arm MPS2/MPS3 boards as QEMU emulates them: CMSDK UART and timer. The board's data
+ * gives the addresses: QCS_UART, QCS_UART_IRQ (receive), QCS_TIMER. */
+#include "qcs_cortex_m.h"
+#include "qcs_port.h"
+
+/* CMSDK APB UART (Arm DDI 0479, 4.3) */
+#define UART_DATA QCS_REG(QCS_UART + 0x00U)
+#define UART_STATE QCS_REG(QCS_UART + 0x04U)
+#define UART_CTRL QCS_REG(QCS_UART + 0x08U)
+#define UART_INT QCS_REG(QCS_UART + 0x0CU)
+#define UART_BAUDDIV QCS_REG(QCS_UART + 0x10U)
+#define STATE_TX_FULL 1U
+#define STATE_RX_FULL 2U
+#define CTRL_TX_RX_RXINT 0xBU
+#define INT_RX 2U
+
+/* CMSDK APB timer (4.1): counts down at 25 MHz */
+#define TIMER_CTRL QCS_REG(QCS_TIMER + 0x00U)
+#define TIMER_VALUE QCS_REG(QCS_TIMER + 0x04U)
+#define TIMER_RELOAD QCS_REG(QCS_TIMER + 0x08U)
+
+static int read_byte(void *context) {
+  (void)context;
+  if (!(UART_STATE & STATE_RX_FULL))
+    return -1;
+  UART_INT = INT_RX;
+  return (int)(UART_DATA & 0xFFU);
+}
+
+static uint16_t write_bytes(void *context, const uint8_t bytes[], uint16_t n) {
+  uint16_t sent = 0;
+  (void)context;
+  while (sent < n && !(UART_STATE & STATE_TX_FULL))
+    UART_DATA = bytes[sent++];
+  return sent;
+}
+
+/* ---- ticks ----
+ * QEMU does not model cycles. Under `-icount shift=10` one instruction is 1024 ns of emulated
+ * time, 25.6 ticks of the timer, and the timer counts instructions. At start a loop of known length
+ * shows whether that is so; otherwise the timer follows the host's clock, says nothing about the
+ * core, and no ticks are reported. */
+#define TICKS_PER_5_INSTRUCTIONS 128U
+
+static uint32_t timer(void) { return ~TIMER_VALUE; }
+
+/* Run 2 * rounds instructions and a few more, always the same few. Returns timer ticks. */
+__attribute__((noinline)) static uint32_t timed_loop(uint32_t rounds) {
+  const uint32_t start = timer();
+  __asm__ volatile(".syntax unified\n.p2align 2\n"
+                   "1: subs %0, %0, #1\n"
+                   "bne 1b\n"
+                   : "+l"(rounds)
+                   :
+                   : "cc");
+  return timer() - start;
+}
+
+static int timer_counts_instructions(void) {
+  enum { SHORT = 50, LONG = 5050 }; /* differ by 10000 instructions */
+  const uint32_t extra = timed_loop(LONG) - timed_loop(SHORT);
+  const uint32_t wanted = 10000U / 5U * TICKS_PER_5_INSTRUCTIONS;
+  return extra + 2U - wanted <= 4U; /* within two ticks, a tenth of an instruction */
+}
+
+static uint32_t instructions(void *context) {
+  static uint64_t total; /* 5/128 of the ticks so far, times 128 */
+  static uint32_t last;
+  const uint32_t now = timer();
+  (void)context;
+  total += (uint64_t)(now - last) * 5U;
+  last = now;
+  return (uint32_t)(total >> 7);
+}
+
+const qcs_agent_io_t *qcs_port_start(void) {
+  static qcs_agent_io_t io = {.read = read_byte, .write = write_bytes};
+  qcs_mask_interrupts();
+  UART_BAUDDIV = 217; /* 25 MHz / 115200; QEMU only wants it >= 16 */
+  UART_CTRL = CTRL_TX_RX_RXINT;
+  TIMER_RELOAD = 0xFFFFFFFFU;
+  TIMER_VALUE = 0xFFFFFFFFU;
+  TIMER_CTRL = 1;
+  if (timer_counts_instructions()) {
+    io.ticks = instructions;
+    io.tick_source = QCS_TICKS_INSTRUCTIONS;
+  }
+  return &io;
+}
+
+void qcs_port_idle(void) {
+  if (!(UART_STATE & STATE_RX_FULL))
+    qcs_sleep_until_irq(QCS_UART_IRQ);
+}
+
+void qcs_port_died(const char text[]) {
+  qcs_semihost(QCS_SEMIHOST_WRITE0, text);
+  qcs_semihost(QCS_SEMIHOST_EXIT, QCS_SEMIHOST_RUNTIME_ERROR);
+}

@@ -1,0 +1,57 @@
+"""From C sources and an exported model to the firmware of a board."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qcskit.firmware.boards import Board, find_board
+from qcskit.firmware.compile import Job, compile_cached
+from qcskit.firmware.errors import FirmwareError
+from qcskit.firmware.host import WARNINGS, model_sources
+from qcskit.firmware.sources import sources
+
+_FREESTANDING = ("-ffreestanding", "-ffunction-sections", "-fdata-sections", "-nostartfiles", "-nodefaultlibs",
+                 "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments")  # fmt: skip
+
+
+def build(
+    board: str | Board, c_dir: Path, model_name: str, out_dir: Path | None = None, *, extra_flags: Sequence[str] = ()
+) -> Path:
+    """Return the path of a board's firmware with one model: core, serial agent, port and `c_dir/*.c`.
+
+    board: name or entry of the registry. model_name: as in qcs_model_<name>.h of `c_dir`. extra_flags come last.
+    The result is kept in a cache under a hash of all sources, flags and the compiler, and copied to `out_dir` if given.
+    Raises MissingToolError naming the Debian package if the compiler is missing, FirmwareError if it fails.
+    """
+    entry = find_board(board) if isinstance(board, str) else board
+    root, c_dir = sources(), Path(c_dir).resolve()
+    if not (c_dir / f"qcs_model_{model_name}.h").is_file():
+        raise FirmwareError(f"'{c_dir}' holds no qcs_model_{model_name}.h; run 'qcskit export' again")
+    directories = [root / "include", root / "src", root / "app", *(root / "ports" / port for port in entry.ports)]
+    files = [path for place in directories for path in sorted(place.glob("*.c"))]
+    return compile_cached(
+        Job(
+            output=f"qcs-{entry.name}.elf",
+            compiler=entry.compiler,
+            package=entry.package,
+            purpose=f"firmware for board {entry.name}",
+            flags=("-std=c11", *WARNINGS, *_board_flags(entry, root), *model_flags(model_name),
+                   f"-DQCS_RX_BYTES={entry.rx_bytes}", *extra_flags),
+            sources=(*files, *model_sources(c_dir)),
+            include=(*directories, c_dir),
+            tail=("-lgcc", *entry.tail) if entry.freestanding else entry.tail,
+        ),
+        out_dir,
+    )  # fmt: skip
+
+
+def model_flags(model_name: str) -> tuple[str, ...]:
+    """Return the definitions by which qcs_main.c finds its model."""
+    return (f'-DQCS_MODEL_HEADER="qcs_model_{model_name}.h"', f"-DQCS_MODEL_CODEC=qcs_codec_{model_name}",
+            f"-DQCS_MODEL_NAME={model_name.upper()}")  # fmt: skip
+
+
+def _board_flags(entry: Board, root: Path) -> tuple[str, ...]:
+    flags = [flag.replace("{root}", str(root)) for flag in entry.flags]
+    if entry.script:
+        flags.append(f"-Wl,-T,{root / 'ports' / entry.script}")
+    return (*(_FREESTANDING if entry.freestanding else ()), *flags)

@@ -1,0 +1,243 @@
+"""Emulated boards as processes: started, probed, and never left behind."""
+
+import atexit
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from cobs import cobs
+
+from qcskit.firmware.boards import Board, find_board
+from qcskit.firmware.compile import find_tool
+from qcskit.firmware.errors import FirmwareError
+
+START_UP_S = 20.0
+"""How long a board may take to answer its first HELLO."""
+
+_LAUNCH = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+"""Runs in the child: ask the kernel to kill it when its parent dies (PR_SET_PDEATHSIG outlives exec), then become the
+emulator. In a process of its own rather than in preexec_fn, which is unsafe with threads."""
+
+
+class Emulator:
+    """A running emulated board. Use it as a context manager, or call `stop`.
+
+    url: what pyserial's serial_for_url takes. elf: the firmware it runs. log: what emulator and firmware printed beside
+    the serial line, fault reports included.
+    """
+
+    def __init__(self, board: Board, elf: Path, process: subprocess.Popen[bytes], url: str, log: IO[bytes]) -> None:
+        self.board, self.elf, self.url = board, elf, url
+        self._process, self._log = process, log
+        _running.add(self)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the emulator."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        """What was printed so far; a fault report is followed by the names of the functions it points to."""
+        return explain_faults(_read_log(self._log), self.elf)
+
+    def stop(self) -> None:
+        """End the process and wait for it. Harmless when repeated."""
+        _end(self._process)
+        _running.discard(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+_running: "weakref.WeakSet[Emulator]" = weakref.WeakSet()
+# The kernel's death signal follows the *thread* that started the process: keep one thread for all starts.
+_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qcskit-emulator")
+
+
+@atexit.register
+def _stop_all() -> None:
+    for emulator in list(_running):
+        emulator.stop()
+
+
+def start(board: str | Board, elf: Path, *, timeout_s: float = START_UP_S, arguments: tuple[str, ...] = ()) -> Emulator:
+    """Start a board's emulator with a firmware and return once the firmware answers HELLO.
+
+    The emulator ends with the context, with this process (even if that is killed), or by `stop`. arguments: appended to
+    the emulator's command. Raises MissingToolError without the emulator, FirmwareError with what it printed if it exits
+    or does not answer within timeout_s.
+    """
+    entry = find_board(board) if isinstance(board, str) else board
+    if not entry.emulator:
+        raise FirmwareError(f"board '{entry.name}' has no emulator; give its serial port")
+    log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the emulator)
+    listener = socket.create_server(("127.0.0.1", 0)) if entry.link == "socket" else None
+    try:
+        command = _command(entry, elf, listener) + list(arguments)
+        process = _spawn(command, log, listener)
+        try:
+            url = _url(entry, process, log, listener, timeout_s)
+            _wait_for_answer(entry, process, log, url, timeout_s, elf)
+        except BaseException:
+            _end(process)
+            raise
+    finally:
+        if listener is not None:
+            listener.close()
+    return Emulator(entry, Path(elf), process, url, log)
+
+
+def _command(entry: Board, elf: Path, listener: socket.socket | None) -> list[str]:
+    fd = str(listener.fileno()) if listener else ""
+    words = [word.replace("{elf}", str(elf)).replace("{fd}", fd) for word in entry.emulator]
+    if entry.emulator[0].startswith("qemu-system"):
+        words += ["-display", "none", "-monitor", "none", "-chardev", f"socket,id=uart,fd={fd},server=on,wait=off",
+                  "-serial", "chardev:uart", "-semihosting-config", "enable=on,target=native"]  # fmt: skip
+    if "{" not in entry.emulator[0]:
+        words[0] = find_tool(words[0], entry.emulator_package, f"emulator of board {entry.name}")
+    return words
+
+
+def _spawn(command: list[str], log: IO[bytes], listener: socket.socket | None) -> subprocess.Popen[bytes]:
+    fds = (listener.fileno(),) if listener else ()
+    launch = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())] if sys.platform == "linux" else []
+
+    def spawn() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            launch + command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds, start_new_session=True
+        )
+
+    return _starter.submit(spawn).result()
+
+
+def _url(
+    entry: Board, process: subprocess.Popen[bytes], log: IO[bytes], listener: socket.socket | None, timeout_s: float
+) -> str:
+    if listener is not None:
+        return f"socket://127.0.0.1:{listener.getsockname()[1]}"
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        for line in _read_log(log).splitlines(keepends=True):
+            if line.startswith("/dev/") and line.endswith("\n"):
+                return line.strip()
+        if process.poll() is not None:
+            break
+        time.sleep(0.005)
+    raise FirmwareError(f"board '{entry.name}' did not say where its serial port is; {_printed(_read_log(log))}")
+
+
+def _wait_for_answer(
+    entry: Board, process: subprocess.Popen[bytes], log: IO[bytes], url: str, timeout_s: float, elf: Path
+) -> None:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        answered = _hello(url, min(0.5, timeout_s))
+        if answered:
+            return
+        printed = _printed(explain_faults(_read_log(log), elf))
+        if process.poll() is not None:
+            raise FirmwareError(f"the emulator of board '{entry.name}' exited with {process.returncode}; {printed}")
+        if time.monotonic() > deadline:
+            raise FirmwareError(f"board '{entry.name}' did not answer within {timeout_s:g} s; {printed}")
+
+
+def _hello(url: str, wait_s: float) -> bool:
+    """Send HELLO and return whether any whole frame that is an INFO came back."""
+    body = bytes([1, 1, 0, 0])
+    frame = b"\0" + cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
+    with contextlib.ExitStack() as stack:
+        try:
+            if url.startswith("socket://"):
+                host, port = url.removeprefix("socket://").split(":")
+                line = stack.enter_context(socket.create_connection((host, int(port)), wait_s))
+                fd = line.fileno()
+            else:
+                fd = os.open(url, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+                stack.callback(os.close, fd)
+            os.write(fd, frame)
+            received, deadline = b"", time.monotonic() + wait_s
+            while (left := deadline - time.monotonic()) > 0:
+                if select.select([fd], [], [], left)[0]:
+                    chunk = os.read(fd, 4096)
+                    received += chunk
+                    if not chunk:
+                        return False
+                    if any(_is_info(part) for part in received.split(b"\0")[:-1]):
+                        return True
+        except OSError:
+            time.sleep(0.02)
+    return False
+
+
+def _is_info(part: bytes) -> bool:
+    try:
+        body = cobs.decode(part)
+    except cobs.DecodeError:
+        return False
+    return len(body) > 8 and body[1] == 0x81 and zlib.crc32(body[:-4]) == int.from_bytes(body[-4:], "little")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
+
+
+def _read_log(log: IO[bytes]) -> str:
+    size = os.fstat(log.fileno()).st_size
+    return os.pread(log.fileno(), size, 0).decode(errors="replace")
+
+
+def _printed(text: str) -> str:
+    text = text.strip()
+    return f"it printed: {text[-2000:]}" if text else "it printed nothing"
+
+
+def explain_faults(text: str, elf: Path) -> str:
+    """Return `text` with the functions that pc and lr of each `qcs fault:` line lie in appended to that line."""
+    if "qcs fault:" not in text:
+        return text
+    from qcskit.firmware.symbols import function_at
+
+    lines = []
+    for line in text.splitlines():
+        if line.startswith("qcs fault:"):
+            registers = dict(word.split("=", 1) for word in line.split() if "=" in word)
+            names = [
+                f"{name} in {function_at(elf, int(registers[name], 16))}" for name in ("pc", "lr") if name in registers
+            ]
+            line = f"{line} ({', '.join(names)})"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
