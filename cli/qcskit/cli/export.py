@@ -1,0 +1,63 @@
+"""`qcskit export`: run directory → bundle."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, console, error_console, load, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommand."""
+    app.command("export", help="Turn a training run into a bundle: int8 flatbuffer, C tables, decoder, golden vectors.")(
+        export
+    )
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Run directory that 'qcskit train' wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Bundle directory to write.")] = Path("runs/bundle"),
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    name: Annotated[str | None, typer.Option(help="Model name, part of the C identifiers.")] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Export with the settings of `[export]`."""
+    from qcskit.export.config import ExportConfig
+
+    settings_model = load(ExportConfig, "export", config, settings, name=name)
+    manifest = run_export(run, out, settings_model, quiet or json)
+    if json:
+        print_json({"bundle": str(out), **manifest.model_dump(exclude={"history", "files"})})
+    elif not quiet:
+        console.print(summary(out, manifest))
+
+
+def run_export(run: Path, out: Path, config: Any, quiet: bool) -> Any:
+    """Export with a progress bar."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=error_console, disable=quiet) as bar:
+        task = bar.add_task("load TensorFlow", total=None)
+        from qcskit.export.run import export_run
+
+        def progress(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=stage, completed=done, total=total)
+
+        return export_run(run, out, config, progress)
+
+
+def summary(out: Path, manifest: Any) -> Table:
+    """Return the closing table of an export."""
+    table = Table(title="exported", show_header=False)
+    loss = manifest.nmse.int8_db - manifest.nmse.float_db
+    table.add_row("bundle", str(out))
+    table.add_row("model", f"{manifest.name}, id {manifest.model_id}, EncNet {'-'.join(map(str, manifest.widths))}")
+    table.add_row("rate", f"{manifest.rate_bits:g} bits/entry: {manifest.packed_bits} bits, {manifest.packed_bytes} bytes")
+    table.add_row("NMSE float", f"{manifest.nmse.float_db:.2f} dB")
+    table.add_row("NMSE int8", f"{manifest.nmse.int8_db:.2f} dB ({loss:+.2f} dB, {manifest.nmse.frames:,} frames)")
+    table.add_row("next", f"qcskit simulate {out}")
+    return table

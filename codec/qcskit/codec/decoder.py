@@ -1,0 +1,54 @@
+"""The gateway's side: packed bytes → x_hat, with the bundle's decoder.tflite and no TensorFlow."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec import integer
+from qcskit.codec.bundle import Bundle
+from qcskit.codec.litert import LiteRt
+
+_BATCH = 4096
+
+
+class BundleCodec:
+    """A DeepQCS bundle as a `Codec`: the integer encoder's NumPy reference and the float decoder."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self._decoder = LiteRt(bundle.file("decoder.tflite").read_bytes())
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.bundle.manifest.name
+
+    @property
+    def rate_bits(self) -> float:
+        """Bits sent per source entry."""
+        return self.bundle.manifest.rate_bits
+
+    def encode(self, y: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return packed bytes (frames, packed_bytes) of measurements y (frames, M)."""
+        return integer.encode_packed(self.bundle.tables, self.bundle.quantize_input(y))
+
+    def decode(self, packed: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return x_hat (frames, N) of packed bytes (frames, packed_bytes). Raises QcsError on a wrong width or dtype."""
+        return self.decode_index(self.bundle.packing.unpack(packed))
+
+    def decode_index(self, index: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return x_hat (frames, N) of indices (frames, K)."""
+        if not len(index):
+            return np.empty((0, self.bundle.manifest.signal.n))
+        # Equal batches let the interpreter keep its allocation; the last one is filled up and cut.
+        size = min(_BATCH, len(index))
+        parts = []
+        for start in range(0, len(index), size):
+            part = index[start : start + size]
+            padded = np.concatenate([part, np.zeros((size - len(part), index.shape[1]), np.uint8)])
+            parts.append(self._decoder.run(padded)[: len(part)].astype(np.float64))
+        return np.concatenate(parts)
+
+
+def load_codec(bundle: Bundle) -> BundleCodec:
+    """Return the codec of a bundle."""
+    return BundleCodec(bundle)

@@ -1,0 +1,1 @@
+"""A trained run becomes a bundle: int8 flatbuffer, integer tables, C text, decoder, golden vectors, manifest."""

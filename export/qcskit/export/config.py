@@ -1,0 +1,27 @@
+"""Table `[export]`: how a trained run becomes integers."""
+
+from pydantic import Field
+
+from qcskit.codec.config import Table
+
+
+class ExportConfig(Table):
+    """One export."""
+
+    name: str = Field("", pattern=r"^([a-z][a-z0-9_]{0,30})?$", description="model name; empty = the run's name")
+    input_ranges: tuple[float, ...] = Field(
+        (1.5, 2.0, 2.5, 3.0, 4.0), description="candidates: int8 input covers ± this many units of y", min_length=1
+    )
+    hidden_ranges: tuple[float, ...] = Field(
+        (2.5, 3.0, 4.0, 6.0), description="candidates: hidden pre-activations are clipped at ± this", min_length=1
+    )
+    last_ranges: tuple[float, ...] = Field(
+        (1.5, 2.0, 2.5, 3.0), description="candidates: last pre-activations are clipped at ± this", min_length=1
+    )
+    calibration_frames: int = Field(20_000, ge=100, description="frames on which the candidates are compared")
+    finetune_steps: int = Field(2_000, ge=0, description="decoder steps on exact int8 indices; 0 = none")
+    finetune_rate: float = Field(2e-3, gt=0, description="peak step size of that fine-tuning")
+    golden_frames: int = Field(256, ge=1, le=10_000, description="vectors stored in vectors.npz")
+    test_frames: int = Field(100_000, ge=100, description="fresh frames of the NMSE in the manifest")
+    adc_bits: int = Field(12, ge=8, le=16, description="ADC resolution; its full scale is the int8 input range")
+    adc_offset_counts: int = Field(0, ge=-32768, le=32767, description="ADC reading at y = 0")

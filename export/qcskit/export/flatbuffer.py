@@ -1,0 +1,165 @@
+"""Write the int8 EncNet as a TensorFlow Lite flatbuffer: FULLY_CONNECTED and TANH only, byte for byte reproducible.
+
+The schema classes are those that the pinned `tflite-micro` wheel carries, so writer and runtime agree.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from numpy.typing import NDArray
+from tflite_micro import runtime
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+TANH_SCALE = 1.0 / 128.0
+"""Output scale of an int8 TANH, fixed by the TensorFlow Lite quantization specification; its zero point is 0."""
+
+_ALIGN_BYTES = 16
+_SCHEMA_VERSION = 3
+
+
+@dataclass(frozen=True)
+class Int8Dense:
+    """FULLY_CONNECTED then TANH in int8, as the flatbuffer states it.
+
+    weights: int8 (outputs, inputs), symmetric per output with weight_scale float32 (outputs,). bias: int32 (outputs,)
+    in units of input_scale · weight_scale. pre_scale: scale of the pre-activation grid (zero point 0).
+    """
+
+    weights: NDArray[np.int8]
+    weight_scale: NDArray[np.float32]
+    bias: NDArray[np.int32]
+    input_scale: np.float32
+    input_zero_point: int
+    pre_scale: np.float32
+
+
+class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
+    """A constant buffer whose data starts on a 16-byte boundary, so that a C array can be read in place."""
+
+    def Pack(self, builder: Any) -> Any:  # noqa: N802  (name given by the generated code)
+        offset = None
+        if self.data is not None:
+            content = bytes(self.data)
+            builder.StartVector(1, len(content), _ALIGN_BYTES)
+            builder.head -= len(content)
+            builder.Bytes[builder.head : builder.head + len(content)] = content
+            offset = builder.EndVector()
+        schema.BufferStart(builder)
+        if offset is not None:
+            schema.BufferAddData(builder, offset)
+        return schema.BufferEnd(builder)
+
+
+class _Graph:
+    """The one subgraph under construction: tensors, buffers and operators in file order."""
+
+    def __init__(self) -> None:
+        self.buffers = [schema.BufferT()]
+        self.tensors: list[Any] = []
+        self.operators: list[Any] = []
+        self.codes: list[int] = []
+
+    def tensor(
+        self, name: str, shape: Sequence[int], kind: int, scale: Any, zero_point: int, data: Any = None
+    ) -> int:
+        quantization = schema.QuantizationParametersT()
+        quantization.scale = np.atleast_1d(np.asarray(scale, np.float32))
+        quantization.zeroPoint = np.full(quantization.scale.size, zero_point, np.int64)
+        quantization.quantizedDimension = 0
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.type = name.encode(), np.asarray(shape, np.int32), kind
+        tensor.quantization, tensor.buffer = quantization, 0
+        if data is not None:
+            buffer = _AlignedBuffer()
+            buffer.data = np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8)
+            tensor.buffer = len(self.buffers)
+            self.buffers.append(buffer)
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def operator(self, code: int, inputs: Sequence[int], output: int, options: Any = None, options_type: int = 0) -> int:
+        if code not in self.codes:
+            self.codes.append(code)
+        op = schema.OperatorT()
+        op.opcodeIndex = self.codes.index(code)
+        op.inputs, op.outputs = np.asarray(inputs, np.int32), np.asarray([output], np.int32)
+        op.builtinOptions, op.builtinOptionsType = options, options_type
+        self.operators.append(op)
+        return output
+
+    def finish(self, first: int, last: int, description: str) -> bytes:
+        graph = schema.SubGraphT()
+        graph.tensors, graph.operators, graph.name = self.tensors, self.operators, b"main"
+        graph.inputs, graph.outputs = np.asarray([first], np.int32), np.asarray([last], np.int32)
+        model = schema.ModelT()
+        model.version, model.description = _SCHEMA_VERSION, description.encode()
+        model.operatorCodes, model.subgraphs, model.buffers = [_code(c) for c in self.codes], [graph], self.buffers
+        builder = flatbuffers.Builder(1 << 16)
+        builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+        return bytes(builder.Output())
+
+
+def _code(builtin: int) -> Any:
+    code = schema.OperatorCodeT()
+    code.builtinCode = builtin
+    code.deprecatedBuiltinCode = builtin
+    # int8 kernels: version 4 of FULLY_CONNECTED, 2 of TANH (lite/tools/versioning/op_version.cc).
+    code.version = 4 if builtin == schema.BuiltinOperator.FULLY_CONNECTED else 2
+    return code
+
+
+def encoder_flatbuffer(layers: Sequence[Int8Dense], description: str) -> bytes:
+    """Return the flatbuffer of FULLY_CONNECTED + TANH pairs, batch 1, int8 in and out."""
+    graph = _Graph()
+    int8, int32 = schema.TensorType.INT8, schema.TensorType.INT32
+    first = layers[0]
+    source = graph.tensor("y", (1, first.weights.shape[1]), int8, first.input_scale, first.input_zero_point)
+    current = source
+    for number, layer in enumerate(layers):
+        outputs, inputs = layer.weights.shape
+        weights = graph.tensor(f"w{number}", (outputs, inputs), int8, layer.weight_scale, 0, layer.weights)
+        bias_scale = layer.input_scale * layer.weight_scale
+        bias = graph.tensor(f"b{number}", (outputs,), int32, bias_scale, 0, layer.bias.astype("<i4"))
+        pre = graph.tensor(f"pre{number}", (1, outputs), int8, layer.pre_scale, 0)
+        options = schema.FullyConnectedOptionsT()
+        kind = schema.BuiltinOptions.FullyConnectedOptions
+        graph.operator(schema.BuiltinOperator.FULLY_CONNECTED, (current, weights, bias), pre, options, kind)
+        current = graph.tensor(f"a{number}", (1, outputs), int8, TANH_SCALE, 0)
+        graph.operator(schema.BuiltinOperator.TANH, (pre,), current)
+    return graph.finish(source, current, description)
+
+
+@cache
+def tanh_table(pre_scale: float) -> NDArray[np.int8]:
+    """Return TFLM's int8 TANH, entry q + 128 for pre-activation q on a grid of `pre_scale`, as the runtime computes it."""
+    graph = _Graph()
+    int8 = schema.TensorType.INT8
+    source = graph.tensor("x", (1, 256), int8, pre_scale, 0)
+    last = graph.tensor("y", (1, 256), int8, TANH_SCALE, 0)
+    graph.operator(schema.BuiltinOperator.TANH, (source,), last)
+    interpreter = runtime.Interpreter.from_bytes(graph.finish(source, last, "tanh"))
+    interpreter.set_input(np.arange(-128, 128, dtype=np.int8)[None, :], 0)
+    interpreter.invoke()
+    table: NDArray[np.int8] = interpreter.get_output(0)[0].copy()
+    table.setflags(write=False)
+    return table
+
+
+def measured_arena_bytes(flatbuffer: bytes) -> int:
+    """Return the smallest tensor arena with which this host's TFLM runtime still allocates, within 16 bytes.
+
+    A 64-bit host needs more than a 32-bit board: an upper estimate there.
+    """
+    low, high = 0, max(4096, 10 * len(flatbuffer))
+    while high - low > _ALIGN_BYTES:
+        middle = (low + high) // 2
+        try:
+            runtime.Interpreter.from_bytes(flatbuffer, arena_size=middle)
+            high = middle
+        except RuntimeError:
+            low = middle
+    return -(-high // _ALIGN_BYTES) * _ALIGN_BYTES

@@ -1,0 +1,136 @@
+"""Float EncNet → int8 EncNet with clipped pre-activation ranges, and the integer tables with the quantizer folded in.
+
+Tanh saturates, so a grid that covers ±3 before it loses nothing and is ten times finer than one that covers the range
+seen; min/max calibration would cost decibels.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec.errors import QcsError
+from qcskit.codec.integer import DenseTables, EncoderTables, FrontEnd, requantize
+from qcskit.export.flatbuffer import TANH_SCALE, Int8Dense, tanh_table
+
+INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class FloatEncoder:
+    """Trained EncNet and its hard quantizer.
+
+    weights: per layer float (outputs, inputs); biases: per layer (outputs,); every layer ends in tanh.
+    thresholds: t (I−1), ascending, on the last layer's output.
+    """
+
+    weights: tuple[NDArray[np.float32], ...]
+    biases: tuple[NDArray[np.float32], ...]
+    thresholds: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """What the int8 grids cover: ± input units of y, ± pre-activations of hidden and last layers."""
+
+    input: float
+    hidden: float
+    last: float
+
+
+def quantize_layers(encoder: FloatEncoder, ranges: Ranges) -> tuple[Int8Dense, ...]:
+    """Return the int8 layers: weights symmetric per output, |w| <= 127; zero points 0."""
+    layers = []
+    input_scale = np.float32(ranges.input / 127.0)
+    for number, (w, b) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
+        if not (np.isfinite(w).all() and np.isfinite(b).all()):
+            raise QcsError(f"encoder layer {number} holds NaN or infinity: the training has diverged, train again")
+        peak = np.abs(w).max(axis=1)
+        weight_scale = np.where(peak > 0, peak / 127.0, 1.0).astype(np.float32)
+        weights = np.rint(w / weight_scale[:, None]).clip(-127, 127).astype(np.int8)
+        bias_scale = input_scale.astype(np.float64) * weight_scale.astype(np.float64)
+        bias = np.rint(b / bias_scale).clip(-INT32_MAX, INT32_MAX).astype(np.int32)
+        last = number == len(encoder.weights) - 1
+        pre_scale = np.float32((ranges.last if last else ranges.hidden) / 127.0)
+        layers.append(Int8Dense(weights, weight_scale, bias, input_scale, 0, pre_scale))
+        input_scale = np.float32(TANH_SCALE)
+    return tuple(layers)
+
+
+def integer_tables(layers: Sequence[Int8Dense], thresholds: NDArray[np.float64], front_end: FrontEnd) -> EncoderTables:
+    """Return the tables that compute exactly what TFLM computes on `layers`, followed by `thresholds` on its output."""
+    *hidden, last = [_dense_tables(layer) for layer in layers]
+    return EncoderTables(tuple(hidden), last.weights, fold_thresholds(last, output_cuts(thresholds)), front_end)
+
+
+def output_cuts(thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return per threshold the smallest int8 output q above it: index counts thresholds with q > floor(t / scale)."""
+    cuts: NDArray[np.int64] = np.floor(np.asarray(thresholds) / TANH_SCALE).astype(np.int64) + 1
+    return cuts
+
+
+def fold_thresholds(last: DenseTables, cuts: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return int32 thresholds (outputs, I−1) on the accumulator without bias: acc >= T ⇔ activation(acc + bias) >= cut.
+
+    Found by bisection over every accumulator the weights can reach; a cut never reached gets one more than the largest,
+    one always reached the smallest. Raises QcsError if the activation table does not ascend.
+    """
+    if np.any(np.diff(last.activation.astype(np.int64)) < 0):
+        raise QcsError("the activation table does not ascend: the quantizer cannot be folded into thresholds")
+    reach = 128 * np.abs(last.weights.astype(np.int64)).sum(axis=1)[:, None]
+    shape = (last.weights.shape[0], len(cuts))
+    low, high = np.broadcast_to(-reach, shape).copy(), np.broadcast_to(reach + 1, shape).copy()
+    # First accumulator in [low, high) whose output reaches the cut; `high` if none does.
+    while np.any(low < high):
+        middle = (low + high) >> 1
+        pre = requantize(middle + last.bias[:, None], last.multiplier[:, None], last.shift[:, None]) + last.zero_point
+        reached = last.activation[pre.clip(-128, 127) + 128] >= cuts
+        active = low < high
+        high = np.where(active & reached, middle, high)
+        low = np.where(active & ~reached, middle + 1, low)
+    return high.astype(np.int32)
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """Return (Q31 mantissa, shift) of a positive real multiplier (TFLite QuantizeMultiplier, quantization_util.cc).
+
+    >>> quantize_multiplier(0.5), quantize_multiplier(0.75)
+    ((1073741824, 0), (1610612736, 0))
+    """
+    if not (real > 0 and math.isfinite(real)):
+        raise QcsError(f"requantization multiplier {real} is not a positive number")
+    fraction, shift = math.frexp(real)
+    mantissa = round(fraction * (1 << 31))
+    if mantissa == 1 << 31:
+        mantissa, shift = mantissa // 2, shift + 1
+    return (0, 0) if shift < -31 else (mantissa, shift)
+
+
+def front_end_for(input_scale: float, adc_scale: float, offset_counts: int) -> FrontEnd:
+    """Return the fixed-point map from ADC counts (adc_scale units each) to the int8 grid of `input_scale`."""
+    multiplier, shift = quantize_multiplier(adc_scale / input_scale)
+    if shift > 14:
+        raise QcsError(f"an ADC count ({adc_scale} units) is over 2^14 int8 steps ({input_scale}): check the ADC scale")
+    return FrontEnd(offset_counts, multiplier, shift, 0)
+
+
+def _dense_tables(layer: Int8Dense) -> DenseTables:
+    # populate as TFLM does: double(input_scale) * filter_scale / output_scale.
+    ratio = np.float64(layer.input_scale) * layer.weight_scale.astype(np.float64) / np.float64(layer.pre_scale)
+    pairs = [quantize_multiplier(float(value)) for value in ratio]
+    if layer.input_zero_point != 0:
+        raise QcsError("input zero points other than 0 are not written by this exporter")
+    reach = 128 * np.abs(layer.weights.astype(np.int64)).sum(axis=1) + np.abs(layer.bias.astype(np.int64))
+    left = np.maximum([shift for _, shift in pairs], 0)
+    if np.any(reach << left > INT32_MAX):
+        raise QcsError("an accumulator can exceed 32 bits: EncNet's weights or biases are too large, train again")
+    return DenseTables(
+        weights=layer.weights,
+        bias=layer.bias,
+        multiplier=np.array([m for m, _ in pairs], np.int32),
+        shift=np.array([s for _, s in pairs], np.int8),
+        zero_point=0,
+        activation=tanh_table(float(layer.pre_scale)),
+    )

@@ -1,0 +1,201 @@
+"""From a run directory to a bundle: choose ranges, quantize, fine-tune the decoder, write everything."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec import integer
+from qcskit.codec.bundle import Adc, Grid, Manifest, NmseFacts, SignalFacts, npz_bytes, sha256, write_directory
+from qcskit.codec.errors import QcsError
+from qcskit.codec.litert import LiteRt
+from qcskit.codec.metrics import nmse_db
+from qcskit.codec.packing import Packing
+from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.export import c_text, int8
+from qcskit.export.config import ExportConfig
+from qcskit.export.decoder import decoder_flatbuffer
+from qcskit.export.flatbuffer import Int8Dense, encoder_flatbuffer, measured_arena_bytes
+
+CALIBRATION_SEED_OFFSET = 4_000_037
+GOLDEN_SEED_OFFSET = 5_000_011
+TEST_SEED_OFFSET = 2_000_003
+"""The same fresh frames as the training's own test, so that float and int8 compare frame by frame."""
+
+Progress = Callable[[str, int, int], None]
+"""progress(stage, done, total)"""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An int8 encoder in both forms: what the flatbuffer states and the integer tables."""
+
+    layers: tuple[Int8Dense, ...]
+    tables: integer.EncoderTables
+
+    def quantize(self, y: NDArray[np.float64]) -> NDArray[np.int8]:
+        """Return int8 inputs of measurements (frames, M)."""
+        return np.rint(y / np.float64(self.layers[0].input_scale)).clip(-128, 127).astype(np.int8)
+
+    def index(self, y: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return indices (frames, K) of measurements (frames, M)."""
+        return integer.encode_index(self.tables, self.quantize(y))
+
+
+def export_run(run_path: Path, out: Path, config: ExportConfig, progress: Progress) -> Manifest:
+    """Write the bundle of a run to `out` in one rename and return its manifest."""
+    from qcskit.training.finetune import finetune_decoder
+    from qcskit.training.networks import parts
+    from qcskit.training.run import read_run
+
+    run = read_run(run_path)
+    stages = parts(run.model)
+    thresholds, levels = stages.shq.quantizer()
+    float_encoder = int8.FloatEncoder(
+        tuple(layer.kernel.numpy().T for layer in stages.encnet.layers),
+        tuple(layer.bias.numpy() for layer in stages.encnet.layers),
+        thresholds,
+    )
+    encoder = choose_ranges(float_encoder, stages.decnet, levels, run.signal, config, run.train.seed, progress)
+    if config.finetune_steps:
+        finetune_decoder(
+            stages.decnet, levels, encoder.index, run.signal, config.finetune_steps, config.finetune_rate,
+            run.train.seed, progress=lambda step: progress("fine-tune decoder", step, config.finetune_steps),
+        )  # fmt: skip
+    progress("write", 0, 1)
+    name = config.name or run.train.name
+    decoder = decoder_flatbuffer(stages.decnet, levels, encoder.tables.outputs)
+    files = encoder_files(name, encoder)
+    files["decoder.tflite"] = decoder
+    files["vectors.npz"] = golden_vectors(encoder, decoder, files["encoder.tflite"], run.signal, config, run.train.seed)
+    x, y = draw_frames(run.signal, config.test_frames, run.train.seed + TEST_SEED_OFFSET)
+    decode = LiteRt(decoder)
+    nmse = NmseFacts(
+        frames=config.test_frames,
+        float_db=_float_nmse_db(run.model, x, y) if not config.finetune_steps else float(run.metrics["nmse_hard_db"]),
+        int8_db=nmse_db(x, decode.run(encoder.index(y).astype(np.int32))),
+    )
+    manifest = _manifest(name, encoder, run, (thresholds, levels), nmse, files, config)
+    files["manifest.json"] = (json.dumps(manifest.model_dump(), indent=1, allow_nan=False) + "\n").encode()
+    write_directory(out, files)
+    progress("write", 1, 1)
+    return manifest
+
+
+def choose_ranges(
+    encoder: int8.FloatEncoder, decnet: Any, levels: NDArray[np.float64], signal: SignalConfig, config: ExportConfig,
+    seed: int, progress: Progress,
+) -> Encoder:  # fmt: skip
+    """Return the int8 encoder whose three ranges give the lowest NMSE on calibration frames (coordinate search)."""
+    x, y = draw_frames(signal, config.calibration_frames, seed + CALIBRATION_SEED_OFFSET)
+    candidates = {"input": config.input_ranges, "hidden": config.hidden_ranges, "last": config.last_ranges}
+    chosen = {key: values[len(values) // 2] for key, values in candidates.items()}
+    total, done = sum(len(values) for values in candidates.values()), 0
+
+    def score(trial: dict[str, float]) -> float:
+        index = build_encoder(encoder, int8.Ranges(**trial), config).index(y)
+        return nmse_db(x, decnet.predict_on_batch(levels[index].astype(np.float32)))
+
+    for key, values in candidates.items():
+        scores = {}
+        for value in values:
+            scores[value] = score({**chosen, key: value})
+            done += 1
+            progress("choose ranges", done, total)
+        chosen[key] = min(scores, key=scores.__getitem__)
+    return build_encoder(encoder, int8.Ranges(**chosen), config)
+
+
+def build_encoder(encoder: int8.FloatEncoder, ranges: int8.Ranges, config: ExportConfig) -> Encoder:
+    """Return the int8 encoder on these ranges; the ADC's full scale is the input range."""
+    layers = int8.quantize_layers(encoder, ranges)
+    adc_scale = _adc_scale(ranges.input, config)
+    front_end = int8.front_end_for(float(layers[0].input_scale), adc_scale, config.adc_offset_counts)
+    return Encoder(layers, int8.integer_tables(layers, encoder.thresholds, front_end))
+
+
+def encoder_files(name: str, encoder: Encoder) -> dict[str, bytes]:
+    """Return the flatbuffer, the tables and the C text, by file name."""
+    tables = encoder.tables
+    flatbuffer = encoder_flatbuffer(encoder.layers, f"qcskit {name}")
+    arena = measured_arena_bytes(flatbuffer)
+    return {
+        "encoder.tflite": flatbuffer,
+        "tables.npz": npz_bytes(dict(integer.to_arrays(tables))),
+        f"c/qcs_model_{name}.h": c_text.model_header(name, tables).encode(),
+        f"c/qcs_model_{name}.c": c_text.model_source(name, tables).encode(),
+        f"c/qcs_tflm_{name}.h": c_text.tflm_header(name, tables.model_id, flatbuffer, arena).encode(),
+    }
+
+
+def golden_vectors(
+    encoder: Encoder, decoder: bytes, flatbuffer: bytes, signal: SignalConfig, config: ExportConfig, seed: int
+) -> bytes:
+    """Return vectors.npz: x, y, counts, input, counts_input, output (by TFLM), index, packed, x_hat."""
+    from tflite_micro import runtime
+
+    x, y = draw_frames(signal, config.golden_frames, seed + GOLDEN_SEED_OFFSET)
+    adc_scale = encoder_adc_scale(encoder, config)
+    counts = (np.rint(y / adc_scale) + config.adc_offset_counts).clip(-32768, 32767).astype(np.int16)
+    inputs = encoder.quantize(y)
+    interpreter = runtime.Interpreter.from_bytes(flatbuffer)
+    outputs = []
+    for row in inputs:
+        interpreter.set_input(row[None, :], 0)
+        interpreter.invoke()
+        outputs.append(interpreter.get_output(0)[0].copy())
+    output = np.stack(outputs)
+    index = integer.encode_index(encoder.tables, inputs)
+    return npz_bytes({
+        "x": x, "y": y, "counts": counts, "input": inputs, "output": output, "index": index,
+        "counts_input": integer.quantize_counts(encoder.tables.front_end, counts),
+        "packed": encoder.tables.packing.pack(index),
+        "x_hat": LiteRt(decoder).run(index.astype(np.int32)),
+    })  # fmt: skip
+
+
+def encoder_adc_scale(encoder: Encoder, config: ExportConfig) -> float:
+    """Return the measurement units of one ADC count."""
+    return _adc_scale(float(encoder.layers[0].input_scale) * 127.0, config)
+
+
+def _adc_scale(input_range: float, config: ExportConfig) -> float:
+    return float(np.float32(input_range / 2 ** (config.adc_bits - 1)))
+
+
+def _float_nmse_db(model: Any, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    from qcskit.training.loop import hard_nmse_db
+    from qcskit.training.networks import parts
+
+    return hard_nmse_db(parts(model), x, y)
+
+
+def _manifest(
+    name: str, encoder: Encoder, run: Any, quantizer: tuple[NDArray[np.float64], NDArray[np.float64]],
+    nmse: NmseFacts, files: dict[str, bytes], config: ExportConfig,
+) -> Manifest:  # fmt: skip
+    tables, signal = encoder.tables, run.signal
+    packing = Packing(tables.outputs, tables.levels)
+    if packing.packed_bits >= 8 * 65536:
+        raise QcsError("a packed vector exceeds 64 KiB")
+    history = run.metrics["history"]
+    return Manifest(
+        name=name, model_id=tables.model_id, inputs=tables.inputs, outputs=tables.outputs, levels=tables.levels,
+        widths=list(tables.widths), packed_bytes=packing.packed_bytes, packed_bits=packing.packed_bits,
+        rate_bits=packing.packed_bits / signal.n, signal=SignalFacts(**signal.model_dump()),
+        input_grid=Grid(scale=float(encoder.layers[0].input_scale), zero_point=encoder.layers[0].input_zero_point),
+        adc=Adc(scale=encoder_adc_scale(encoder, config), offset_counts=config.adc_offset_counts),
+        thresholds=quantizer[0].tolist(), quantizer_levels=quantizer[1].tolist(),
+        arena_bytes=measured_arena_bytes(files["encoder.tflite"]), nmse=nmse,
+        training={key: run.metrics["train"][key] for key in ("seed", "steps", "batch")}
+        | {"finetune_steps": config.finetune_steps, "nmse_hard_db": run.metrics["nmse_hard_db"]},
+        history=history,
+        tools={**run.metrics["tools"], "qcskit": version("qcskit"), "tflite-micro": version("tflite-micro"),
+               "numpy": np.__version__},
+        files={file: sha256(content) for file, content in sorted(files.items())},
+    )  # fmt: skip

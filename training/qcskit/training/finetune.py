@@ -1,0 +1,61 @@
+"""Decoder fine-tuning on the indices of the exact int8 encoder, encoder frozen: gives back what int8 costs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from qcskit.codec.errors import QcsError
+from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.training.optimizer import apply, make_slot
+
+CALL_STEPS = 100
+_SEED_OFFSET = 3_000_017
+_BIAS_RATE_RATIO = 0.25
+"""Biases move slower than the orthogonalised matrices, as in training."""
+
+
+def finetune_decoder(
+    decnet: Any,
+    levels: NDArray[np.float64],
+    encode: Callable[[NDArray[np.float64]], NDArray[np.uint8]],
+    signal: SignalConfig,
+    steps: int,
+    rate: float,
+    seed: int,
+    batch: int = 1000,
+    progress: Callable[[int], None] = lambda step: None,
+) -> None:
+    """Train `decnet` in place on fresh frames. encode: y (frames, M) → indices (frames, K); levels: g (I,).
+
+    progress(step) is called every CALL_STEPS. Raises QcsError when the loss stops being finite.
+    """
+    slots = [make_slot(variable) for variable in decnet.trainable_variables]
+    variables = [slot.variable for slot in slots]
+
+    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+    def call(first: Any, a: Any, x: Any) -> Any:
+        total = tf.zeros(())
+        for i in tf.range(a.shape[0]):
+            share = tf.cast(first + i, tf.float32) / steps
+            step_rate = rate * 0.5 * (1.0 + tf.cos(np.pi * share)) * tf.minimum(1.0, 20.0 * share + 0.01)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([variable.value for variable in variables])
+                loss = tf.reduce_sum((x[i] - decnet(a[i])) ** 2) / (batch * signal.s)
+            gradients = tape.gradient(loss, [variable.value for variable in variables])
+            for slot, gradient in zip(slots, gradients, strict=True):
+                apply(slot, gradient, step_rate, step_rate * _BIAS_RATE_RATIO, first + i)
+            total += loss
+        return total
+
+    g = levels.astype(np.float32)
+    for start in range(0, steps, CALL_STEPS):
+        count = min(CALL_STEPS, steps - start)
+        x, y = draw_frames(signal, count * batch, seed + _SEED_OFFSET + start)
+        a = g[encode(y)].reshape(count, batch, -1)
+        total = call(tf.constant(start), tf.constant(a), tf.constant(x.reshape(count, batch, -1), tf.float32))
+        if not np.isfinite(float(total)):
+            raise QcsError("decoder fine-tuning diverged; lower export.finetune_rate or set export.finetune_steps = 0")
+        progress(start + count)
