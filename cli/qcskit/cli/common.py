@@ -24,9 +24,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, n
 T = TypeVar("T")
 
 
-def load(
-    model: type[T], table: str, config: Path | None, settings: list[str] | None, **flags: object
-) -> T:
+def load(model: type[T], table: str, config: Path | None, settings: list[str] | None, **flags: object) -> T:
     """Return the configuration of one component: file, then --set, then the flags that are not None."""
     from qcskit.codec.config import load_table, parse_overrides
 

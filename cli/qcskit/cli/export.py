@@ -12,9 +12,9 @@ from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, 
 
 def register(app: typer.Typer) -> None:
     """Add the subcommand."""
-    app.command("export", help="Turn a training run into a bundle: int8 flatbuffer, C tables, decoder, golden vectors.")(
-        export
-    )
+    app.command(
+        "export", help="Turn a training run into a bundle: int8 flatbuffer, C tables, decoder, golden vectors."
+    )(export)
 
 
 def export(
@@ -56,7 +56,9 @@ def summary(out: Path, manifest: Any) -> Table:
     loss = manifest.nmse.int8_db - manifest.nmse.float_db
     table.add_row("bundle", str(out))
     table.add_row("model", f"{manifest.name}, id {manifest.model_id}, EncNet {'-'.join(map(str, manifest.widths))}")
-    table.add_row("rate", f"{manifest.rate_bits:g} bits/entry: {manifest.packed_bits} bits, {manifest.packed_bytes} bytes")
+    table.add_row(
+        "rate", f"{manifest.rate_bits:g} bits/entry: {manifest.packed_bits} bits, {manifest.packed_bytes} bytes"
+    )
     table.add_row("NMSE float", f"{manifest.nmse.float_db:.2f} dB")
     table.add_row("NMSE int8", f"{manifest.nmse.int8_db:.2f} dB ({loss:+.2f} dB, {manifest.nmse.frames:,} frames)")
     table.add_row("next", f"qcskit simulate {out}")

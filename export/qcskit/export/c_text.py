@@ -86,7 +86,8 @@ _TFLM = Template("""\
 #ifndef QCS_TFLM_${NAME}_H
 #define QCS_TFLM_${NAME}_H
 
-/* Smallest tensor arena of this model on a 64-bit host, measured; a 32-bit board needs less. */
+/* Tensor arena as a 64-bit host's runtime reports it, plus 1 KiB for graph preparation; a 32-bit board
+ * needs less. */
 #define QCS_TFLM_${NAME}_ARENA_BYTES $arena_bytes
 #define QCS_TFLM_${NAME}_SIZE $size
 

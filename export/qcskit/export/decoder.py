@@ -1,18 +1,17 @@
 """The decoder as a float32 flatbuffer: indices (frames, K) int32 → x_hat (frames, N), batch dimension free."""
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit.export.chatter import captured_stderr
+
 
 def decoder_flatbuffer(decnet: Any, levels: NDArray[np.float64], outputs: int) -> bytes:
     """Return DecNet with the table of levels g in front: index → level → x_hat."""
     import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     table = tf.constant(levels, tf.float32)
 
@@ -20,21 +19,9 @@ def decoder_flatbuffer(decnet: Any, levels: NDArray[np.float64], outputs: int) -
     def decode(index: Any) -> Any:
         return decnet(tf.gather(table, index))
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([decode.get_concrete_function()], decnet)
-    with _quiet_stderr():
+    # Keras 3 variables are unknown to the converter's own freezing: make them constants first.
+    frozen = convert_variables_to_constants_v2(decode.get_concrete_function())
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    with captured_stderr():
         content: bytes = converter.convert()
     return content
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Keep the converter's C++ chatter off the terminal."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with open(os.devnull, "w") as sink:  # noqa: PTH123  (a device, not a file)
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

@@ -3,6 +3,7 @@
 The schema classes are those that the pinned `tflite-micro` wheel carries, so writer and runtime agree.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,8 +15,14 @@ from numpy.typing import NDArray
 from tflite_micro import runtime
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from qcskit.codec.errors import QcsError
+from qcskit.export.chatter import captured_stderr
+
 TANH_SCALE = 1.0 / 128.0
 """Output scale of an int8 TANH, fixed by the TensorFlow Lite quantization specification; its zero point is 0."""
+
+ARENA_MARGIN_BYTES = 1024
+"""Room for what TFLM allocates only while it prepares the graph, which its report leaves out."""
 
 _ALIGN_BYTES = 16
 _SCHEMA_VERSION = 3
@@ -63,9 +70,7 @@ class _Graph:
         self.operators: list[Any] = []
         self.codes: list[int] = []
 
-    def tensor(
-        self, name: str, shape: Sequence[int], kind: int, scale: Any, zero_point: int, data: Any = None
-    ) -> int:
+    def tensor(self, name: str, shape: Sequence[int], kind: int, scale: Any, zero_point: int, data: Any = None) -> int:
         quantization = schema.QuantizationParametersT()
         quantization.scale = np.atleast_1d(np.asarray(scale, np.float32))
         quantization.zeroPoint = np.full(quantization.scale.size, zero_point, np.int64)
@@ -81,7 +86,9 @@ class _Graph:
         self.tensors.append(tensor)
         return len(self.tensors) - 1
 
-    def operator(self, code: int, inputs: Sequence[int], output: int, options: Any = None, options_type: int = 0) -> int:
+    def operator(
+        self, code: int, inputs: Sequence[int], output: int, options: Any = None, options_type: int = 0
+    ) -> int:
         if code not in self.codes:
             self.codes.append(code)
         op = schema.OperatorT()
@@ -150,16 +157,15 @@ def tanh_table(pre_scale: float) -> NDArray[np.int8]:
 
 
 def measured_arena_bytes(flatbuffer: bytes) -> int:
-    """Return the smallest tensor arena with which this host's TFLM runtime still allocates, within 16 bytes.
+    """Return the tensor arena that this host's TFLM runtime reports for the model, in bytes, plus ARENA_MARGIN_BYTES.
 
-    A 64-bit host needs more than a 32-bit board: an upper estimate there.
+    Pointers of a 64-bit host are twice a board's, so a 32-bit board needs less.
     """
-    low, high = 0, max(4096, 10 * len(flatbuffer))
-    while high - low > _ALIGN_BYTES:
-        middle = (low + high) // 2
-        try:
-            runtime.Interpreter.from_bytes(flatbuffer, arena_size=middle)
-            high = middle
-        except RuntimeError:
-            low = middle
-    return -(-high // _ALIGN_BYTES) * _ALIGN_BYTES
+    interpreter = runtime.Interpreter.from_bytes(flatbuffer)
+    with captured_stderr() as read:
+        interpreter.print_allocations()
+        text = read()
+    match = re.search(r"Arena allocation total (\d+) bytes", text)
+    if match is None:
+        raise QcsError("the TFLM runtime did not report its arena; is the pinned tflite-micro installed?")
+    return int(match[1]) + ARENA_MARGIN_BYTES

@@ -12,7 +12,9 @@ Activation = Literal["tanh", "relu", "relu6", "gelu", "swish", "elu", "linear"]
 class TrainConfig(Table):
     """One training run. Widths left empty follow the signal's dimensions."""
 
-    name: str = Field("demo", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="model name; becomes part of C identifiers")
+    name: str = Field(
+        "demo", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="model name; becomes part of C identifiers"
+    )
     levels: int = Field(8, ge=2, le=256, description="I, quantizer levels per EncNet output")
     outputs: int = Field(0, ge=0, description="K, EncNet outputs; 0 = as many as measurements")
     encoder_widths: tuple[int, ...] = Field((), description="hidden widths of EncNet; empty = one layer of 5 K")
