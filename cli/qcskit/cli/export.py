@@ -12,9 +12,8 @@ from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, 
 
 def register(app: typer.Typer) -> None:
     """Add the subcommand."""
-    app.command(
-        "export", help="Turn a training run into a bundle: int8 flatbuffer, C tables, decoder, golden vectors."
-    )(export)
+    about = "Turn a training run into a bundle: int8 flatbuffer, C tables, decoder, golden vectors."
+    app.command("export", help=about)(export)
 
 
 def export(

@@ -32,7 +32,7 @@ class BundleCodec:
         return integer.encode_packed(self.bundle.tables, self.bundle.quantize_input(y))
 
     def decode(self, packed: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return x_hat (frames, N) of packed bytes (frames, packed_bytes). Raises QcsError on a wrong width or dtype."""
+        """Return x_hat (frames, N) of packed bytes (frames, packed_bytes). Raises QcsError on a wrong shape."""
         return self.decode_index(self.bundle.packing.unpack(packed))
 
     def decode_index(self, index: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -142,7 +142,7 @@ def encoder_flatbuffer(layers: Sequence[Int8Dense], description: str) -> bytes:
 
 @cache
 def tanh_table(pre_scale: float) -> NDArray[np.int8]:
-    """Return TFLM's int8 TANH, entry q + 128 for pre-activation q on a grid of `pre_scale`, as the runtime computes it."""
+    """Return TFLM's int8 TANH: entry q + 128 is what the runtime gives for q on a grid of `pre_scale`."""
     graph = _Graph()
     int8 = schema.TensorType.INT8
     source = graph.tensor("x", (1, 256), int8, pre_scale, 0)
