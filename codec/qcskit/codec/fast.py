@@ -4,15 +4,16 @@ Floating point is only a carrier of integers here. In float64 a hidden layer com
 
     r = Σ (w·m)·x + (b·m + 1/2 + c),  m = multiplier · 2^max(shift, 0) / 2^31,  c an integer,
 
-where every term and every partial sum is a multiple of 2^-31. If Σ |w|·128·m + |b·m + 1/2 + c| < 2^22, all
-of them have at most 53 significant bits: nothing is rounded, in whatever order BLAS adds. floor(r) − c is then TFLM's first
-rounding of the requantization; the second one, the clamp and the activation are a table of it. The last layer compares
-the accumulator itself, an integer below 2^24 (float32) or 2^53 (float64). `plan` checks these bounds from the weights
-and takes the int64 path of `qcskit.codec.integer` for each layer that does not hold them.
+where every term and every partial sum is a multiple of 2^-31. If Σ |w|·128·m + |b·m + 1/2 + c| < 2^22, all of them
+have at most 53 significant bits: nothing is rounded, in whatever order BLAS adds. floor(r) − c is then TFLM's first
+rounding of the requantization; the second one, the clamp and the activation are a table of it. The last layer
+compares the accumulator itself, an integer below 2^24 (float32) or 2^53 (float64). `plan` checks these bounds from
+the weights and takes the int64 path of `qcskit.codec.integer` for each layer that does not hold them.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,8 @@ MAX_TABLE = 1 << 20
 _EXACT_SUM = float(1 << 22)
 """Multiples of 2^-31 below 2^22 in magnitude have at most 53 significant bits."""
 
-Layer = Callable[[NDArray[np.floating]], NDArray[np.floating]]
+Floats = NDArray[np.floating[Any]]
+Layer = Callable[[Floats], Floats]
 """One hidden layer on a chunk (frames, inputs) of int8 values held as floats."""
 
 
@@ -43,8 +45,8 @@ class Plan:
 
     hidden: tuple[Layer, ...]
     proven: tuple[bool, ...]
-    last: NDArray[np.floating]
-    thresholds: NDArray[np.floating]
+    last: Floats
+    thresholds: Floats
     inputs: int
 
 
@@ -58,7 +60,7 @@ def encode_index(tables: EncoderTables, x: NDArray[np.int8]) -> NDArray[np.uint8
     steps = plan(tables)
     index = np.empty((len(x), tables.outputs), np.uint8)
     for start in range(0, len(x), CHUNK_FRAMES):
-        part: NDArray[np.floating] = x[start : start + CHUNK_FRAMES].astype(np.float64)
+        part: Floats = x[start : start + CHUNK_FRAMES].astype(np.float64)
         for layer in steps.hidden:
             part = layer(part)
         acc = steps.last @ part.astype(steps.last.dtype, copy=False).T
@@ -89,9 +91,10 @@ def _make_plan(tables: EncoderTables) -> Plan:
         proven.append(fast is not None)
     bound = int(np.abs(tables.weights.astype(np.int64)).sum(axis=1).max()) * 128
     dtype = np.float32 if bound < 1 << 24 else np.float64
+    last: Floats = tables.weights.astype(dtype)
     # A threshold outside the attainable range may be moved to just outside it: the same comparison, now representable.
-    thresholds = tables.thresholds.astype(np.int64).clip(-bound, bound + 1).astype(dtype)
-    return Plan(tuple(layers), tuple(proven), tables.weights.astype(dtype), thresholds, tables.inputs)
+    thresholds: Floats = tables.thresholds.astype(np.int64).clip(-bound, bound + 1).astype(dtype)
+    return Plan(tuple(layers), tuple(proven), last, thresholds, tables.inputs)
 
 
 def _table_layer(layer: DenseTables) -> Layer | None:
@@ -114,13 +117,14 @@ def _table_layer(layer: DenseTables) -> Layer | None:
         return None
     weights = (layer.weights * factor[:, None]).T.copy()
 
-    def run(x: NDArray[np.floating]) -> NDArray[np.floating]:
+    def run(x: Floats) -> Floats:
         place = x.astype(np.float64, copy=False) @ weights
         place += constant
         np.maximum(place, lows, out=place)
         np.minimum(place, highs, out=place)
         # Positive, so truncation is floor: the first rounding. mode='clip' only avoids a check that has been made.
-        return np.take(table, place.astype(np.intp), mode="clip")
+        output: Floats = np.take(table, place.astype(np.intp), mode="clip")
+        return output
 
     return run
 
@@ -129,17 +133,18 @@ def _second_rounding(layer: DenseTables, first: NDArray[np.int64], shift: int) -
     """Return the layer's output for results `first` of the first rounding: second one, clamp, activation."""
     half = (1 << shift) >> 1
     grid = ((first + half - ((first < 0) & (shift > 0))) >> shift) + layer.zero_point
-    return layer.activation[grid.clip(INT8_MIN, INT8_MAX) + 128]
+    output: NDArray[np.int8] = layer.activation[grid.clip(INT8_MIN, INT8_MAX) + 128]
+    return output
 
 
 def _int64_layer(layer: DenseTables) -> Layer:
-    def run(x: NDArray[np.floating]) -> NDArray[np.floating]:
+    def run(x: Floats) -> Floats:
         return integer.dense(layer, x.astype(np.int8)).astype(np.float64)
 
     return run
 
 
-def _count_thresholds(acc: NDArray[np.floating], thresholds: NDArray[np.floating]) -> NDArray[np.uint8]:
+def _count_thresholds(acc: Floats, thresholds: Floats) -> NDArray[np.uint8]:
     """Return how many thresholds (K, I−1) are <= acc (K, frames), as uint8."""
     if thresholds.shape[1] > 24:
         return np.stack(

@@ -216,7 +216,7 @@ def from_arrays(arrays: dict[str, NDArray[np.integer]]) -> EncoderTables:
         hidden = []
         while f"hidden{len(hidden)}_weights" in arrays:
             part = {f.name: arrays[f"hidden{len(hidden)}_{f.name}"] for f in fields(DenseTables)}
-            part["zero_point"] = int(part["zero_point"])  # type: ignore[assignment]
+            part["zero_point"] = int(np.asarray(part["zero_point"]).item())  # type: ignore[assignment]
             hidden.append(DenseTables(**part))  # type: ignore[arg-type]
         front_end = FrontEnd(*(int(value) for value in arrays["front_end"]))
         return EncoderTables(tuple(hidden), arrays["weights"], arrays["thresholds"], front_end)  # type: ignore[arg-type]

@@ -1,0 +1,69 @@
+"""The oracle: the real TFLite Micro runtime, and the quantizer's float thresholds applied to its int8 output.
+
+Nothing here knows the folded tables. The flatbuffer runs unchanged, one vector per invocation, as on a device.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec.errors import QcsError
+from qcskit.codec.integer import INT8_MIN
+
+_LEAST_ARENA = 1 << 16
+"""Bytes of tensor arena that any small model fits in; larger ones get ten times the flatbuffer."""
+
+
+class TflmRuntime:
+    """A flatbuffer in the TFLite Micro interpreter.
+
+    Raises QcsError if the runtime refuses it or it is not int8 (1, M) → int8 (1, K).
+    """
+
+    def __init__(self, flatbuffer: bytes) -> None:
+        from tflite_micro.python.tflite_micro import runtime
+
+        try:
+            arena = max(_LEAST_ARENA, 10 * len(flatbuffer))
+            self._interpreter = runtime.Interpreter.from_bytes(flatbuffer, arena_size=arena)
+            source, result = self._interpreter.get_input_details(0), self._interpreter.get_output_details(0)
+        except Exception as error:  # whatever its flatbuffer parser and its C++ raise
+            raise QcsError(f"TFLite Micro does not accept encoder.tflite: {error}; run 'qcskit export' again") from None
+        for name, tensor in (("input", source), ("output", result)):
+            shape = tuple(tensor["shape"])
+            if np.dtype(tensor["dtype"]) != np.int8 or len(shape) != 2 or shape[0] != 1:
+                raise QcsError(f"encoder.tflite: its {name} is {tensor['dtype']} {shape}, expected int8 (1, n)")
+        self.inputs, self.outputs = int(source["shape"][1]), int(result["shape"][1])
+        self.output_grid = _grid(result["quantization_parameters"])
+
+    def run(self, x: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Return the int8 output (frames, K) for int8 inputs x (frames, M)."""
+        output = np.empty((len(x), self.outputs), np.int8)
+        step = self._interpreter
+        for frame in range(len(x)):
+            step.set_input(x[frame : frame + 1], 0)
+            step.invoke()
+            output[frame] = step.get_output(0)[0]
+        return output
+
+
+def index(output: NDArray[np.int8], grid: tuple[float, int], thresholds: Sequence[float]) -> NDArray[np.uint8]:
+    """Return indices of int8 outputs, any shape: the number of thresholds t with q > floor(zero_point + t / scale).
+
+    grid: (scale, zero_point) of the output. thresholds: of the float quantizer, ascending.
+    >>> index(np.array([-1, 0, 1, 2, 127], np.int8), (1 / 128, 0), [0.0, 1.5 / 128])
+    array([0, 0, 1, 2, 2], dtype=uint8)
+    """
+    scale, zero_point = grid
+    edges = np.array([math.floor(zero_point + t / scale) for t in thresholds])
+    of_value = (np.arange(INT8_MIN, -INT8_MIN)[:, None] > edges).sum(axis=1).astype(np.uint8)
+    return of_value[output.astype(np.int16) - INT8_MIN]
+
+
+def _grid(parameters: dict[str, Sequence[float]]) -> tuple[float, int]:
+    scales, zero_points = parameters["scales"], parameters["zero_points"]
+    if len(scales) != 1 or len(zero_points) != 1:
+        raise QcsError("encoder.tflite: its output has no single quantization scale; run 'qcskit export' again")
+    return float(scales[0]), int(zero_points[0])
