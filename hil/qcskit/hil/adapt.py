@@ -1,0 +1,119 @@
+"""How many vectors per frame, and how often the board repeats its reply: chosen from what the link loses.
+
+Model: each byte is damaged independently with probability e, a frame of b bytes arrives with (1 − e)^b. The estimate of
+e is a likelihood over a grid, fed with every attempt's outcome and slowly forgetting; batch and repeats minimise the
+expected bytes per vector on the line.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.hil.framing import wire_bytes
+from qcskit.hil.messages import MAX_REPEAT_EXPONENT, result_bytes
+
+_GRID = np.concatenate([[0.0], np.geomspace(1e-6, 0.5, 70)])
+_FORGET = 0.995
+_UPDATE_EVERY = 16
+_LOSS_THAT_COUNTS = 1e-5
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes that decide: bytes of one vector to and from the board, and the limits of its buffers."""
+
+    input_bytes: int
+    packed_bytes: int
+    tick_bytes: int
+    window_bytes: int
+    max_batch: int
+    can_repeat: bool
+
+    def request_bytes(self, batch: int) -> int:
+        """Return the size of an ENCODE frame on the line."""
+        return wire_bytes(2 + batch * self.input_bytes)
+
+    def reply_bytes(self, batch: int) -> int:
+        """Return the size of a RESULT frame on the line."""
+        return wire_bytes(result_bytes(batch, self.packed_bytes, self.tick_bytes))
+
+    def largest_batch(self) -> int:
+        """Return the most vectors per frame that still leave four frames in the window, or as many as fit; >= 1."""
+        fits = [n for n in range(1, self.max_batch + 1) if 4 * self.request_bytes(n) <= self.window_bytes]
+        return fits[-1] if fits else 1
+
+
+class LinkModel:
+    """Batch size and repeats for a link, learnt from attempts.
+
+    >>> model = LinkModel(Shape(10, 4, 4, 4096, 255, True))
+    >>> model.batch, model.repeat_exponent
+    (100, 0)
+    >>> for _ in range(300): model.note(model.batch, model.repeat_exponent, False)
+    >>> model.batch
+    1
+    """
+
+    def __init__(self, shape: Shape, batch: int | None = None) -> None:
+        self.shape = shape
+        self._fixed = batch
+        self._scores = np.zeros(len(_GRID))
+        self._scores[1:] -= 0.5  # a clean line is a little likelier before anything is known
+        self._tally: dict[tuple[int, int], list[int]] = {}
+        self._noted = 0
+        self.byte_loss = 0.0
+        """Estimated probability that a byte is damaged."""
+        self.batch = batch or shape.largest_batch()
+        self.repeat_exponent = 0
+
+    def note(self, batch: int, repeat_exponent: int, answered: bool) -> None:
+        """Take the outcome of one ENCODE attempt."""
+        sizes = self.shape.request_bytes(batch), self.shape.reply_bytes(batch)
+        self.note_exchange(*sizes, repeat_exponent, int(answered), int(not answered))
+
+    def note_exchange(self, there: int, back: int, repeat_exponent: int, answered: int, failed: int) -> None:
+        """Take outcomes of equal exchanges: bytes there and back, how many were answered and how many were not."""
+        counts = self._tally.setdefault((there, back, repeat_exponent), [0, 0])
+        counts[0] += failed
+        counts[1] += answered
+        self._noted += answered + failed
+        if self._noted >= _UPDATE_EVERY or (failed and self.byte_loss < _LOSS_THAT_COUNTS):
+            self._update()
+
+    def _update(self) -> None:
+        self._noted = 0
+        for (there, back, repeat), (failed, answered) in self._tally.items():
+            p = success(there, back, repeat, _GRID).clip(1e-12, 1.0 - 1e-9)
+            self._scores *= _FORGET ** min(failed + answered, _UPDATE_EVERY)
+            self._scores += answered * np.log(p) + failed * np.log1p(-p)
+        self._tally.clear()
+        self.byte_loss = float(_GRID[int(np.argmax(self._scores))])
+        self._choose()
+
+    def _choose(self) -> None:
+        largest = self._fixed or self.shape.largest_batch()
+        if self.byte_loss < _LOSS_THAT_COUNTS:
+            self.batch, self.repeat_exponent = largest, 0
+            return
+        batches = [self._fixed] if self._fixed else [n for n in (1 << np.arange(9)).tolist() if n < largest] + [largest]
+        repeats = range(MAX_REPEAT_EXPONENT + 1 if self.shape.can_repeat else 1)
+        choices = [(self._cost(n, r), n, r) for n in batches for r in repeats]
+        _, self.batch, self.repeat_exponent = min(choices)
+
+    def _cost(self, batch: int, repeat: int) -> float:
+        """Expected bytes per answered vector; replies count only when the request arrived."""
+        there, back = self.shape.request_bytes(batch), self.shape.reply_bytes(batch)
+        p = float(success(there, back, repeat, np.array([self.byte_loss]))[0])
+        sent = there + (1.0 - self.byte_loss) ** there * back * (1 << repeat)
+        return sent / max(p, 1e-300) / batch
+
+
+def success(there: int, back: int, repeat_exponent: int, loss: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probability that an exchange of these sizes is answered, for each byte loss.
+
+    >>> success(22, 18, 0, np.array([0.0, 0.2])).round(6).tolist()
+    [1.0, 0.000133]
+    """
+    one = (1.0 - loss) ** back
+    return np.asarray((1.0 - loss) ** there * (1.0 - (1.0 - one) ** (1 << repeat_exponent)))

@@ -1,0 +1,211 @@
+"""Requests and replies over a link: sequence numbers, stop-and-wait requests, counters, time-outs."""
+
+import itertools
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from qcskit.hil.errors import DeviceError, SilentError, WrongDeviceError
+from qcskit.hil.framing import PROTOCOL_VERSION, Frame, FrameParser, encode_frame
+from qcskit.hil.link import Link, Transcript
+from qcskit.hil.messages import ERROR_CODES, Type, read_error
+
+_MIN_TIMEOUT_S = 0.003
+_FIRST_SAMPLES = 8
+"""Round trips to see before the time-out follows them: the window fills first, and queueing grows with it."""
+_COPIES_BYTES = 4096
+"""Most bytes of equal requests sent at once on a bad line."""
+_IDLE_S = 0.02
+"""A line that brought damage and then nothing for this long is asked again."""
+
+
+@dataclass
+class HostCounts:
+    """What the host has seen of a link."""
+
+    frames_sent: int = 0
+    retries: int = 0
+    replies: int = 0
+    unexpected: int = 0
+    """Valid replies nobody waited for: duplicates and answers that came after their time-out."""
+    timeouts: int = 0
+    reconnects: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counters by name."""
+        return asdict(self)
+
+
+class RoundTrip:
+    """Smoothed round trip and the time-out that follows from it (RFC 6298, with a line that may be slow at first)."""
+
+    def __init__(self, first_timeout_s: float) -> None:
+        self.ceiling_s = self.timeout_s = first_timeout_s
+        self._mean_s: float | None = None
+        self._deviation_s = 0.0
+        self._scale = 1.0
+        self._samples = 0
+
+    def raise_ceiling(self, seconds: float) -> None:
+        """Set the longest time-out, and start from it."""
+        self.ceiling_s = self.timeout_s = seconds
+
+    def sample(self, seconds: float) -> None:
+        """Take one measured round trip."""
+        if self._mean_s is None:
+            self._mean_s, self._deviation_s = seconds, seconds / 2
+        else:
+            self._deviation_s += (abs(seconds - self._mean_s) - self._deviation_s) / 4
+            self._mean_s += (seconds - self._mean_s) / 8
+        self._scale = max(1.0, self._scale * 0.98)
+        self._samples += 1
+        self._set()
+
+    def too_short(self) -> None:
+        """A reply came after its request had been given up: wait longer."""
+        self._scale = min(64.0, self._scale * 1.25)
+        self._set()
+
+    def _set(self) -> None:
+        if self._mean_s is not None and self._samples >= _FIRST_SAMPLES:
+            wanted = self._scale * (self._mean_s + max(4 * self._deviation_s, _MIN_TIMEOUT_S))
+            self.timeout_s = min(self.ceiling_s, wanted)
+
+
+class Exchange:
+    """Frames out, frames in, over one link."""
+
+    def __init__(
+        self, link: Link, timeout_s: float, give_up_s: float, on_text: Callable[[bytes], None] | None = None
+    ) -> None:
+        self.link, self.give_up_s = link, give_up_s
+        self.transcript = Transcript()
+        self.counts = HostCounts()
+        self.round_trip = RoundTrip(timeout_s)
+        self.last_text = b""
+        self.failed_copies = 0
+        """How many copies of the last request went unanswered."""
+        self._on_text = on_text
+        self.parser = FrameParser(self._text)
+        # A random start: replies to an earlier host, still on the way, do not look like ours.
+        self._seq = random.randrange(65536)
+        self.last_valid_s = self.last_byte_s = time.monotonic()
+
+    def next_seq(self) -> int:
+        """Return a fresh sequence number."""
+        self._seq = (self._seq + 1) & 0xFFFF
+        return self._seq
+
+    def send(self, wire: bytes, frames: int = 1) -> None:
+        """Put whole frames on the line."""
+        self.link.write(wire)
+        self.counts.frames_sent += frames
+
+    def receive(self, timeout_s: float) -> list[Frame]:
+        """Return the valid frames that arrive; waits up to timeout_s for the first byte.
+
+        Raises WrongDeviceError on a frame of another protocol version.
+        """
+        data = self.link.read(timeout_s)
+        if not data:
+            return []
+        frames = self.parser.feed(data)
+        self.last_byte_s = time.monotonic()
+        if frames:
+            self.last_valid_s = self.last_byte_s
+        for frame in frames:
+            if frame.version != PROTOCOL_VERSION:
+                raise WrongDeviceError(_version_text(self.link.name, frame.version))
+        return frames
+
+    def check_silence(self) -> None:
+        """Raise SilentError if nothing valid has come for give_up_s."""
+        quiet_s = time.monotonic() - self.last_valid_s
+        if quiet_s > self.give_up_s:
+            self.parser.flush()
+            self.transcript.add("!", f"gave up after {quiet_s:.1f} s")
+            raise SilentError(self._silence_text())
+
+    def request(self, type_: Type, payload: bytes = b"", give_up_s: float | None = None) -> Frame:
+        """Send one request and return its reply, retrying until give_up_s have passed without one.
+
+        On a bad line ever more copies go out at once; requests are idempotent. Raises SilentError, DeviceError,
+        WrongDeviceError, LinkLostError.
+        """
+        seq = self.next_seq()
+        wire = encode_frame(type_, seq, payload)
+        self.transcript.add(">", f"{type_.name} seq {seq} {len(payload)} bytes")
+        start = self.last_valid_s = time.monotonic()
+        sent_copies = 0
+        for attempt in itertools.count():
+            copies = max(1, min(1 << attempt // 2, _COPIES_BYTES // len(wire)))
+            self.send(wire * copies, copies)
+            self.counts.retries += copies - (attempt == 0)
+            self.failed_copies = sent_copies
+            sent_copies += copies
+            frame = self._await(seq)
+            if frame is not None:
+                self.counts.replies += 1
+                self.transcript.add("<", f"{_type_name(frame.type)} seq {seq} {len(frame.payload)} bytes")
+                return self.checked(frame, type_)
+            self.counts.timeouts += 1
+            if time.monotonic() - start > (give_up_s or self.give_up_s):
+                break
+        self.parser.flush()
+        raise SilentError(self._silence_text())
+
+    def _await(self, seq: int) -> Frame | None:
+        """Return the frame with this seq, or None after the time-out, or once a damaged reply has gone by."""
+        deadline = time.monotonic() + self.round_trip.ceiling_s
+        damaged = False
+        while (left := deadline - time.monotonic()) > 0:
+            before = self.link.bytes_received
+            for frame in self.receive(min(left, _IDLE_S) if damaged else left):
+                if frame.seq == seq:
+                    return frame
+                self.counts.unexpected += 1
+            if self.link.bytes_received > before:
+                damaged = True
+            elif damaged:
+                return None
+        return None
+
+    def checked(self, frame: Frame, request: Type) -> Frame:
+        """Return `frame` if it is the reply to `request`. Raises DeviceError or WrongDeviceError if not."""
+        if frame.type == request + 0x80:
+            return frame
+        if frame.type != Type.ERROR:
+            raise DeviceError(f"port '{self.link.name}': {request.name} was answered by {_type_name(frame.type)}")
+        code, detail = read_error(frame.payload)
+        if code == 5:
+            raise WrongDeviceError(_version_text(self.link.name, detail))
+        reason = ERROR_CODES.get(code, f"error {code}")
+        raise DeviceError(f"port '{self.link.name}': the board refused {request.name}: {reason} (detail {detail})")
+
+    def _text(self, text: bytes) -> None:
+        self.last_text = text
+        self.transcript.add("#", repr(text[:120])[1:])
+        if self._on_text is not None:
+            self._on_text(text)
+
+    def _silence_text(self) -> str:
+        where = f"port '{self.link.name}' at {self.link.baud} baud"
+        if self.counts.replies:
+            return f"{where}: the board stopped answering (nothing valid for {self.give_up_s:g} s); reset it and --resume"
+        if self.parser.text_bytes:
+            sample = repr(self.last_text[:24])[1:]
+            return (
+                f"{where} talks, but not this protocol ({self.parser.text_bytes} bytes, such as {sample}); "
+                "check --baud and that qcskit firmware is on the board"
+            )
+        return f"{where}: no answer within {self.give_up_s:g} s; is the board powered, flashed and on this port?"
+
+
+def _version_text(port: str, version: int) -> str:
+    side = "update qcskit" if version > PROTOCOL_VERSION else "flash newer firmware"
+    return f"port '{port}': the board speaks protocol {version}, this qcskit {PROTOCOL_VERSION}; {side}"
+
+
+def _type_name(type_: int) -> str:
+    return Type(type_).name if type_ in Type.__members__.values() else f"type 0x{type_:02x}"

@@ -1,0 +1,170 @@
+"""The byte stream to a board: anything pyserial opens by URL, or an emulated board that is built and started here."""
+
+import contextlib
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import serial
+from serial.tools import list_ports
+
+from qcskit.codec.errors import QcsError
+from qcskit.hil.errors import LinkError, LinkLostError, SilentError
+
+EMULATED = "emu:"
+_WRITE_TIMEOUT_S = 5.0
+_READ_BYTES = 65536
+
+
+class Transcript:
+    """The last events of a link, for the reader of a failing test: time in s, direction, what."""
+
+    def __init__(self, events: int = 2000) -> None:
+        self.events: deque[tuple[float, str, str]] = deque(maxlen=events)
+        self._start = time.monotonic()
+
+    def add(self, direction: str, what: str) -> None:
+        """Note one event; direction is `>` (to the board), `<` (from it), `#` (log text) or `!` (trouble)."""
+        self.events.append((time.monotonic() - self._start, direction, what))
+
+    def __str__(self) -> str:
+        return "\n".join(f"{when:10.4f} {direction} {what}" for when, direction, what in self.events)
+
+
+class Link:
+    """An open port. `name` is what the user called it, `url` what pyserial opened.
+
+    Raises LinkError if it cannot be opened; later, LinkLostError once it is gone.
+    """
+
+    def __init__(self, url: str, baud: int = 115_200, name: str | None = None) -> None:
+        self.url, self.name, self.baud = url, name or url, baud
+        self.bytes_sent = self.bytes_received = 0
+        self._port = _open(url, baud, self.name)
+        try:
+            self._port.fileno()
+            self._selectable = True
+        except (OSError, AttributeError, NotImplementedError):
+            self._selectable = False
+            self._port.timeout = None
+
+    def read(self, timeout_s: float) -> bytes:
+        """Return what has arrived, waiting up to timeout_s for the first byte; b"" if none came."""
+        try:
+            data = self._read_ready(timeout_s) if self._selectable else self._read_blocking(timeout_s)
+        except (serial.SerialException, OSError, TypeError, ValueError) as error:
+            raise LinkLostError(f"port '{self.name}' vanished ({_reason(error)})") from None
+        self.bytes_received += len(data)
+        return data
+
+    def _read_ready(self, timeout_s: float) -> bytes:
+        ready, _, _ = select.select([self._port.fileno()], [], [], max(0.0, timeout_s))
+        return bytes(self._port.read(_READ_BYTES)) if ready else b""
+
+    def _read_blocking(self, timeout_s: float) -> bytes:
+        self._port.timeout = max(0.0, timeout_s)
+        first = bytes(self._port.read(1))
+        return first + bytes(self._port.read(self._port.in_waiting)) if first else b""
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`. Raises SilentError if the other end takes nothing for 5 s."""
+        try:
+            self._port.write(data)
+        except serial.SerialTimeoutException:
+            raise SilentError(f"port '{self.name}' takes no bytes: the board or its flow control hangs") from None
+        except (serial.SerialException, OSError, TypeError) as error:
+            raise LinkLostError(f"port '{self.name}' vanished ({_reason(error)})") from None
+        self.bytes_sent += len(data)
+
+    def set_baud(self, baud: int) -> None:
+        """Change the host's line rate; the caller has agreed it with the board."""
+        try:
+            self._port.flush()
+            self._port.baudrate = baud
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise LinkError(f"port '{self.name}' cannot run at {baud} baud ({_reason(error)})") from None
+        self.baud = baud
+
+    def discard_input(self) -> None:
+        """Drop what arrived before anyone asked."""
+        with contextlib.suppress(serial.SerialException, OSError):
+            while self.read(0.0):
+                pass
+
+    def reopen(self) -> None:
+        """Open the same port again. Raises LinkError while it is not there."""
+        self.close()
+        self._port = _open(self.url, self.baud, self.name)
+
+    def close(self) -> None:
+        """Close the port; harmless if it is gone."""
+        with contextlib.suppress(Exception):
+            self._port.close()
+
+
+def _open(url: str, baud: int, name: str) -> serial.SerialBase:
+    try:
+        return serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=_WRITE_TIMEOUT_S, exclusive=True)
+    except (serial.SerialException, OSError, ValueError) as error:
+        raise LinkError(f"cannot open port '{name}': {_reason(error)}; {_what_is_there()}") from None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    for known, plain in (
+        ("No such file", "it does not exist"),
+        ("Permission denied", "permission denied: add your user to the group 'dialout'"),
+        ("exclusively lock", "another program has it open"),
+        ("Connection refused", "connection refused: nothing listens there"),
+        ("protocol", f"not a port or pyserial URL ({text})"),
+    ):
+        if known in text:
+            return plain
+    return text or type(error).__name__
+
+
+def _what_is_there() -> str:
+    ports = ", ".join(sorted(port.device for port in list_ports.comports()))
+    return f"there are: {ports}" if ports else "no serial port is there; 'emu:native' needs none"
+
+
+class EmulatedBoard(contextlib.AbstractContextManager["EmulatedBoard"]):
+    """Firmware of a bundle's model, built for an emulated board and running. `.url` is where it answers."""
+
+    def __init__(self, board: str, c_dir: Path, model_name: str) -> None:
+        from qcskit import firmware
+
+        self._stack = contextlib.ExitStack()
+        elf = firmware.build(board, c_dir, model_name)
+        self.process = self._stack.enter_context(firmware.start(board, elf))
+        self.url: str = self.process.url
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+
+def board_of(port: str) -> str | None:
+    """Return the board's name of an `emu:<board>` port, None for any other port.
+
+    >>> board_of("emu:cortex-m4"), board_of("/dev/ttyACM0")
+    ('cortex-m4', None)
+    """
+    return port.removeprefix(EMULATED) if port.startswith(EMULATED) else None
+
+
+def wait_for(link: Link, patience_s: float, on_wait: Callable[[], None] | None = None) -> None:
+    """Reopen a vanished port, trying for patience_s. Raises LinkLostError if it does not come back."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return link.reopen()
+        except QcsError:
+            if time.monotonic() > deadline:
+                raise LinkLostError(
+                    f"port '{link.name}' vanished and did not come back within {patience_s:g} s"
+                ) from None
+        if on_wait is not None:
+            on_wait()
+        time.sleep(0.1)

@@ -1,0 +1,199 @@
+"""Many vectors through a small buffer: windowed ENCODE requests, matched by seq, retried, split on a bad line."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.hil.adapt import LinkModel
+from qcskit.hil.errors import LinkLostError, SilentError
+from qcskit.hil.exchange import Exchange
+from qcskit.hil.framing import Frame, encode_frame, wire_bytes
+from qcskit.hil.messages import Type, encode_payload, read_result
+
+Vectors = NDArray[np.int8] | NDArray[np.int16]
+_REORDER = 3
+"""A request is taken as lost once this many later ones were answered (TCP's rule, RFC 5681, section 3.2)."""
+_ONE_REQUEST_PATIENCE = 6.0
+"""A request unanswered for this many give_up_s, while others are answered, is poison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """RESULT for vectors start … start + len(packed) − 1.
+
+    packed: uint8 (count, packed_bytes). ticks: uint32 (count,) or None. seconds: from first sending to reply, queueing
+    in the window included. attempts: how often it was sent.
+    """
+
+    start: int
+    packed: NDArray[np.uint8]
+    ticks: NDArray[np.uint32] | None
+    seconds: float
+    attempts: int
+
+
+@dataclass(slots=True)
+class _Pending:
+    seq: int
+    start: int
+    stop: int
+    repeat: int
+    wire: bytes
+    first_s: float
+    sent_s: float
+    order: int
+    attempts: int = 1
+
+
+class EncodeStream:
+    """One pass of vectors (frames, M) through a board; iterate over `run`."""
+
+    def __init__(
+        self, exchange: Exchange, vectors: Vectors, packed_bytes: int, model: LinkModel,
+        on_lost: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._x, self._vectors, self._packed_bytes, self._model = exchange, vectors, packed_bytes, model
+        self._on_lost = on_lost
+        self._pending: dict[int, _Pending] = {}  # in order of sending
+        self._todo: deque[tuple[int, int]] = deque()
+        self._on_line_bytes = 0
+        self._order = 0
+        self._last_probe_s = 0.0
+
+    def run(self, ranges: Iterable[tuple[int, int]]) -> Iterator[Answer]:
+        """Yield each vector of the ranges (start, stop) exactly once, in the order answers arrive.
+
+        Raises SilentError, DeviceError, WrongDeviceError, LinkLostError; what was yielded before stands.
+        """
+        self._todo.extend((a, b) for a, b in ranges if a < b)
+        self._x.last_valid_s = time.monotonic()
+        while self._todo or self._pending:
+            try:
+                self._send_due()
+                frames = self._x.receive(self._wait_s())
+            except LinkLostError:
+                self._recover()
+                continue
+            if not frames:
+                self._probe_silence()
+            for frame in frames:
+                answer = self._match(frame)
+                if answer is not None:
+                    yield answer
+
+    def _probe_silence(self) -> None:
+        """After two time-outs of silence ask HELLO, smallest and most robust, before anything else is tried."""
+        quiet_s = time.monotonic() - self._x.last_valid_s
+        if quiet_s > 2.0 * self._x.round_trip.ceiling_s:
+            self._x.check_silence()
+            info = self._x.request(Type.HELLO)
+            self._model.note_exchange(wire_bytes(0), wire_bytes(len(info.payload)), 0, 1, self._x.failed_copies)
+            self._last_probe_s = time.monotonic()
+
+    def _recover(self) -> None:
+        if self._on_lost is None:
+            raise
+        self._x.transcript.add("!", "port vanished")
+        self._on_lost()
+        self._x.counts.reconnects += 1
+        for entry in self._pending.values():
+            entry.sent_s = -1e9
+
+    # ---- sending ----
+
+    def _send_due(self) -> None:
+        now = time.monotonic()
+        wires: list[bytes] = []
+        self._expire(now, wires)
+        while self._todo:
+            start, stop = self._todo[0]
+            take = min(stop, start + self._model.batch)
+            repeat = self._model.repeat_exponent
+            room = self._model.shape.window_bytes - self._on_line_bytes
+            if self._pending and self._model.shape.request_bytes(take - start) > room:
+                break
+            seq = self._fresh_seq()
+            wire = encode_frame(Type.ENCODE, seq, encode_payload(self._vectors[start:take], repeat))
+            self._todo.popleft()
+            if take < stop:
+                self._todo.appendleft((take, stop))
+            self._order += 1
+            self._pending[seq] = _Pending(seq, start, take, repeat, wire, now, now, self._order)
+            self._on_line_bytes += len(wire)
+            wires.append(wire)
+        if wires:
+            self._x.send(b"".join(wires), len(wires))
+
+    def _fresh_seq(self) -> int:
+        seq = self._x.next_seq()
+        while seq in self._pending:
+            seq = self._x.next_seq()
+        return seq
+
+    def _expire(self, now: float, wires: list[bytes]) -> None:
+        """Retry, or split, what has waited too long; the oldest stand first."""
+        limit = now - self._x.round_trip.timeout_s
+        expired = []
+        for entry in self._pending.values():
+            if entry.sent_s > limit:
+                break
+            expired.append(entry)
+        for entry in expired:
+            if max(self._x.last_byte_s, self._last_probe_s) > entry.first_s:  # silence tells nothing of byte loss
+                self._model.note(entry.stop - entry.start, entry.repeat, answered=False)
+            self._x.counts.timeouts += 1
+            if now - entry.first_s > _ONE_REQUEST_PATIENCE * self._x.give_up_s:
+                raise SilentError(f"port '{self._x.link.name}': vectors {entry.start} … {entry.stop - 1} are never "
+                                  f"answered ({entry.attempts} attempts) while others are")  # fmt: skip
+            del self._pending[entry.seq]
+            stale = entry.stop - entry.start > self._model.batch or entry.repeat != self._model.repeat_exponent
+            if stale:
+                self._on_line_bytes -= len(entry.wire)
+                self._todo.appendleft((entry.start, entry.stop))
+                continue
+            entry.attempts += 1
+            entry.sent_s = now
+            self._order += 1
+            self._pending[entry.seq] = entry
+            self._x.counts.retries += 1
+            wires.append(entry.wire)
+
+    def _wait_s(self) -> float:
+        oldest = next(iter(self._pending.values()), None)
+        if oldest is None:
+            return 0.0
+        return max(0.0, min(oldest.sent_s + self._x.round_trip.timeout_s - time.monotonic(), 1.0))
+
+    # ---- receiving ----
+
+    def _match(self, frame: Frame) -> Answer | None:
+        entry = self._pending.get(frame.seq)
+        if entry is None or frame.type == Type.INFO:
+            self._x.counts.unexpected += 1
+            if self._model.repeat_exponent == 0:
+                self._x.round_trip.too_short()
+            return None
+        self._x.checked(frame, Type.ENCODE)
+        packed, ticks = read_result(frame.payload, entry.stop - entry.start, self._packed_bytes)
+        now = time.monotonic()
+        del self._pending[entry.seq]
+        self._on_line_bytes -= len(entry.wire)
+        self._x.counts.replies += 1
+        self._model.note(entry.stop - entry.start, entry.repeat, answered=True)
+        if entry.attempts == 1 or self._model.byte_loss > 1e-3:
+            self._x.round_trip.sample(now - entry.sent_s)
+        self._mark_overtaken(entry)
+        return Answer(entry.start, packed, ticks, now - entry.first_s, entry.attempts)
+
+    def _mark_overtaken(self, answered: _Pending) -> None:
+        """Requests sent well before an answered one are lost: make them due at once."""
+        if answered.attempts > 1:
+            return  # it may have been the earlier attempt that was answered
+        for entry in self._pending.values():
+            if entry.order > answered.order - _REORDER:
+                break
+            entry.sent_s = -1e9
