@@ -60,7 +60,7 @@ class LinkModel:
         self._fixed = batch
         self._scores = np.zeros(len(_GRID))
         self._scores[1:] -= 0.5  # a clean line is a little likelier before anything is known
-        self._tally: dict[tuple[int, int], list[int]] = {}
+        self._tally: dict[tuple[int, int, int], list[int]] = {}
         self._noted = 0
         self.byte_loss = 0.0
         """Estimated probability that a byte is damaged."""

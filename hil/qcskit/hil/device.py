@@ -1,7 +1,7 @@
 """`Device`: a board on a port, checked against a bundle, that encodes vectors.
 
-    with Device.open("/dev/ttyACM0", bundle) as board:
-        packed = board.encode(bundle.vectors["input"])
+with Device.open("/dev/ttyACM0", bundle) as board:
+    packed = board.encode(bundle.vectors["input"])
 """
 
 import contextlib
@@ -133,7 +133,8 @@ class Device:
                            f"(frames, {self.info.inputs})")  # fmt: skip
         if not self.info.input_types & bit:
             raise QcsError(f"the board does not take {vectors.dtype} vectors")
-        return np.ascontiguousarray(vectors)
+        contiguous: Vectors = np.ascontiguousarray(vectors)  # type: ignore[assignment]
+        return contiguous
 
     def echo(self, payload: bytes) -> float:
         """Send bytes and get them back; return the round trip in s. Raises DeviceError if they come back changed."""

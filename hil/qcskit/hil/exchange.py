@@ -11,7 +11,8 @@ from qcskit.hil.framing import PROTOCOL_VERSION, Frame, FrameParser, encode_fram
 from qcskit.hil.link import Link, Transcript
 from qcskit.hil.messages import ERROR_CODES, Type, read_error
 
-_MIN_TIMEOUT_S = 0.003
+_CALM_S, _HASTY_S = 0.05, 0.003
+"""Least time-out beyond the mean round trip: on a clean line a retry is only waste, on a bad one waiting is."""
 _FIRST_SAMPLES = 8
 """Round trips to see before the time-out follows them: the window fills first, and queueing grows with it."""
 _COPIES_BYTES = 4096
@@ -46,6 +47,8 @@ class RoundTrip:
         self._deviation_s = 0.0
         self._scale = 1.0
         self._samples = 0
+        self.hasty = False
+        """Set while the line loses frames."""
 
     def raise_ceiling(self, seconds: float) -> None:
         """Set the longest time-out, and start from it."""
@@ -69,7 +72,7 @@ class RoundTrip:
 
     def _set(self) -> None:
         if self._mean_s is not None and self._samples >= _FIRST_SAMPLES:
-            wanted = self._scale * (self._mean_s + max(4 * self._deviation_s, _MIN_TIMEOUT_S))
+            wanted = self._scale * (self._mean_s + max(4 * self._deviation_s, _HASTY_S if self.hasty else _CALM_S))
             self.timeout_s = min(self.ceiling_s, wanted)
 
 
@@ -192,7 +195,9 @@ class Exchange:
     def _silence_text(self) -> str:
         where = f"port '{self.link.name}' at {self.link.baud} baud"
         if self.counts.replies:
-            return f"{where}: the board stopped answering (nothing valid for {self.give_up_s:g} s); reset it and --resume"
+            return (
+                f"{where}: the board stopped answering (nothing valid for {self.give_up_s:g} s); reset it and --resume"
+            )
         if self.parser.text_bytes:
             sample = repr(self.last_text[:24])[1:]
             return (

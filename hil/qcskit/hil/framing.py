@@ -37,7 +37,8 @@ def encode_frame(type_: int, seq: int, payload: bytes = b"", version: int = PROT
     '00 09 01 01 34 12 f1 50 a9 d0 00'
     """
     body = _HEADER.pack(version, type_, seq) + payload
-    return b"\0" + cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
+    stuffed: bytes = cobs.encode(body + zlib.crc32(body).to_bytes(4, "little"))
+    return b"\0" + stuffed + b"\0"
 
 
 def wire_bytes(payload_bytes: int) -> int:

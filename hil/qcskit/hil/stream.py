@@ -17,6 +17,8 @@ from qcskit.hil.messages import Type, encode_payload, read_result
 Vectors = NDArray[np.int8] | NDArray[np.int16]
 _REORDER = 3
 """A request is taken as lost once this many later ones were answered (TCP's rule, RFC 5681, section 3.2)."""
+_LOSSY = 1e-3
+"""Byte loss from which time-outs are short."""
 _ONE_REQUEST_PATIENCE = 6.0
 """A request unanswered for this many give_up_s, while others are answered, is poison."""
 
@@ -184,7 +186,9 @@ class EncodeStream:
         self._on_line_bytes -= len(entry.wire)
         self._x.counts.replies += 1
         self._model.note(entry.stop - entry.start, entry.repeat, answered=True)
-        if entry.attempts == 1 or self._model.byte_loss > 1e-3:
+        lossy = self._model.byte_loss > _LOSSY
+        self._x.round_trip.hasty = lossy
+        if entry.attempts == 1 or lossy:
             self._x.round_trip.sample(now - entry.sent_s)
         self._mark_overtaken(entry)
         return Answer(entry.start, packed, ticks, now - entry.first_s, entry.attempts)

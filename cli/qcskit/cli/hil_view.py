@@ -1,0 +1,100 @@
+"""What `qcskit hil` shows: a progress bar per board, the closing table."""
+
+from typing import Any, Self
+
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from qcskit.cli.common import error_console
+
+_STAGES = {"connect": "connecting", "run": "running", "compare": "comparing"}
+
+
+class Show:
+    """Progress bars on stderr, one per board; safe to call from several threads."""
+
+    def __init__(self, enabled: bool) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            console=error_console, disable=not enabled, transient=True,
+        )  # fmt: skip
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._bars.stop()
+
+    def progress(self, label: str, stage: str, done: int, total: int) -> None:
+        """Show how far a board is."""
+        if label not in self._tasks:
+            self._tasks[label] = self._bars.add_task(escape(label), total=total)
+        text = f"{escape(label)} {_STAGES.get(stage, stage)}"
+        self._bars.update(self._tasks[label], description=text, completed=done, total=total)
+
+
+def verdict_table(results: dict[str, Any]) -> Table:
+    """Return the closing table: one row per figure, one column per board."""
+    bundle = results["bundle"]
+    title = f"{escape(bundle['name'])} ({bundle['model_id']}), R = {bundle['rate_bits']:g} bits/entry"
+    table = Table(title=title, title_justify="left", min_width=60)
+    table.add_column("")
+    columns = [_column(entry) for entry in results["devices"]]
+    for entry in results["devices"]:
+        table.add_column(escape(entry["label"]), justify="right", overflow="fold")
+    for name in dict.fromkeys(name for column in columns for name in column):
+        table.add_row(name, *(column.get(name, "") for column in columns))
+    return table
+
+
+def _column(entry: dict[str, Any]) -> dict[str, str]:
+    if "error" in entry:
+        return {"error": f"[red]{escape(entry['error'])}[/]"}
+    nmse, count, rate = entry["nmse"], entry["mismatches"]["count"], entry["throughput"]["vectors_per_s"]
+    unit = _unit(entry["ticks"])
+    return {
+        "vectors answered": f"{entry['answered']:,}" + (f" ({entry['resumed']:,} resumed)" if entry["resumed"] else ""),
+        "mismatches": f"[red]{count:,}[/]" if count else "[green]0[/]",
+        "NMSE device, dB": _decibel(nmse["device_db"]),
+        "NMSE int8 reference, dB": _decibel(nmse["int8_db"]),
+        "NMSE float (export), dB": _decibel(nmse["float_db"]),
+        f"encode p50 / p99 / max{unit}": _ticks(entry["ticks"]),
+        "round trip of one vector p50": _micro(entry["round_trip_us"]["single"]),
+        "vectors/s": f"{rate:,.0f}" if rate else "-",
+        "retries": f"{entry['link']['host']['retries']:,}",
+        "host and board counts": _agreement(entry["link"]),
+        "energy, estimate": _energy(entry["energy"]),
+    }
+
+
+def _unit(ticks: dict[str, Any] | str) -> str:
+    if isinstance(ticks, str):
+        return ""
+    return f", {ticks['unit']} ticks at {ticks['hz']:,} Hz" if ticks["hz"] else f", {ticks['unit']}"
+
+
+def _agreement(link: dict[str, Any]) -> str:
+    if link["board_restarted"]:
+        return "[yellow]board restarted[/]"
+    return "agree" if link["agree"] else "[yellow]differ[/]"
+
+
+def _energy(energy: dict[str, Any] | str) -> str:
+    if isinstance(energy, str):
+        return energy
+    return f"encode {energy['encode_uj']} µJ, radio {energy['radio_uj']} µJ per vector"
+
+
+def _decibel(value: float | str | None) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _ticks(ticks: dict[str, Any] | str) -> str:
+    return ticks if isinstance(ticks, str) else f"{ticks['p50']:,} / {ticks['p99']:,} / {ticks['max']:,}"
+
+
+def _micro(distribution: dict[str, Any] | str) -> str:
+    return distribution if isinstance(distribution, str) else f"{distribution['p50'] / 1000:.2f} ms"
