@@ -1,0 +1,54 @@
+# `make demo` and `make test` do all the set-up on a Debian 12 machine with Python 3.11, make and gcc.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Emulators and cross compilers; without them the demo runs on the board `native`. `qcskit doctor` explains each.
+PACKAGES := gcc g++ python3-venv qemu-system-arm qemu-system-misc gcc-arm-none-eabi gcc-riscv64-unknown-elf \
+            gcc-avr avr-libc arduino-core-avr simavr libsimavr-dev libsimavrparts1 libelf-dev cppcheck clang cmake
+APT := apt-get install -y --no-install-recommends $(PACKAGES)
+
+.PHONY: demo test lint tools format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    train, export, simulate, measure on an emulated board, report"
+	@echo "make test    lint and all tests"
+	@echo "make tools   install emulators and cross compilers (Debian; root or password-less sudo)"
+
+demo: tools $(VENV)/.installed
+	$(BIN)/qcskit demo --out runs/demo
+
+test: tools $(VENV)/.installed lint
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=codec:training:export:firmware:firmware_sim:hil:cli $(BIN)/lint-imports
+	git ls-files '*.c' '*.h' ':!tests/data' | xargs $(BIN)/clang-format --dry-run --Werror
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	git ls-files '*.c' '*.h' ':!tests/data' | xargs $(BIN)/clang-format -i
+
+# Debian's own python3 needs the package python3-venv; another Python brings venv along.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+tools:
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then echo "tools: no apt-get here; going on with what is installed"; exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as='sudo -n'; else \
+	  echo "tools: not root. For all emulated boards run once:"; echo "  sudo $(APT)"; exit 0; fi; \
+	echo "tools: installing $$missing"; \
+	{ $$as apt-get update -qq && $$as env DEBIAN_FRONTEND=noninteractive $(APT) -qq >/dev/null; } \
+	  || echo "tools: installation failed; going on with what is there. By hand: $(APT)"
+
+clean:
+	rm -rf $(VENV) runs build dist

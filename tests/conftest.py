@@ -1,0 +1,29 @@
+"""Fixtures that several components share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session")
+def bundle_path() -> Path:
+    """A small trained bundle (tests/data/make_bundle.py); read-only."""
+    return Path(__file__).parent / "data" / "bundle"
+
+
+@pytest.fixture(scope="session")
+def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training run of a few seconds."""
+    pytest.importorskip("tensorflow", reason="needs the extra 'train': pip install 'qcskit[train]'")
+    from qcskit.codec.signal import SignalConfig
+    from qcskit.training.config import TrainConfig
+    from qcskit.training.run import train_run
+
+    path = tmp_path_factory.mktemp("run") / "run"
+    recipe = TrainConfig(levels=4, decoder_widths=(32,), steps=500, warmup_steps=20, batch=500, test_frames=5000,
+                         validation_frames=1000)  # fmt: skip
+    train_run(path, recipe, SignalConfig(), lambda step, soft, hard: None)
+    return path

@@ -1,0 +1,180 @@
+"""The exporter against the TFLM runtime, Keras and exhaustive sweeps."""
+
+import filecmp
+
+import numpy as np
+import pytest
+from qcskit.codec import integer
+from qcskit.codec.bundle import read_bundle
+from qcskit.codec.decoder import load_codec
+from qcskit.codec.errors import QcsError
+from qcskit.codec.litert import LiteRt
+from qcskit.codec.metrics import nmse_db
+from qcskit.codec.signal import draw_frames
+from qcskit.export import int8
+from qcskit.export.config import ExportConfig
+from qcskit.export.flatbuffer import encoder_flatbuffer, tanh_table
+from qcskit.export.run import export_run
+from tflite_micro import runtime
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+QUICK = ExportConfig(finetune_steps=20, golden_frames=16, test_frames=2000, calibration_frames=1000)
+
+
+def ignore(stage: str, done: int, total: int) -> None:
+    """No progress wanted."""
+
+
+@pytest.fixture(scope="module")
+def exported(run_path, tmp_path_factory):
+    """The bundle of the short run, exported twice in two places."""
+    paths = [tmp_path_factory.mktemp(name) / "bundle" for name in ("here", "there")]
+    for path in paths:
+        export_run(run_path, path, QUICK, ignore)
+    return paths
+
+
+def random_encoder(rng: np.random.Generator, widths: tuple[int, ...], levels: int) -> int8.FloatEncoder:
+    """Return a float encoder with weights large enough to saturate now and then."""
+    pairs = list(zip(widths, widths[1:], strict=False))
+    return int8.FloatEncoder(
+        tuple(rng.standard_normal((o, i)).astype(np.float32) * 2 / np.sqrt(i).astype(np.float32) for i, o in pairs),
+        tuple(rng.standard_normal(o).astype(np.float32) * np.float32(0.3) for _, o in pairs),
+        np.sort(rng.uniform(-0.95, 0.95, levels - 1)),
+    )
+
+
+def tflm_outputs(flatbuffer: bytes, inputs: np.ndarray) -> np.ndarray:
+    """Run the TFLM runtime vector by vector."""
+    interpreter = runtime.Interpreter.from_bytes(flatbuffer)
+    rows = []
+    for row in inputs:
+        interpreter.set_input(row[None, :], 0)
+        interpreter.invoke()
+        rows.append(interpreter.get_output(0)[0].copy())
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_tables_equal_the_tflm_runtime_on_random_models(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    widths = tuple(int(w) for w in rng.integers(1, 40, rng.integers(2, 5)))
+    encoder = random_encoder(rng, widths, int(rng.integers(2, 20)))
+    layers = int8.quantize_layers(encoder, int8.Ranges(*rng.uniform(1, 5, 3)))
+    tables = int8.integer_tables(layers, encoder.thresholds, int8.front_end_for(0.02, 0.001, 0))
+    inputs = rng.integers(-128, 128, (400, widths[0])).astype(np.int8)
+    inputs[:2] = [[-128], [127]]
+    output = tflm_outputs(encoder_flatbuffer(layers, "random"), inputs)
+    # Straight from the definition: thresholds strictly below the dequantized output.
+    expected = (output[..., None] / 128.0 > encoder.thresholds).sum(-1)
+    np.testing.assert_array_equal(integer.encode_index(tables, inputs), expected)
+
+
+def test_folded_thresholds_are_exact_for_every_attainable_accumulator(bundle_path) -> None:
+    tables = read_bundle(bundle_path).tables
+    rng = np.random.default_rng(0)
+    encoder = random_encoder(rng, (12, 5), 16)
+    last = int8._dense_tables(int8.quantize_layers(encoder, int8.Ranges(2.0, 3.0, 2.0))[0])
+    cuts = int8.output_cuts(encoder.thresholds)
+    folded = int8.fold_thresholds(last, cuts)
+    reach = 128 * np.abs(last.weights.astype(np.int64)).sum(1)
+    for output in range(5):
+        acc = np.arange(-reach[output], reach[output] + 1)
+        pre = integer.requantize(acc + last.bias[output], last.multiplier[output], last.shift[output])
+        q = last.activation[pre.clip(-128, 127) + 128]
+        expected = (q[:, None] >= cuts).sum(1)
+        np.testing.assert_array_equal((acc[:, None] >= folded[output]).sum(1), expected)
+    assert np.all(np.diff(tables.thresholds, axis=1) >= 0)
+
+
+def test_tanh_table_is_close_to_tanh_and_ascends() -> None:
+    for scale in (0.01, 3 / 127, 0.1):
+        table = tanh_table(float(np.float32(scale)))
+        ideal = np.clip(np.rint(128 * np.tanh(np.arange(-128, 128) * scale)), -128, 127)
+        assert np.abs(table - ideal).max() <= 1
+        assert np.all(np.diff(table.astype(int)) >= 0)
+
+
+def test_the_bundle_is_reproducible_byte_for_byte(exported) -> None:
+    here, there = exported
+    names = sorted(str(file.relative_to(here)) for file in here.rglob("*") if file.is_file())
+    assert names == sorted(str(file.relative_to(there)) for file in there.rglob("*") if file.is_file())
+    _, mismatch, errors = filecmp.cmpfiles(here, there, names, shallow=False)
+    assert not mismatch
+    assert not errors
+
+
+def test_the_flatbuffer_holds_only_fully_connected_and_tanh_and_aligned_constants(exported) -> None:
+    content = (exported[0] / "encoder.tflite").read_bytes()
+    model = schema.Model.GetRootAsModel(content, 0)
+    codes = {model.OperatorCodes(i).BuiltinCode() for i in range(model.OperatorCodesLength())}
+    assert codes == {schema.BuiltinOperator.FULLY_CONNECTED, schema.BuiltinOperator.TANH}
+    for i in range(model.BuffersLength()):
+        data = model.Buffers(i).DataAsNumpy()
+        if not isinstance(data, int):
+            assert (data.__array_interface__["data"][0] - np.frombuffer(content, np.uint8).ctypes.data) % 16 == 0
+
+
+def test_golden_vectors_come_back_from_the_tflm_runtime(exported) -> None:
+    bundle = read_bundle(exported[0])
+    vectors = bundle.vectors
+    np.testing.assert_array_equal(tflm_outputs(bundle.file("encoder.tflite").read_bytes(), vectors["input"]),
+                                  vectors["output"])  # fmt: skip
+    np.testing.assert_array_equal(integer.encode_packed(bundle.tables, vectors["input"]), vectors["packed"])
+    np.testing.assert_array_equal(bundle.quantize_input(vectors["y"]), vectors["input"])
+    np.testing.assert_array_equal(bundle.to_counts(vectors["y"]), vectors["counts"])
+    assert np.abs(vectors["counts_input"].astype(int) - vectors["input"]).max() <= 1
+
+
+def test_decoder_equals_keras_when_it_was_not_fine_tuned(run_path, tmp_path) -> None:
+    from qcskit.training.networks import parts
+    from qcskit.training.run import read_run
+
+    export_run(run_path, tmp_path / "b", QUICK.model_copy(update={"finetune_steps": 0}), ignore)
+    bundle = read_bundle(tmp_path / "b")
+    stages = parts(read_run(run_path).model)
+    _, levels = stages.shq.quantizer()
+    index = np.random.default_rng(0).integers(0, 4, (300, 10)).astype(np.uint8)
+    expected = stages.decnet(levels[index].astype(np.float32)).numpy()
+    ours = LiteRt(bundle.file("decoder.tflite").read_bytes()).run(index.astype(np.int32))
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_nmse_of_the_manifest_is_what_the_codec_gives(exported) -> None:
+    bundle = read_bundle(exported[0])
+    codec = load_codec(bundle)
+    x, y = draw_frames(bundle_signal(bundle), 20_000, 77)
+    assert nmse_db(x, codec.decode(codec.encode(y))) == pytest.approx(bundle.manifest.nmse.int8_db, abs=0.4)
+
+
+def bundle_signal(bundle):
+    """Return the signal configuration of a bundle."""
+    from qcskit.codec.signal import SignalConfig
+
+    return SignalConfig(**bundle.manifest.signal.model_dump())
+
+
+def test_quantize_multiplier_is_within_one_unit_of_the_real_number() -> None:
+    for real in (1e-9, 3.7e-4, 0.4999999999, 0.99999999999, 1.0, 5.5):
+        mantissa, shift = int8.quantize_multiplier(real)
+        assert 2**30 <= mantissa < 2**31
+        assert mantissa * 2.0 ** (shift - 31) == pytest.approx(real, rel=2.0**-31)
+
+
+def test_nan_weights_are_refused() -> None:
+    encoder = random_encoder(np.random.default_rng(0), (4, 3), 4)
+    encoder.weights[0][1, 2] = np.nan
+    with pytest.raises(QcsError, match="layer 0 holds NaN"):
+        int8.quantize_layers(encoder, int8.Ranges(2.0, 3.0, 2.0))
+
+
+def test_a_run_that_is_missing_or_broken_is_one_clear_line(run_path, tmp_path) -> None:
+    with pytest.raises(QcsError, match="does not exist"):
+        export_run(tmp_path / "no", tmp_path / "b", QUICK, ignore)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "metrics.json").write_bytes((run_path / "metrics.json").read_bytes())
+    (broken / "model.keras").write_bytes((run_path / "model.keras").read_bytes()[:1000])
+    with pytest.raises(QcsError, match=r"model\.keras cannot be loaded"):
+        export_run(broken, tmp_path / "b", QUICK, ignore)
+    assert not (tmp_path / "b").exists()

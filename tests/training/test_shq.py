@@ -1,0 +1,121 @@
+"""The SHQ layer against automatic differentiation, finite differences and the definition of its quantizer."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+from qcskit.codec.errors import QcsError
+from qcskit.codec.quantizer import hard_index, hard_quantizer
+from qcskit.training.shq import SHQ, soft_quantize
+
+RNG = np.random.default_rng(5)
+
+
+def case(levels: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return a (7, 3), v and t of a random quantizer, in float64."""
+    a = RNG.uniform(-1, 1, (7, 3))
+    return a, RNG.uniform(0.1, 1, levels - 1), np.sort(RNG.uniform(-1, 1, levels - 1))
+
+
+def plain(a: tf.Tensor, v: tf.Tensor, t: tf.Tensor, h: float) -> tf.Tensor:
+    """The definition, left to TensorFlow's own differentiation."""
+    return tf.add_n([v[i] * tf.tanh(h * a - h * t[i]) for i in range(v.shape[0])])
+
+
+@pytest.mark.parametrize("levels", [2, 3, 8])
+@pytest.mark.parametrize("h", [1.0, 5.0, 30.0])
+def test_forward_and_true_gradients_equal_automatic_differentiation(levels: int, h: float) -> None:
+    a, v, t = (tf.constant(value) for value in case(levels))
+    upstream = tf.constant(RNG.standard_normal(a.shape))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([a, v, t])
+        ours = soft_quantize(a, v, t, tf.constant(h, tf.float64), tf.constant(1.0, tf.float64))
+        reference = plain(a, v, t, h)
+    np.testing.assert_allclose(ours, reference, rtol=1e-12, atol=1e-12)
+    for variable in (a, v, t):
+        got = tape.gradient(ours, variable, output_gradients=upstream)
+        expected = tape.gradient(reference, variable, output_gradients=upstream)
+        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_true_gradients_equal_finite_differences(which: int) -> None:
+    values = list(case(4))
+    h, step = 6.0, 1e-6
+    with tf.GradientTape() as tape:
+        tensors = [tf.constant(value) for value in values]
+        tape.watch(tensors)
+        total = tf.reduce_sum(soft_quantize(*tensors, tf.constant(h, tf.float64), tf.constant(1.0, tf.float64)))
+    gradient = tape.gradient(total, tensors[which]).numpy()
+
+    def value_at(shift: NDArray[np.float64]) -> float:
+        moved = [x + shift if i == which else x for i, x in enumerate(values)]
+        bend = np.tanh(h * (moved[0][..., None] - moved[2]))
+        return float((moved[1] * bend).sum())
+
+    for position in np.ndindex(values[which].shape):
+        shift = np.zeros_like(values[which])
+        shift[position] = step
+        slope = (value_at(shift) - value_at(-shift)) / (2 * step)
+        assert gradient[position] == pytest.approx(slope, rel=1e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.3, 1.0])
+def test_input_gradient_is_the_stated_mixture(beta: float) -> None:
+    a, v, t = case(4)
+    h = 7.0
+    with tf.GradientTape() as tape:
+        x = tf.constant(a)
+        tape.watch(x)
+        args = (tf.constant(value, tf.float64) for value in (v, t, h, beta))
+        total = tf.reduce_sum(soft_quantize(x, *args))
+    slope = (v * h / np.cosh(h * (a[..., None] - t)) ** 2).sum(-1)
+    np.testing.assert_allclose(tape.gradient(total, x), (1 - beta) + beta * slope, rtol=1e-9)
+
+
+@pytest.mark.parametrize("levels", [2, 3, 4, 16])
+def test_hard_forward_is_the_limit_of_the_soft_one(levels: int) -> None:
+    layer = SHQ(levels, steepness=1e6, mix=1.0)
+    layer.build((None, 5))
+    layer.v.assign(RNG.uniform(0.1, 1, levels - 1))
+    a = RNG.uniform(-1, 1, (500, 5)).astype(np.float32)
+    t, g = layer.quantizer()
+    away = np.abs(a[..., None] - t).min(-1) > 1e-4
+    np.testing.assert_allclose(layer.hard(a).numpy()[away], layer(a).numpy()[away], atol=1e-5)
+    np.testing.assert_allclose(g[hard_index(a, t)][away], layer.hard(a).numpy()[away], atol=1e-5)
+
+
+def test_quantizer_follows_the_definition_cell_by_cell() -> None:
+    v, s, h = np.array([0.5, 0.2, 0.9]), np.array([8.0, -3.0, 1.0]), 10.0
+    t, g = hard_quantizer(v, s, h)
+    middles = np.concatenate([[t[0] - 1], (t[:-1] + t[1:]) / 2, [t[-1] + 1]])
+    expected = [sum(vi * np.sign(a - si / h) for vi, si in zip(v, s, strict=True)) for a in middles]
+    np.testing.assert_allclose(g, expected)
+    np.testing.assert_array_equal(hard_index(middles, t), np.arange(4))
+
+
+def test_two_levels_have_one_threshold_at_zero() -> None:
+    layer = SHQ(2)
+    layer.build((None, 1))
+    t, g = layer.quantizer()
+    assert t.tolist() == [0.0]
+    np.testing.assert_allclose(g, [-1.0, 1.0])
+
+
+def test_keras_file_round_trip_keeps_everything(tmp_path) -> None:
+    model = keras.Sequential([keras.Input((3,)), SHQ(5, steepness=9.0, mix=0.25, train_shifts=True, name="shq")])
+    layer = model.get_layer("shq")
+    layer.steepness.assign(42.0)
+    layer.v.assign([0.1, 0.2, 0.3, 0.4])
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    again = loaded.get_layer("shq")
+    assert again.get_config() == layer.get_config()
+    a = RNG.uniform(-1, 1, (20, 3)).astype(np.float32)
+    np.testing.assert_array_equal(loaded(a), model(a))
+
+
+def test_one_level_is_refused() -> None:
+    with pytest.raises(QcsError, match="levels = 1"):
+        SHQ(1)
