@@ -39,7 +39,7 @@ def draw_batch(signal: SignalConfig, phi: Any, batch: int, seed: Any) -> tuple[A
     key = tf.random.stateless_uniform((batch, signal.n), seeds[0])
     support = tf.zeros_like(key)
     for _ in range(signal.s):  # S largest of N uniform keys: a uniform random support
-        hit = tf.cast(tf.equal(key, tf.reduce_max(key, 1, keepdims=True)), tf.float32)
+        hit = tf.one_hot(tf.argmax(key, 1), signal.n)  # one entry even where two keys are equal
         support, key = support + hit, key - 2.0 * hit
     x = support * tf.random.stateless_normal((batch, signal.n), seeds[1])
     noise = tf.random.stateless_normal((batch, signal.m), seeds[2]) * signal.noise_variance**0.5
