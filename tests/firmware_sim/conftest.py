@@ -1,13 +1,13 @@
-"""Puts this directory's helper modules on the import path; one bundle shared by the tests."""
+"""Puts this directory's helpers and the benchmarks' models on the import path; one bundle shared by the tests."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from qcskit.codec.bundle import Bundle, read_bundle
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "benchmarks")]
 
 
 @pytest.fixture(scope="session")

@@ -23,4 +23,12 @@ void qcs_host_index_batch(const qcs_model_t *model, const int8_t x[], size_t n, 
 void qcs_host_codec_batch(const qcs_codec_t *codec, uint8_t input_type, const void *input, size_t n,
                           uint8_t packed[], void *scratch);
 
+/* Vectors that qcs_host_block_batch works on side by side. */
+#define QCS_HOST_BLOCK_LANES 32
+
+/* qcs_host_encode_batch, several times faster on a processor with SIMD instructions.
+ * scratch: QCS_HOST_BLOCK_LANES * (2 * widest + outputs) entries. */
+void qcs_host_block_batch(const qcs_model_t *model, const int8_t x[], size_t n, uint8_t packed[],
+                          int16_t scratch[]);
+
 #endif

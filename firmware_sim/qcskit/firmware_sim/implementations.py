@@ -50,9 +50,11 @@ def implementations(
     if len(thresholds) != tables.levels - 1 or sorted(thresholds) != list(thresholds):
         raise QcsError(f"bundle '{bundle.path}': manifest.json lists {len(thresholds)} thresholds, expected "
                        f"{tables.levels - 1} in ascending order; run 'qcskit export' again")  # fmt: skip
+    host = host_model(bundle, compiler)
     found = [
         Implementation("numpy", "reference", lambda x: fast.encode_packed(tables, x)),
-        Implementation("c-host", "must agree", host_model(bundle, compiler).encode),
+        Implementation("c-host", "must agree", host.encode),
+        Implementation("c-block", "must agree", host.encode_block),
     ]
     flatbuffer = bundle.file("encoder.tflite").read_bytes()
     if tflm_vectors:

@@ -1,0 +1,54 @@
+"""Encoders for benchmarks: the exporter on random weights of a trained network's size; no training needed.
+
+Instruction counts and speed depend on the widths and levels; weights only have to keep the accumulators alive.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from qcskit.codec.integer import EncoderTables, FrontEnd
+from qcskit.export.flatbuffer import Int8Dense, encoder_flatbuffer
+from qcskit.export.int8 import FloatEncoder, Ranges, front_end_for, integer_tables, quantize_layers
+from qcskit.firmware_sim.fuzz import ModelSpec
+
+REFERENCE_WIDTHS = ((10, 50, 10), (40, 200, 40), (80, 400, 80))
+"""The three reference encoders."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One encoder in both forms, and its float thresholds."""
+
+    name: str
+    tables: EncoderTables
+    flatbuffer: bytes
+    thresholds: tuple[float, ...]
+
+
+def reference(widths: tuple[int, ...], levels: int, seed: int = 1) -> Reference:
+    """Return an encoder of these widths with random float weights and evenly loaded thresholds."""
+    rng = np.random.default_rng(seed)
+    pairs = list(pairwise(widths))
+    encoder = FloatEncoder(
+        tuple((rng.normal(size=(b, a)) * 2 / np.sqrt(a)).astype(np.float32) for a, b in pairs),
+        tuple((rng.normal(size=b) * 0.3).astype(np.float32) for _, b in pairs),
+        np.tanh(np.linspace(-1.2, 1.2, levels + 1)[1:-1]),
+    )
+    layers = quantize_layers(encoder, Ranges(2.0, 3.0, 2.0))
+    front_end = front_end_for(float(layers[0].input_scale), 2.0 / 2048, 0)
+    tables = integer_tables(layers, encoder.thresholds, front_end)
+    name = "-".join(map(str, widths))
+    return Reference(name, tables, encoder_flatbuffer(layers, name), tuple(encoder.thresholds.tolist()))
+
+
+def build(spec: ModelSpec) -> tuple[EncoderTables, bytes]:
+    """Return tables and flatbuffer of a random model as the exporter makes them: `qcskit.firmware_sim.fuzz.Build`."""
+    layers, scale = [], np.float32(spec.input_scale)
+    for layer in spec.layers:
+        pre_scale = np.float32(layer.pre_scale)
+        layers.append(Int8Dense(layer.weights, layer.weight_scale, layer.bias, scale, 0, pre_scale))
+        scale = np.float32(1 / 128)
+    front_end: FrontEnd = spec.front_end
+    return integer_tables(tuple(layers), np.array(spec.thresholds), front_end), encoder_flatbuffer(layers, "random")

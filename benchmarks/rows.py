@@ -1,0 +1,71 @@
+"""What benchmarks share: options, rows, a table on stdout, JSON of DESIGN's form."""
+
+import argparse
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from qcskit.codec.bundle import write_file
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. reference: measured in the same run, or cited (then `note` says so). target: the number aimed at."""
+
+    case: str
+    metric: str
+    value: float | None
+    unit: str
+    reference: float | None = None
+    target: float | None = None
+    meets: bool | None = None
+    note: str = ""
+
+
+def arguments(description: str, **extra: int) -> argparse.Namespace:
+    """Return the options --quick, --json and one integer option per keyword (its value is the default)."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="minutes instead of hours")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here")
+    for name, default in extra.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help=f"default {default}")
+    return parser.parse_args()
+
+
+def report(name: str, title: str, rows: list[Row], out: Path | None) -> int:
+    """Print the table, write the JSON, return the exit status: 1 if a target is missed."""
+    table = Table(title=title)
+    for column in ("case", "metric", "value", "unit", "reference", "target", "meets", "note"):
+        table.add_column(column, justify="right" if column in {"value", "reference", "target"} else "left")
+    for row in rows:
+        meets = "" if row.meets is None else "yes" if row.meets else "NO"
+        table.add_row(row.case, row.metric, _number(row.value, "not measured"), row.unit, _number(row.reference),
+                      _number(row.target), meets, row.note)  # fmt: skip
+    Console(width=160).print(table)
+    if out:
+        content = {"name": name, "environment": environment(), "rows": [asdict(row) for row in rows]}
+        write_file(out, lambda path: path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8"))
+    return int(any(row.meets is False for row in rows))
+
+
+def environment() -> dict[str, str]:
+    """Return machine and versions."""
+    facts = {"python": platform.python_version(), "machine": platform.machine(), "cores": str(os.cpu_count())}
+    for package in ("numpy", "tflite-micro", "tensorflow-cpu", "tflite-runtime"):
+        try:
+            facts[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return facts
+
+
+def _number(value: float | None, missing: str = "") -> str:
+    if value is None:
+        return missing
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:,.3g}"
