@@ -1,9 +1,13 @@
 """The exporter against the TFLM runtime, Keras and exhaustive sweeps."""
 
 import filecmp
+import itertools
 
 import numpy as np
 import pytest
+from tflite_micro import runtime
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
 from qcskit.codec import integer
 from qcskit.codec.bundle import read_bundle
 from qcskit.codec.decoder import load_codec
@@ -15,8 +19,6 @@ from qcskit.export import int8
 from qcskit.export.config import ExportConfig
 from qcskit.export.flatbuffer import encoder_flatbuffer, tanh_table
 from qcskit.export.run import export_run
-from tflite_micro import runtime
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 QUICK = ExportConfig(finetune_steps=20, golden_frames=16, test_frames=2000, calibration_frames=1000)
 
@@ -36,7 +38,7 @@ def exported(run_path, tmp_path_factory):
 
 def random_encoder(rng: np.random.Generator, widths: tuple[int, ...], levels: int) -> int8.FloatEncoder:
     """Return a float encoder with weights large enough to saturate now and then."""
-    pairs = list(zip(widths, widths[1:], strict=False))
+    pairs = list(itertools.pairwise(widths))
     return int8.FloatEncoder(
         tuple(rng.standard_normal((o, i)).astype(np.float32) * 2 / np.sqrt(i).astype(np.float32) for i, o in pairs),
         tuple(rng.standard_normal(o).astype(np.float32) * np.float32(0.3) for _, o in pairs),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
+
 from qcskit.codec.errors import QcsError
 from qcskit.codec.quantizer import hard_index, hard_quantizer
 from qcskit.training.shq import SHQ, soft_quantize

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from qcskit.codec.errors import QcsError
 from qcskit.codec.signal import SignalConfig, measurement_matrix
 from qcskit.training.config import TrainConfig

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,7 @@ class Bundle:
         return tables
 
     @cached_property
-    def vectors(self) -> dict[str, NDArray[np.generic]]:
+    def vectors(self) -> dict[str, NDArray[Any]]:
         """Golden vectors: y, counts, input, output, index, packed, x, x_hat."""
         return _read_npz(self.path / "vectors.npz")
 
@@ -124,7 +124,7 @@ class Bundle:
             raise QcsError(f"bundle '{self.path}' holds no {name}; run 'qcskit export' again")
         return self.path / name
 
-    def quantize_input(self, y: NDArray[np.floating]) -> NDArray[np.int8]:
+    def quantize_input(self, y: NDArray[np.floating[Any]]) -> NDArray[np.int8]:
         """Return the int8 network input nearest to measurements y (frames, M); saturates."""
         grid = self.manifest.input_grid
         y = np.asarray(y, np.float64)
@@ -135,7 +135,7 @@ class Bundle:
             raise QcsError(f"measurement frame {frame} holds NaN or infinity")
         return (np.rint(y / grid.scale) + grid.zero_point).clip(-128, 127).astype(np.int8)
 
-    def to_counts(self, y: NDArray[np.floating]) -> NDArray[np.int16]:
+    def to_counts(self, y: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
         """Return the ADC counts that an ideal converter gives for measurements y (frames, M); saturates."""
         adc = self.manifest.adc
         return (np.rint(np.asarray(y) / adc.scale) + adc.offset_counts).clip(-32768, 32767).astype(np.int16)
@@ -199,7 +199,7 @@ def write_directory(path: Path, files: dict[str, bytes], marker: str = "manifest
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def write_file(path: Path, write: Callable[[Path], None]) -> None:
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write(temporary path)` beside `path`, then rename it into place; nothing half-written stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = path.with_name(f".{path.name}.tmp")
@@ -210,13 +210,15 @@ def write_file(path: Path, write: Callable[[Path], None]) -> None:
         staging.unlink(missing_ok=True)
 
 
-def npz_bytes(arrays: dict[str, NDArray[np.generic]]) -> bytes:
+def npz_bytes(arrays: dict[str, NDArray[Any]]) -> bytes:
     """Return a compressed .npz whose bytes depend on the arrays alone (no dates), names sorted."""
     out = BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
             member = BytesIO()
-            np.lib.format.write_array(member, np.asarray(arrays[name], order="C"), allow_pickle=False)
+            np.lib.format.write_array(  # type: ignore[no-untyped-call]
+                member, np.asarray(arrays[name], order="C"), allow_pickle=False
+            )
             info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, member.getvalue())
@@ -228,7 +230,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
+def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}

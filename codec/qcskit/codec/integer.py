@@ -9,6 +9,7 @@ thresholds <= accumulator. `firmware/src` holds the same arithmetic in C.
 import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,9 +196,9 @@ def matmul_exact(x: NDArray[np.int8], weights: NDArray[np.int8]) -> NDArray[np.i
     return product.astype(np.int64)
 
 
-def to_arrays(tables: EncoderTables) -> dict[str, NDArray[np.integer]]:
+def to_arrays(tables: EncoderTables) -> dict[str, NDArray[np.integer[Any]]]:
     """Return every table by name, for `tables.npz`, C text and the model id."""
-    arrays: dict[str, NDArray[np.integer]] = {
+    arrays: dict[str, NDArray[np.integer[Any]]] = {
         "weights": tables.weights,
         "thresholds": tables.thresholds,
         "front_end": np.array([getattr(tables.front_end, f.name) for f in fields(FrontEnd)], np.int64),
@@ -210,10 +211,10 @@ def to_arrays(tables: EncoderTables) -> dict[str, NDArray[np.integer]]:
     return arrays
 
 
-def from_arrays(arrays: dict[str, NDArray[np.integer]]) -> EncoderTables:
+def from_arrays(arrays: dict[str, NDArray[np.integer[Any]]]) -> EncoderTables:
     """Return the tables that `to_arrays` took apart. Raises QcsError if one is missing or misshapen."""
     try:
-        hidden = []
+        hidden: list[DenseTables] = []
         while f"hidden{len(hidden)}_weights" in arrays:
             part = {f.name: arrays[f"hidden{len(hidden)}_{f.name}"] for f in fields(DenseTables)}
             part["zero_point"] = int(np.asarray(part["zero_point"]).item())  # type: ignore[assignment]

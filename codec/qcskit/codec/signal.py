@@ -1,6 +1,6 @@
 """The source and its measurement: S-sparse x, fixed Φ, y = Φ x + n (DeepQCS paper, section II-A)."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from qcskit.codec.config import Table
 
-FloatArray = NDArray[np.floating]
+FloatArray = NDArray[np.floating[Any]]
 
 
 class SignalConfig(Table):

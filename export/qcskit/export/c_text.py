@@ -1,6 +1,7 @@
 """C text of a model: arrays become tables, the dtype chooses the C type, a skeleton holds them together."""
 
 from string import Template
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +105,7 @@ $bytes
 """)
 
 
-def c_table(name: str, values: NDArray[np.integer], attribute: str = "") -> str:
+def c_table(name: str, values: NDArray[np.integer[Any]], attribute: str = "") -> str:
     """Return the definition of one table; the dtype chooses the C type.
 
     >>> c_table("qcs_threshold", np.array([-3, 0, 5], np.int8))
@@ -127,8 +128,13 @@ def model_source(name: str, tables: EncoderTables) -> str:
     """Return qcs_model_<name>.c."""
     parts, dense = [], []
     for number, layer in enumerate(tables.hidden):
-        arrays = {"weights": layer.weights, "bias": layer.bias, "multiplier": layer.multiplier,
-                  "shift": layer.shift, "activation": layer.activation}  # fmt: skip
+        arrays: dict[str, NDArray[np.integer[Any]]] = {
+            "weights": layer.weights,
+            "bias": layer.bias,
+            "multiplier": layer.multiplier,
+            "shift": layer.shift,
+            "activation": layer.activation,
+        }
         parts += [c_table(f"hidden{number}_{key}", value, "QCS_ROM") for key, value in arrays.items()]
         outputs, inputs = layer.weights.shape
         dense.append(_DENSE.substitute(number=number, inputs=inputs, outputs=outputs, zero_point=layer.zero_point))
@@ -176,7 +182,7 @@ def _facts(name: str, tables: EncoderTables) -> dict[str, object]:
     }
 
 
-def _literal(value: int, dtype: np.dtype[np.integer]) -> str:
+def _literal(value: int, dtype: np.dtype[np.integer[Any]]) -> str:
     # The most negative int32 has no literal of its own type in C.
     return "INT32_MIN" if dtype == np.int32 and value == -(2**31) else str(value)
 
