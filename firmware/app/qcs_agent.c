@@ -11,8 +11,7 @@
 #error "the protocol is little-endian, and so are all boards so far"
 #endif
 
-#define FIRMWARE_VERSION                                                                           \
-  { 0, 1, 0 }
+#define FIRMWARE_VERSION {0, 1, 0}
 
 /* Message types; a reply is its request + 0x80. */
 enum {
@@ -21,16 +20,23 @@ enum {
   ECHO = 0x03,
   STATS = 0x04,
   RESET = 0x05,
+  BAUD = 0x06,
   REPLY = 0x80,
   ERROR = 0xFF
 };
 
 enum { E_TYPE = 1, E_LENGTH = 2, E_INPUT_TYPE = 3, E_BATCH = 4, E_VERSION = 5 };
 
+/* INFO.input_types: what else the agent does */
+enum { INFO_BAUD = 0x40, INFO_REPEATS = 0x80 };
+
+/* What a new line rate may bring before a valid frame has come at it. */
+enum { TRIAL_BYTES = 256, TRIAL_BAD = 16 };
+
 enum { HEADER_BYTES = 4, CRC_BYTES = 4, VECTORS_AT = 6 };
 
 /* What comes after the current segment. */
-enum { LISTEN, PAYLOAD, VECTORS, SEAL, CLOSE };
+enum { LISTEN, PAYLOAD, VECTORS, SEAL, CLOSE, DONE };
 
 /* CRC-32, reflected 0x04C11DB7, four bits at a time; of a message and its own CRC it leaves
  * CRC_RESIDUE. */
@@ -190,6 +196,8 @@ static void reply(qcs_agent_t *agent, uint8_t type, uint8_t payload_bytes) {
   agent->done = payload_bytes;
   agent->tx_crc = 0xFFFFFFFFU;
   segment(agent, agent->header, HEADER_BYTES, PAYLOAD);
+  tx_raw(agent, 0);
+  tx_open_block(agent);
 }
 
 static void reply_error(qcs_agent_t *agent, uint8_t code, uint32_t detail) {
@@ -209,7 +217,7 @@ static void reply_info(qcs_agent_t *agent) {
   memcpy(note + 14, &codec->outputs, 2);
   memcpy(note + 16, &codec->levels, 2);
   note[18] = codec->kind;
-  note[19] = codec->input_types;
+  note[19] = (uint8_t)(codec->input_types | INFO_REPEATS | (agent->io->set_baud ? INFO_BAUD : 0));
   memcpy(note + 20, &codec->packed_bytes, 2);
   memcpy(note + 22, &agent->rx_bytes, 2);
   note[24] = agent->max_batch;
@@ -218,21 +226,29 @@ static void reply_info(qcs_agent_t *agent) {
   reply(agent, HELLO + REPLY, 30);
 }
 
+/* Start a RESULT; the vectors follow one by one. */
+static void reply_result(qcs_agent_t *agent) {
+  agent->note[0] = agent->count;
+  agent->note[1] = agent->io->ticks ? 4 : 0;
+  reply(agent, ENCODE + REPLY, 2);
+}
+
 static void reply_encode(qcs_agent_t *agent, uint16_t payload_bytes) {
-  const uint8_t type = agent->body[HEADER_BYTES];
+  const uint8_t input = agent->body[HEADER_BYTES];
   const uint8_t count = agent->body[HEADER_BYTES + 1];
+  const uint8_t type = input & 0x0FU, repeats_log2 = input >> 4;
   const uint32_t vector = (uint32_t)agent->codec->inputs << (type == QCS_INPUT_INT16 ? 1 : 0);
-  const uint32_t wanted = 2U + count * vector;
   uint16_t seq;
   memcpy(&seq, agent->body + 2, 2);
   if (payload_bytes < 2U)
-    reply_error(agent, E_LENGTH, 2);
-  else if (type == 0 || type > QCS_INPUT_INT16 || (agent->codec->input_types & type) == 0)
-    reply_error(agent, E_INPUT_TYPE, agent->codec->input_types);
-  else if (count > agent->max_batch)
+    reply_error(agent, E_LENGTH, payload_bytes);
+  else if (type == 0 || type > QCS_INPUT_INT16 || repeats_log2 > 8 ||
+           (agent->codec->input_types & type) == 0)
+    reply_error(agent, E_INPUT_TYPE, input);
+  else if (count == 0 || count > agent->max_batch)
     reply_error(agent, E_BATCH, agent->max_batch);
-  else if (count == 0 || payload_bytes != wanted)
-    reply_error(agent, E_LENGTH, wanted);
+  else if (payload_bytes != 2U + count * vector)
+    reply_error(agent, E_LENGTH, payload_bytes);
   else {
     if (agent->last_valid && agent->last_seq == seq)
       agent->stats.duplicates++;
@@ -240,10 +256,21 @@ static void reply_encode(qcs_agent_t *agent, uint16_t payload_bytes) {
     agent->last_valid = true;
     agent->input_type = type;
     agent->count = count;
-    agent->note[0] = count;
-    agent->note[1] = agent->io->ticks ? 4 : 0;
-    reply(agent, ENCODE + REPLY, 2);
+    agent->repeats = (uint16_t)((1U << repeats_log2) - 1U);
+    reply_result(agent);
   }
+}
+
+static void reply_baud(qcs_agent_t *agent) {
+  const qcs_agent_io_t *const io = agent->io;
+  uint32_t baud;
+  memcpy(&baud, agent->body + HEADER_BYTES, 4);
+  if (io->set_baud && baud != 0 && io->set_baud(io->context, baud, false)) {
+    agent->baud_wanted = baud;
+    memcpy(agent->note, &baud, 4);
+    reply(agent, BAUD + REPLY, 4);
+  } else
+    reply_error(agent, E_TYPE, BAUD);
 }
 
 /* Answer the frame in the body. */
@@ -257,10 +284,12 @@ static void dispatch(qcs_agent_t *agent) {
     reply_encode(agent, payload_bytes);
   else if (type == ECHO)
     reply(agent, ECHO + REPLY, 0);
-  else if (type == 0 || type > RESET)
+  else if (type == 0 || type > BAUD)
     reply_error(agent, E_TYPE, type);
-  else if (payload_bytes != 0)
-    reply_error(agent, E_LENGTH, 0);
+  else if (payload_bytes != (type == BAUD ? 4 : 0))
+    reply_error(agent, E_LENGTH, payload_bytes);
+  else if (type == BAUD)
+    reply_baud(agent);
   else if (type == HELLO)
     reply_info(agent);
   else if (type == STATS) {
@@ -271,8 +300,6 @@ static void dispatch(qcs_agent_t *agent) {
     agent->last_valid = false;
     reply(agent, RESET + REPLY, 0);
   }
-  tx_raw(agent, 0);
-  tx_open_block(agent);
 }
 
 /* Encode the next vector of the body; its tick and packed bytes become the segment. */
@@ -294,6 +321,25 @@ static void encode_next(qcs_agent_t *agent) {
     segment(agent, out, (uint16_t)(codec->packed_bytes + 4U), VECTORS);
   else
     segment(agent, out + 4, codec->packed_bytes, VECTORS);
+}
+
+/* The reply is in the ring. A host may ask for its RESULT several times over a bad line: encode
+ * again. */
+static void finish(qcs_agent_t *agent) {
+  if (agent->repeats != 0) {
+    agent->repeats--;
+    reply_result(agent);
+    return;
+  }
+  if (agent->baud_wanted != 0 && agent->trial_bytes == 0) {
+    if (agent->tx_out != agent->tx_in ||
+        !agent->io->set_baud(agent->io->context, agent->baud_wanted, true))
+      return;
+    agent->trial_bytes = TRIAL_BYTES;
+    agent->trial_bad = TRIAL_BAD;
+  }
+  body_start(agent);
+  agent->stage = LISTEN;
 }
 
 /* The segment is out: what comes next? */
@@ -320,18 +366,40 @@ static void advance(qcs_agent_t *agent) {
     segment(agent, agent->note, CRC_BYTES, CLOSE);
     break;
   }
-  default: /* CLOSE */
+  case CLOSE:
     tx_close(agent);
-    body_start(agent);
-    agent->stage = LISTEN;
+    agent->stage = DONE;
+    break;
+  default:
+    finish(agent);
     break;
   }
 }
 
+/* Once a new line rate stands on trial: prove it or go back. */
+static void judge_rate(qcs_agent_t *agent, bool good, bool bad) {
+  agent->trial_bytes--;
+  if (bad)
+    agent->trial_bad--;
+  if (good) {
+    agent->baud = agent->baud_wanted;
+    agent->baud_wanted = 0;
+    agent->trial_bytes = 0;
+  } else if (agent->trial_bytes == 0 || agent->trial_bad == 0) {
+    agent->baud_wanted = 0;
+    agent->trial_bytes = 0;
+    (void)agent->io->set_baud(agent->io->context, agent->baud, true);
+  }
+}
+
 static void listen(qcs_agent_t *agent) {
+  const uint32_t bad = agent->stats.crc_errors + agent->stats.overruns;
   const uint8_t byte = agent->ring[agent->ring_out];
   agent->ring_out = ring_next(agent, agent->ring_out);
-  if (body_take(agent, byte))
+  const bool good = body_take(agent, byte);
+  if (agent->trial_bytes != 0)
+    judge_rate(agent, good, bad != agent->stats.crc_errors + agent->stats.overruns);
+  if (good)
     dispatch(agent);
 }
 
@@ -381,6 +449,7 @@ void qcs_agent_init(qcs_agent_t *agent, const qcs_codec_t *codec, const qcs_agen
   agent->body = memory->body;
   agent->rx_bytes = memory->rx_bytes;
   agent->work = memory->work;
+  agent->baud = io->baud;
   agent->max_batch = largest_batch(codec, memory->rx_bytes);
   body_start(agent);
 }

@@ -30,16 +30,21 @@ extern "C" {
  * CRC. */
 #define QCS_AGENT_FRAME_BYTES(bytes) ((bytes) + 10 + 3 + ((bytes) + 10) / 254)
 
-/* The hardware seam. */
+/* The hardware seam: three callbacks, and a fourth for boards that can change their line rate. */
 typedef struct {
   void *context; /* handed to the callbacks */
-  int (*read)(
-      void *context); /* a received byte, or -1 if there is none; NULL if an interrupt delivers */
-  uint16_t (*write)(void *context, const uint8_t bytes[],
-                    uint16_t n);    /* how many of n it took, 0 .. n */
-  uint32_t (*ticks)(void *context); /* free-running counter; NULL if there is no honest one */
-  uint8_t tick_source;              /* QCS_TICKS_..., as INFO reports it */
-  uint32_t tick_hz;                 /* 0 if ticks are instructions or there are none */
+  /* A received byte, or -1 if there is none. NULL if an interrupt delivers bytes. */
+  int (*read)(void *context);
+  /* How many of the n bytes it took, 0 .. n. */
+  uint16_t (*write)(void *context, const uint8_t bytes[], uint16_t n);
+  /* Free-running counter. NULL if there is no honest one. */
+  uint32_t (*ticks)(void *context);
+  /* Can the line run at `baud`? With `now`: switch as soon as the last byte written has left, and
+   * return whether that is done (false: call again). NULL if the rate is fixed. */
+  bool (*set_baud)(void *context, uint32_t baud, bool now);
+  uint32_t baud;       /* rate at start; only read with set_baud */
+  uint32_t tick_hz;    /* 0 if ticks are instructions or there are none */
+  uint8_t tick_source; /* QCS_TICKS_..., as INFO reports it */
 } qcs_agent_io_t;
 
 /* Index into the receive ring: read and written in one instruction, so that an interrupt never sees
@@ -81,8 +86,14 @@ typedef struct {
   uint8_t note[30]; /* short payloads */
   uint8_t header[4];
   uint8_t input_type, count, done, max_batch;
+  uint16_t repeats; /* of the RESULT, still to come */
   uint16_t last_seq;
   bool last_valid;
+  /* line rate: the one that stands, the one asked for (0: none), bytes and bad stretches left to
+   * prove it */
+  uint32_t baud, baud_wanted;
+  uint16_t trial_bytes;
+  uint8_t trial_bad;
   /* sending: ring of COBS bytes; those from tx_open on belong to an unfinished block */
   uint8_t tx[QCS_AGENT_TX_BYTES];
   uint16_t tx_in, tx_out, tx_open;

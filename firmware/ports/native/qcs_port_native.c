@@ -84,12 +84,21 @@ static uint32_t nanoseconds(void *context) {
   return (uint32_t)((uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec);
 }
 
+/* A pseudo-terminal carries any rate. */
+static bool set_baud(void *context, uint32_t baud, bool now) {
+  (void)context;
+  (void)now;
+  return baud >= 300 && baud <= 12000000;
+}
+
 const qcs_agent_io_t *qcs_port_start(void) {
   static const qcs_agent_io_t io = {
       .context = NULL,
       .read = read_byte,
       .write = write_bytes,
       .ticks = nanoseconds,
+      .set_baud = set_baud,
+      .baud = 115200,
       .tick_source = QCS_TICKS_TIMER,
       .tick_hz = 1000000000U,
   };

@@ -1,5 +1,7 @@
 /* Port for the Arm MPS2/MPS3 boards as QEMU emulates them: CMSDK UART and timer. The board's data
  * gives the addresses: QCS_UART, QCS_UART_IRQ (receive), QCS_TIMER. */
+#include <stddef.h>
+
 #include "qcs_cortex_m.h"
 #include "qcs_port.h"
 
@@ -13,6 +15,10 @@
 #define STATE_RX_FULL 2U
 #define CTRL_TX_RX_RXINT 0xBU
 #define INT_RX 2U
+
+#ifndef QCS_CLOCK_HZ
+#define QCS_CLOCK_HZ 25000000U
+#endif
 
 /* CMSDK APB timer (4.1): counts down at 25 MHz */
 #define TIMER_CTRL QCS_REG(QCS_TIMER + 0x00U)
@@ -33,6 +39,29 @@ static uint16_t write_bytes(void *context, const uint8_t bytes[], uint16_t n) {
   while (sent < n && !(UART_STATE & STATE_TX_FULL))
     UART_DATA = bytes[sent++];
   return sent;
+}
+
+/* Divider for a rate, 0 if the UART cannot make it within 2 % (the UART wants at least 16). */
+static uint32_t divider(uint32_t baud) {
+  uint32_t d = 0, product = 0;
+  while (product < QCS_CLOCK_HZ && d < 0xFFFFFU) {
+    product += baud;
+    d++;
+  }
+  const uint32_t over = product - QCS_CLOCK_HZ;
+  if (over * 2U > baud) { /* nearest, not next */
+    d--;
+    return d >= 16U && baud - over <= QCS_CLOCK_HZ / 50U ? d : 0;
+  }
+  return d >= 16U && over <= QCS_CLOCK_HZ / 50U ? d : 0;
+}
+
+static bool set_baud(void *context, uint32_t baud, bool now) {
+  const uint32_t d = baud >= 300U && baud < QCS_CLOCK_HZ ? divider(baud) : 0;
+  (void)context;
+  if (d != 0 && now)
+    UART_BAUDDIV = d;
+  return d != 0;
 }
 
 /* ---- ticks ----
@@ -74,9 +103,10 @@ static uint32_t instructions(void *context) {
 }
 
 const qcs_agent_io_t *qcs_port_start(void) {
-  static qcs_agent_io_t io = {.read = read_byte, .write = write_bytes};
+  static qcs_agent_io_t io = {
+      .read = read_byte, .write = write_bytes, .set_baud = set_baud, .baud = 115200};
   qcs_mask_interrupts();
-  UART_BAUDDIV = 217; /* 25 MHz / 115200; QEMU only wants it >= 16 */
+  (void)set_baud(NULL, io.baud, true);
   UART_CTRL = CTRL_TX_RX_RXINT;
   TIMER_RELOAD = 0xFFFFFFFFU;
   TIMER_VALUE = 0xFFFFFFFFU;

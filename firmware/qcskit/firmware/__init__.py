@@ -9,6 +9,7 @@ from qcskit.firmware.emulator import Emulator, start
 from qcskit.firmware.errors import FirmwareError, MissingToolError
 from qcskit.firmware.host import HostCodec, HostModel, build_host_library
 from qcskit.firmware.sources import sources
+from qcskit.firmware.tools import Tool, tool_report
 
 __all__ = [
     "Board",
@@ -17,10 +18,12 @@ __all__ = [
     "HostCodec",
     "HostModel",
     "MissingToolError",
+    "Tool",
     "boards",
     "build",
     "build_host_library",
     "find_board",
     "sources",
     "start",
+    "tool_report",
 ]
