@@ -63,11 +63,16 @@ void qcs_codec_encode_deepqcs(const qcs_codec_t *codec, uint8_t input_type, cons
 /* Initializer of the qcs_codec_t of a qcs_model_t `model_` with the macros QCS_<NAME>_... above. */
 #define QCS_CODEC_DEEPQCS(model_, NAME)                                                            \
   {                                                                                                \
-    .model = &(model_), .id = (model_).id, .inputs = QCS_##NAME##_INPUTS,                          \
-    .outputs = QCS_##NAME##_OUTPUTS, .levels = QCS_##NAME##_LEVELS,                                \
-    .packed_bytes = QCS_##NAME##_PACKED_BYTES, .scratch_bytes = QCS_##NAME##_SCRATCH_BYTES,        \
-    .kind = QCS_KIND_DEEPQCS, .input_types = QCS_TAKES_INT8 | QCS_TAKES_INT16,                     \
-    .encode = qcs_codec_encode_deepqcs,                                                            \
+      .model = &(model_),                                                                          \
+      .id = (model_).id,                                                                           \
+      .inputs = QCS_##NAME##_INPUTS,                                                               \
+      .outputs = QCS_##NAME##_OUTPUTS,                                                             \
+      .levels = QCS_##NAME##_LEVELS,                                                               \
+      .packed_bytes = QCS_##NAME##_PACKED_BYTES,                                                   \
+      .scratch_bytes = QCS_##NAME##_SCRATCH_BYTES,                                                 \
+      .kind = QCS_KIND_DEEPQCS,                                                                    \
+      .input_types = QCS_TAKES_INT8 | QCS_TAKES_INT16,                                             \
+      .encode = qcs_codec_encode_deepqcs,                                                          \
   }
 
 #ifdef __cplusplus

@@ -38,7 +38,9 @@ def register(app: typer.Typer) -> None:
             table.add_row(tool.name, state, ", ".join(tool.boards))
         console.print(table)
         if "tensorflow" not in python and "tensorflow-cpu" not in python:
-            console.print("TensorFlow is not installed: only training and export need it (pip install 'qcskit[train]').")
+            console.print(
+                "TensorFlow is not installed: only training and export need it (pip install 'qcskit[train]')."
+            )
         console.print(f"To install what is missing: {apt}" if apt else "Nothing is missing.", soft_wrap=True)
 
 
