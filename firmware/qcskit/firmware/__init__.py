@@ -5,6 +5,7 @@ Imports nothing else of qcskit: simulation and hardware-in-the-loop runs both st
 
 from qcskit.firmware.boards import Board, boards, find_board
 from qcskit.firmware.build import build
+from qcskit.firmware.counting import Counts, Place, count, count_instructions
 from qcskit.firmware.emulator import Emulator, start
 from qcskit.firmware.errors import FirmwareError, MissingToolError
 from qcskit.firmware.host import HostCodec, HostModel, build_host_library
@@ -13,15 +14,19 @@ from qcskit.firmware.tools import Tool, tool_report
 
 __all__ = [
     "Board",
+    "Counts",
     "Emulator",
     "FirmwareError",
     "HostCodec",
     "HostModel",
     "MissingToolError",
+    "Place",
     "Tool",
     "boards",
     "build",
     "build_host_library",
+    "count",
+    "count_instructions",
     "find_board",
     "sources",
     "start",

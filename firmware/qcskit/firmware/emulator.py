@@ -1,26 +1,22 @@
 """Emulated boards as processes: started, probed, and never left behind."""
 
 import atexit
-import contextlib
 import os
-import select
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 import weakref
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from cobs import cobs
-
 from qcskit.firmware.boards import Board, find_board
 from qcskit.firmware.compile import find_tool
 from qcskit.firmware.errors import FirmwareError
+from qcskit.firmware.wire import Wire
 
 START_UP_S = 20.0
 """How long a board may take to answer its first HELLO."""
@@ -170,39 +166,16 @@ def _wait_for_answer(
 
 
 def _hello(url: str, wait_s: float) -> bool:
-    """Send HELLO and return whether any whole frame that is an INFO came back."""
-    body = bytes([1, 1, 0, 0])
-    frame = b"\0" + cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
-    with contextlib.ExitStack() as stack:
-        try:
-            if url.startswith("socket://"):
-                host, port = url.removeprefix("socket://").split(":")
-                line = stack.enter_context(socket.create_connection((host, int(port)), wait_s))
-                fd = line.fileno()
-            else:
-                fd = os.open(url, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-                stack.callback(os.close, fd)
-            os.write(fd, frame)
-            received, deadline = b"", time.monotonic() + wait_s
-            while (left := deadline - time.monotonic()) > 0:
-                if select.select([fd], [], [], left)[0]:
-                    chunk = os.read(fd, 4096)
-                    received += chunk
-                    if not chunk:
-                        return False
-                    if any(_is_info(part) for part in received.split(b"\0")[:-1]):
-                        return True
-        except OSError:
-            time.sleep(0.02)
-    return False
-
-
-def _is_info(part: bytes) -> bool:
+    """Send HELLO and return whether INFO came back."""
     try:
-        body = cobs.decode(part)
-    except cobs.DecodeError:
+        with Wire(url, wait_s) as wire:
+            wire.ask(1)
+            return True
+    except TimeoutError:
         return False
-    return len(body) > 8 and body[1] == 0x81 and zlib.crc32(body[:-4]) == int.from_bytes(body[-4:], "little")
+    except OSError:
+        time.sleep(0.02)
+        return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
