@@ -1,6 +1,11 @@
 """What the subcommands share: options, configuration, output."""
 
 import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -32,6 +37,31 @@ def load(model: type[T], table: str, config: Path | None, settings: list[str] | 
     overrides = parse_overrides(settings or []).get(table, {})
     overrides |= {key: value for key, value in flags.items() if value is not None}
     return load_table(model, table, path, overrides)  # type: ignore[type-var]
+
+
+@contextmanager
+def native_chatter_hidden() -> Iterator[Console]:
+    """Keep what native libraries write to file descriptor 2 off the terminal; yield a console that still reaches it.
+
+    After an unexpected exception the chatter is printed, because it may explain it.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as sink, os.fdopen(os.dup(2), "w") as terminal:
+        os.dup2(sink.fileno(), 2)
+        explain = False
+        try:
+            yield Console(file=terminal)
+        except Exception as error:
+            explain = not isinstance(getattr(error, "exit_code", None), int)
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            if explain:
+                sink.seek(0)
+                sys.stderr.write(sink.read().decode(errors="replace"))
 
 
 def print_json(value: Any) -> None:

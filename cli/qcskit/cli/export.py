@@ -7,7 +7,16 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, console, error_console, load, print_json
+from qcskit.cli.common import (
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    console,
+    load,
+    native_chatter_hidden,
+    print_json,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +48,7 @@ def export(
 def run_export(run: Path, out: Path, config: Any, quiet: bool) -> Any:
     """Export with a progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=error_console, disable=quiet) as bar:
+    with native_chatter_hidden() as terminal, Progress(*columns, console=terminal, disable=quiet) as bar:
         task = bar.add_task("load TensorFlow", total=None)
         from qcskit.export.run import export_run
 

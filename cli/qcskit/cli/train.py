@@ -7,7 +7,16 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, console, error_console, load, print_json
+from qcskit.cli.common import (
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    console,
+    load,
+    native_chatter_hidden,
+    print_json,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +68,7 @@ def run_training(out: Path, recipe: Any, signal: Any, quiet: bool) -> dict[str, 
         TimeRemainingColumn(),
         TextColumn("{task.fields[live]}"),
     )
-    with Progress(*columns, console=error_console, disable=quiet) as bar:
+    with native_chatter_hidden() as terminal, Progress(*columns, console=terminal, disable=quiet) as bar:
         task = bar.add_task("train", total=recipe.steps, live="compiling")
         from qcskit.training.run import train_run
 
