@@ -27,3 +27,11 @@ def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
                          validation_frames=1000)  # fmt: skip
     train_run(path, recipe, SignalConfig(), lambda step, soft, hard: None)
     return path
+
+
+@pytest.fixture(scope="session")
+def source_env() -> dict[str, str]:
+    """The environment with this checkout's source roots first, for child processes."""
+    root = Path(__file__).parents[1]
+    roots = ("codec", "training", "export", "firmware", "firmware_sim", "hil", "cli")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(str(root / name) for name in roots), "COLUMNS": "200"}

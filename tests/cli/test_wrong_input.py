@@ -1,0 +1,108 @@
+"""What a user does wrong gives one line and the right exit code, and leaves nothing half-written."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(source_env: dict[str, str], tmp_path: Path) -> Run:
+    """Return a function that runs the command in tmp_path as a user does."""
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "qcskit.cli", *arguments], capture_output=True, text=True,
+                              cwd=tmp_path, env=source_env, check=False, timeout=120)  # fmt: skip
+
+    return call
+
+
+def refused(done: subprocess.CompletedProcess[str], *words: str, code: int = 2) -> None:
+    """Check the exit code, that stderr is one line without a traceback, and its words."""
+    assert done.returncode == code, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.fixture
+def bundle(bundle_path: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(bundle_path, tmp_path / "bundle"))
+
+
+@pytest.mark.parametrize("verb", ["simulate", "hil", "report"])
+def test_missing_bundle(verb: str, tmp_path: Path, run: Run) -> None:
+    extra = ["--port", "emu:native"] if verb == "hil" else []
+    refused(run(verb, "nowhere", *extra), "'nowhere' does not exist", "qcskit export")
+
+
+@pytest.mark.parametrize("verb", ["simulate", "hil", "report"])
+def test_one_flipped_byte(verb: str, bundle: Path, tmp_path: Path, run: Run) -> None:
+    file = bundle / "encoder.tflite"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    extra = ["--port", "emu:native"] if verb == "hil" else []
+    refused(run(verb, "bundle", *extra), "encoder.tflite does not match manifest.json", "qcskit export")
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_truncated_manifest_and_other_schema(bundle: Path, tmp_path: Path, run: Run) -> None:
+    manifest = bundle / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(text[: len(text) // 2])
+    refused(run("simulate", "bundle"), "manifest.json is not valid JSON")
+    manifest.write_text(json.dumps({**json.loads(text), "schema_version": 99}))
+    refused(run("simulate", "bundle"), "schema version 99")
+
+
+def test_unknown_key_names_the_nearest(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "qcs.toml").write_text("[train]\nstesp = 5\n")
+    refused(run("train"), "unknown key 'stesp'", "'steps'", "qcs.toml")
+    (tmp_path / "qcs.toml").write_text("[trian]\nsteps = 5\n")
+    refused(run("train"), "unknown table [trian]", "'train'")
+    (tmp_path / "qcs.toml").write_text("[train\n")
+    refused(run("train"), "not valid TOML")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_more_measurements_than_entries(tmp_path: Path, run: Run) -> None:
+    refused(run("train", "--set", "signal.m=20"), "m must be smaller than n")
+
+
+@pytest.mark.parametrize("setting", ["steps=5", "nothing.key=1", "train.levels=1", "train.steps=many"])
+def test_bad_settings(setting: str, tmp_path: Path, run: Run) -> None:
+    refused(run("train", "--set", setting))
+
+
+def test_port_that_does_not_exist(bundle: Path, tmp_path: Path, run: Run) -> None:
+    refused(run("hil", "bundle", "--port", "/dev/ttyNOPE9"), "/dev/ttyNOPE9", "does not exist")
+    assert not (tmp_path / "results.json").exists()
+
+
+def test_unknown_emulator_names_the_nearest(bundle: Path, tmp_path: Path, run: Run) -> None:
+    refused(run("hil", "bundle", "--port", "emu:cortex-m44"), "cortex-m4")
+
+
+def test_report_of_a_broken_results_file(bundle: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "r.json").write_text("{")
+    refused(run("report", "bundle", "-r", "r.json"), "r.json", "not valid JSON")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_building_the_command_line_loads_no_component(source_env: dict[str, str]) -> None:
+    script = (
+        "import sys; from qcskit.cli import build_app; build_app();"
+        "print([name for name in ('tensorflow', 'numpy', 'serial') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=source_env, check=True)
+    assert done.stdout.strip() == "[]"
