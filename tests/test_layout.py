@@ -14,10 +14,8 @@ def test_the_namespace_has_no_init_file() -> None:
     assert not list(ROOT.glob("*/qcskit/__init__.py"))
 
 
-@pytest.mark.parametrize(
-    "module", ["qcskit.hil", "qcskit.firmware_sim", "qcskit.firmware", "qcskit.codec", "qcskit.cli"]
-)
-def test_every_module_of_these_loads_without_tensorflow(module: str) -> None:
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_every_module_of_these_loads_without_tensorflow(component: str, source_env: dict[str, str]) -> None:
     script = (
         "import importlib, pkgutil, sys\n"
         f"package = importlib.import_module('qcskit.{component}')\n"
