@@ -55,6 +55,8 @@ def export_run(run_path: Path, out: Path, config: ExportConfig, progress: Progre
 
     run = read_run(run_path)
     stages = parts(run.model)
+    if run.train.encoder_activation != "tanh":
+        raise QcsError(f"run '{run_path}': its encoder activation cannot be exported yet")
     thresholds, levels = stages.shq.quantizer()
     float_encoder = int8.FloatEncoder(
         tuple(layer.kernel.numpy().T for layer in stages.encnet.layers),

@@ -9,6 +9,10 @@ from qcskit.codec.config import Table
 Activation = Literal["tanh", "relu", "relu6", "gelu", "swish", "elu", "linear"]
 
 
+EncoderActivation = Literal["tanh", "hard_tanh", "relu", "relu6"]
+"""What the integer encoder can compute. The last layer stays in [−1, 1]: tanh with tanh, hard tanh with the others."""
+
+
 class TrainConfig(Table):
     """One training run. Widths left empty follow the signal's dimensions."""
 
@@ -18,6 +22,9 @@ class TrainConfig(Table):
     levels: int = Field(8, ge=2, le=256, description="I, quantizer levels per EncNet output")
     outputs: int = Field(0, ge=0, description="K, EncNet outputs; 0 = as many as measurements")
     encoder_widths: tuple[int, ...] = Field((), description="hidden widths of EncNet; empty = one layer of 5 K")
+    encoder_activation: EncoderActivation = Field(
+        "tanh", description="activation of EncNet's hidden layers; its last layer is tanh, or hard tanh with the others"
+    )
     decoder_widths: tuple[int, ...] = Field((), description="hidden widths of DecNet; empty = three layers of 10 N")
     decoder_activation: Activation = Field("relu", description="activation of DecNet's hidden layers")
     steps: int = Field(12_000, ge=10, description="optimizer steps")

@@ -25,6 +25,12 @@ def encoder_widths(train: TrainConfig, signal: SignalConfig) -> tuple[int, ...]:
     return (*(train.encoder_widths or (5 * outputs,)), outputs)
 
 
+def encoder_activations(train: TrainConfig, layers: int) -> tuple[str, ...]:
+    """Return the activation of each EncNet layer; the last one is bounded to the quantizer's [−1, 1]."""
+    last = "tanh" if train.encoder_activation == "tanh" else "hard_tanh"
+    return (train.encoder_activation,) * (layers - 1) + (last,)
+
+
 def decoder_widths(train: TrainConfig, signal: SignalConfig) -> tuple[int, ...]:
     """Return DecNet's hidden widths and N."""
     return (*(train.decoder_widths or (10 * signal.n,) * 3), signal.n)
@@ -39,7 +45,10 @@ def build_model(train: TrainConfig, signal: SignalConfig) -> Any:
         return keras.layers.Dense(width, activation, kernel_initializer=start, name=name)
 
     widths = encoder_widths(train, signal)
-    encnet = keras.Sequential([dense(w, "tanh", f"enc{i}") for i, w in enumerate(widths)], name="encnet")
+    activations = encoder_activations(train, len(widths))
+    encnet = keras.Sequential(
+        [dense(w, a, f"enc{i}") for i, (w, a) in enumerate(zip(widths, activations, strict=True))], name="encnet"
+    )
     *hidden, last = decoder_widths(train, signal)
     layers = [dense(w, train.decoder_activation, f"dec{i}") for i, w in enumerate(hidden)]
     decnet = keras.Sequential([*layers, dense(last, "linear", f"dec{len(hidden)}")], name="decnet")
