@@ -4,6 +4,7 @@
 
 #include "qcs_cortex_m.h"
 #include "qcs_port.h"
+#include "qcs_ticks.h"
 
 /* CMSDK APB UART (Arm DDI 0479, 4.3) */
 #define UART_DATA QCS_REG(QCS_UART + 0x00U)
@@ -15,15 +16,6 @@
 #define STATE_RX_FULL 2U
 #define CTRL_TX_RX_RXINT 0xBU
 #define INT_RX 2U
-
-#ifndef QCS_CLOCK_HZ
-#define QCS_CLOCK_HZ 25000000U
-#endif
-
-/* CMSDK APB timer (4.1): counts down at 25 MHz */
-#define TIMER_CTRL QCS_REG(QCS_TIMER + 0x00U)
-#define TIMER_VALUE QCS_REG(QCS_TIMER + 0x04U)
-#define TIMER_RELOAD QCS_REG(QCS_TIMER + 0x08U)
 
 static int read_byte(void *context) {
   (void)context;
@@ -64,57 +56,13 @@ static bool set_baud(void *context, uint32_t baud, bool now) {
   return d != 0;
 }
 
-/* ---- ticks ----
- * QEMU does not model cycles. Under `-icount shift=10` one instruction is 1024 ns of emulated
- * time, 25.6 ticks of the timer, and the timer counts instructions. At start a loop of known length
- * shows whether that is so; otherwise the timer follows the host's clock, says nothing about the
- * core, and no ticks are reported. */
-#define TICKS_PER_5_INSTRUCTIONS 128U
-
-static uint32_t timer(void) { return ~TIMER_VALUE; }
-
-/* Run 2 * rounds instructions and a few more, always the same few. Returns timer ticks. */
-__attribute__((noinline)) static uint32_t timed_loop(uint32_t rounds) {
-  const uint32_t start = timer();
-  __asm__ volatile(".syntax unified\n.p2align 2\n"
-                   "1: subs %0, %0, #1\n"
-                   "bne 1b\n"
-                   : "+l"(rounds)
-                   :
-                   : "cc");
-  return timer() - start;
-}
-
-static int timer_counts_instructions(void) {
-  enum { SHORT = 50, LONG = 5050 }; /* differ by 10000 instructions */
-  const uint32_t extra = timed_loop(LONG) - timed_loop(SHORT);
-  const uint32_t wanted = 10000U / 5U * TICKS_PER_5_INSTRUCTIONS;
-  return extra + 2U - wanted <= 4U; /* within two ticks, a tenth of an instruction */
-}
-
-static uint32_t instructions(void *context) {
-  static uint64_t total; /* 5/128 of the ticks so far, times 128 */
-  static uint32_t last;
-  const uint32_t now = timer();
-  (void)context;
-  total += (uint64_t)(now - last) * 5U;
-  last = now;
-  return (uint32_t)(total >> 7);
-}
-
 const qcs_agent_io_t *qcs_port_start(void) {
   static qcs_agent_io_t io = {
       .read = read_byte, .write = write_bytes, .set_baud = set_baud, .baud = 115200};
   qcs_mask_interrupts();
   (void)set_baud(NULL, io.baud, true);
   UART_CTRL = CTRL_TX_RX_RXINT;
-  TIMER_RELOAD = 0xFFFFFFFFU;
-  TIMER_VALUE = 0xFFFFFFFFU;
-  TIMER_CTRL = 1;
-  if (timer_counts_instructions()) {
-    io.ticks = instructions;
-    io.tick_source = QCS_TICKS_INSTRUCTIONS;
-  }
+  qcs_ticks_start(&io);
   return &io;
 }
 

@@ -27,7 +27,7 @@ def build(
     if not (c_dir / f"qcs_model_{model_name}.h").is_file():
         raise FirmwareError(f"'{c_dir}' holds no qcs_model_{model_name}.h; run 'qcskit export' again")
     directories = [root / "include", root / "src", root / "app", *(root / "ports" / port for port in entry.ports)]
-    files = [path for place in directories for path in sorted(place.glob("*.c"))]
+    files = [path for place in directories for path in sorted(place.glob("*.[cS]"))]
     return compile_cached(
         Job(
             output=f"qcs-{entry.name}.elf",

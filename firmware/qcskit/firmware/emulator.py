@@ -94,6 +94,8 @@ def start(board: str | Board, elf: Path, *, timeout_s: float = START_UP_S, argum
     entry = find_board(board) if isinstance(board, str) else board
     if not entry.emulator:
         raise FirmwareError(f"board '{entry.name}' has no emulator; give its serial port")
+    if not _is_elf(elf):
+        raise FirmwareError(f"'{elf}' is no firmware (no ELF file); run 'qcskit hil' to build one")
     log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the emulator)
     listener = socket.create_server(("127.0.0.1", 0)) if entry.link == "socket" else None
     try:
@@ -109,6 +111,14 @@ def start(board: str | Board, elf: Path, *, timeout_s: float = START_UP_S, argum
         if listener is not None:
             listener.close()
     return Emulator(entry, Path(elf), process, url, log)
+
+
+def _is_elf(path: Path) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
 
 
 def _command(entry: Board, elf: Path, listener: socket.socket | None) -> list[str]:
