@@ -40,16 +40,26 @@ class Board:
 
     @property
     def tools(self) -> tuple[tuple[str, str], ...]:
-        """(program, Debian package) pairs the board needs."""
+        """(program or C header, Debian package) pairs the board needs."""
         needed = [(self.compiler, self.package)]
-        if self.emulator and "{" not in self.emulator[0]:
+        if self.emulator and self.emulator[0] == "{simavr}":  # built here, see emulator.py
+            needed += [("gcc", "gcc"), ("simavr/sim_avr.h", "libsimavr-dev"), ("libelf.h", "libelf-dev")]
+        elif self.emulator and "{" not in self.emulator[0]:
             needed.append((self.emulator[0], self.emulator_package))
         return tuple(needed)
 
     @property
     def missing(self) -> tuple[tuple[str, str], ...]:
         """Those of `tools` that are not installed."""
-        return tuple((tool, package) for tool, package in self.tools if shutil.which(tool) is None)
+        return tuple((tool, package) for tool, package in self.tools if not where_is(tool))
+
+
+def where_is(tool: str) -> str:
+    """Return the path of a program, or of a C header such as "libelf.h"; '' if it is not installed."""
+    if tool.endswith(".h"):
+        places = (Path("/usr/include") / tool, Path("/usr/local/include") / tool)
+        return next((str(path) for path in places if path.is_file()), "")
+    return shutil.which(tool) or ""
 
 
 def boards() -> dict[str, Board]:

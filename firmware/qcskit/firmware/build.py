@@ -38,7 +38,7 @@ def build(
                    f"-DQCS_RX_BYTES={entry.rx_bytes}", *extra_flags),
             sources=(*files, *model_sources(c_dir)),
             include=(*directories, c_dir),
-            tail=("-lgcc", *entry.tail) if entry.freestanding else entry.tail,
+            tail=(*(("-lgcc",) if entry.freestanding else ()), *(word.replace("{root}", str(root)) for word in entry.tail)),
         ),
         out_dir,
     )  # fmt: skip

@@ -75,10 +75,10 @@ def cache_dir() -> Path:
 
 
 def _key(job: Job, version: str) -> str:
-    digest = hashlib.sha256(repr((job.output, job.compiler, version, job.tail, job.key_extra)).encode())
+    digest = hashlib.sha256(repr((job.output, job.compiler, version, job.key_extra)).encode())
     # Directories are told apart by order, not by name: the same sources elsewhere give the same key.
     places = {str(place): f"@{i}" for i, place in enumerate(job.include)}
-    for flag in job.flags:
+    for flag in (*job.flags, *job.tail):
         for place, alias in sorted(places.items(), key=lambda item: -len(item[0])):
             flag = flag.replace(place, alias)
         digest.update(flag.encode() + b"\0")
@@ -114,6 +114,6 @@ def _compile(compiler: str, job: Job, target: Path) -> None:
 
 
 def _first_error(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("collect2:")]
     marked = [line for line in lines if "error" in line or "undefined reference" in line or "overflowed" in line]
     return (marked or lines or ["no message"])[0]

@@ -1,6 +1,7 @@
-"""What a core does during one encode: instructions, memory accesses and taken branches, counted by a QEMU plugin.
+"""What a core does during one encode: instructions, memory accesses, taken branches, and on AVR cycles.
 
-Counts are exact and repeat to the instruction; they say nothing about time (docs/boards.md).
+A plugin counts inside QEMU, our host program inside simavr. Instruction counts are exact and repeat; they are not time.
+Only simavr is cycle-accurate (docs/boards.md).
 """
 
 import tempfile
@@ -26,7 +27,11 @@ from qcskit.firmware.wire import encode_vectors
 
 @dataclass(frozen=True)
 class Place:
-    """One instruction of the firmware and how often it ran, over all encodes of a run."""
+    """One instruction of the firmware and how often it ran, over all encodes of a run.
+
+    loads, stores: memory accesses (0 on AVR, where they are not counted). taken: how often the next instruction was not
+    the following one. cycles: 0 unless the emulator is cycle-accurate.
+    """
 
     pc: int
     size: int
@@ -34,15 +39,21 @@ class Place:
     loads: int
     stores: int
     taken: int
+    cycles: int = 0
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Result of one counted run. instructions: per encode, (frames,). packed: what the board answered."""
+    """Result of one counted run.
+
+    instructions, cycles: per encode, (frames,); cycles is None unless the emulator is cycle-accurate (AVR).
+    packed: what the board answered. places: where the instructions were spent.
+    """
 
     board: Board
     elf: Path
     instructions: NDArray[np.int64]
+    cycles: NDArray[np.int64] | None
     packed: NDArray[np.uint8]
     places: tuple[Place, ...]
 
@@ -52,8 +63,8 @@ def count_instructions(
 ) -> NDArray[np.int64]:
     """Return instructions per encode (frames,), call included, of int8 inputs or int16 counts (frames, M).
 
-    Builds the firmware with markers around the encoder and runs it under the plugin; extra_flags as for `build`.
-    Raises FirmwareError for a board that QEMU does not emulate, MissingToolError naming the Debian package.
+    Builds the firmware with markers around the encoder and runs it under the counter; extra_flags as for `build`.
+    Raises FirmwareError for a board that is not emulated, MissingToolError naming the Debian package.
     """
     return count(board, c_dir, model_name, vectors, extra_flags=extra_flags).instructions
 
@@ -63,17 +74,19 @@ def count(
 ) -> Counts:
     """Return instructions per encode and, per instruction address, executions, accesses and taken branches."""
     entry = find_board(board) if isinstance(board, str) else board
-    if not entry.emulator or not entry.emulator[0].startswith("qemu-system"):
-        raise FirmwareError(f"board '{entry.name}' does not run in QEMU: its instructions cannot be counted")
+    in_qemu = bool(entry.emulator) and entry.emulator[0].startswith("qemu-system")
+    if not in_qemu and entry.emulator[:1] != ("{simavr}",):
+        raise FirmwareError(f"board '{entry.name}' runs neither in QEMU nor in simavr: nothing can count in it")
     elf = build(entry, c_dir, model_name, extra_flags=("-DQCS_MARKERS", *extra_flags))
     address = {symbol.name: symbol.address for symbol in functions(elf)}
     with tempfile.TemporaryDirectory(prefix="qcskit-count-") as work:
         out = Path(work) / "counts"
-        plugin = f"{build_plugin()},begin={address['qcs_mark_begin']:#x},end={address['qcs_mark_end']:#x},out={out}"
-        with start(entry, elf, arguments=("-plugin", plugin)) as emulator:
+        words = (f"begin={address['qcs_mark_begin']:#x}", f"end={address['qcs_mark_end']:#x}", f"out={out}")
+        arguments = ("-plugin", ",".join((str(build_plugin()), *words))) if in_qemu else words
+        with start(entry, elf, arguments=arguments) as emulator:
             packed, _ticks = encode_vectors(emulator.url, vectors)
-        instructions, places = _read(out, len(vectors))
-    return Counts(entry, elf, instructions, packed, places)
+        instructions, cycles, places = _read(out, len(vectors))
+    return Counts(entry, elf, instructions, cycles, packed, places)
 
 
 def build_plugin() -> Path:
@@ -85,19 +98,21 @@ def build_plugin() -> Path:
     )  # fmt: skip
 
 
-def _read(path: Path, frames: int) -> tuple[NDArray[np.int64], tuple[Place, ...]]:
+def _read(path: Path, frames: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, tuple[Place, ...]]:
     deadline = time.monotonic() + 5.0
     while not (text := path.read_text(encoding="ascii")).endswith("end\n"):
         if time.monotonic() > deadline:
-            raise FirmwareError("the instruction counter did not finish: QEMU was killed")
+            raise FirmwareError("the instruction counter did not finish: the emulator was killed")
         time.sleep(0.01)
     encodes, places = [], []
     for line in text.splitlines():
         kind, *words = line.split()
         if kind == "encode":
-            encodes.append(int(words[0]))
+            encodes.append([int(word) for word in words])
         elif kind == "at":
             places.append(Place(int(words[0], 16), *map(int, words[1:])))
     if len(encodes) != frames:
         raise FirmwareError(f"counted {len(encodes)} encodes of {frames} vectors: the counts are not usable")
-    return np.array(encodes, np.int64), tuple(sorted(places, key=lambda place: place.pc))
+    table = np.array(encodes, np.int64).reshape(frames, -1)
+    cycles = table[:, 1] if table.shape[1] > 1 else None
+    return table[:, 0], cycles, tuple(sorted(places, key=lambda place: place.pc))

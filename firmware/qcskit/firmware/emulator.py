@@ -13,9 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from qcskit.firmware.boards import Board, find_board
-from qcskit.firmware.compile import find_tool
-from qcskit.firmware.errors import FirmwareError
+from qcskit.firmware.boards import Board, find_board, where_is
+from qcskit.firmware.compile import Job, compile_cached, find_tool
+from qcskit.firmware.errors import FirmwareError, MissingToolError
+from qcskit.firmware.host import host_compiler
+from qcskit.firmware.sources import sources
 from qcskit.firmware.wire import Wire
 
 START_UP_S = 20.0
@@ -113,6 +115,21 @@ def start(board: str | Board, elf: Path, *, timeout_s: float = START_UP_S, argum
     return Emulator(entry, Path(elf), process, url, log)
 
 
+def build_simavr() -> Path:
+    """Return the path of our AVR simulator on libsimavr, built unless the cache holds it.
+
+    Raises MissingToolError that names the Debian package if compiler or libraries are missing.
+    """
+    for header, package in (("simavr/sim_avr.h", "libsimavr-dev"), ("libelf.h", "libelf-dev")):
+        if not where_is(header):
+            raise MissingToolError(header, package, "AVR simulator")
+    source = sources() / "ports" / "simavr" / "qcs_simavr.c"
+    return compile_cached(
+        Job("qcs_simavr", host_compiler(), "gcc", "AVR simulator", ("-std=c11", "-O2"), (source,), (),
+            tail=("-lsimavr", "-lelf"))
+    )  # fmt: skip
+
+
 def _is_elf(path: Path) -> bool:
     try:
         with Path(path).open("rb") as file:
@@ -123,11 +140,13 @@ def _is_elf(path: Path) -> bool:
 
 def _command(entry: Board, elf: Path, listener: socket.socket | None) -> list[str]:
     fd = str(listener.fileno()) if listener else ""
-    words = [word.replace("{elf}", str(elf)).replace("{fd}", fd) for word in entry.emulator]
+    words = [word.replace("{elf}", str(elf)) for word in entry.emulator]
     if entry.emulator[0].startswith("qemu-system"):
         words += ["-display", "none", "-monitor", "none", "-chardev", f"socket,id=uart,fd={fd},server=on,wait=off",
                   "-serial", "chardev:uart", "-semihosting-config", "enable=on,target=native"]  # fmt: skip
-    if "{" not in entry.emulator[0]:
+    if words[0] == "{simavr}":
+        words[0] = str(build_simavr())
+    elif "{" not in entry.emulator[0]:
         words[0] = find_tool(words[0], entry.emulator_package, f"emulator of board {entry.name}")
     return words
 

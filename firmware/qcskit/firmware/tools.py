@@ -1,9 +1,8 @@
 """Which compilers and emulators this machine has, over all boards."""
 
-import shutil
 from dataclasses import dataclass
 
-from qcskit.firmware.boards import boards
+from qcskit.firmware.boards import boards, where_is
 from qcskit.firmware.compile import tool_version
 
 
@@ -26,6 +25,12 @@ def tool_report() -> list[Tool]:
             users.setdefault(need, []).append(board.name)
     report = []
     for (name, package), names in users.items():
-        path = shutil.which(name) or ""
-        report.append(Tool(name, package, path, tool_version(path) if path else "", tuple(names)))
+        path = where_is(name)
+        report.append(Tool(name, package, path, _version(path), tuple(names)))
     return report
+
+
+def _version(path: str) -> str:
+    if path.endswith(".h"):
+        return "header found"
+    return tool_version(path) if path else ""
