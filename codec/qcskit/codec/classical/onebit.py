@@ -154,7 +154,7 @@ def _checked(signs: NDArray[np.generic], A: NDArray[np.generic], k: int) -> tupl
         raise QcsError("measurement matrix A is zero or holds NaN or infinity")
     if not 1 <= k <= matrix.shape[1]:
         raise QcsError(f"k = {k}: the sparsity must be in 1 … n = {matrix.shape[1]}")
-    y = y.astype(np.float64)
-    if not (np.abs(y) == 1.0).all():
+    real: Array = y.astype(np.float64)
+    if not (np.abs(real) == 1.0).all():
         raise QcsError("an entry of signs is not +1 or -1; take np.where(y >= 0, 1, -1) of real measurements")
-    return y, matrix
+    return real, matrix

@@ -1,0 +1,21 @@
+"""numba where it is installed (extra `speed`); without it the same functions run as plain Python, far slower."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+try:
+    from numba import njit as _njit
+except ImportError:  # pragma: no cover - depends on what is installed
+    _njit = None
+
+COMPILED = _njit is not None
+"""Whether functions marked `compiled` are."""
+
+
+def compiled(function: F) -> F:
+    """Compile `function` with numba, GIL released, cached on disk; return it unchanged without numba."""
+    if _njit is None:
+        return function
+    return _njit(cache=True, nogil=True, fastmath=False)(function)  # type: ignore[no-any-return]

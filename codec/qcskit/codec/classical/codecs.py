@@ -1,0 +1,141 @@
+"""The paper's baselines as codecs: a quantizer at the encoder, a recovery at the decoder, one name for the pair."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec.classical._check import Array
+from qcskit.codec.classical.lloyd import Codebook, ScalarQuantizer
+from qcskit.codec.errors import QcsError
+from qcskit.codec.packing import Packing
+from qcskit.codec.quantizer import hard_index
+from qcskit.codec.signal import SignalConfig
+
+Index = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ScalarCodec:
+    """Compress-and-estimate: one scalar quantizer per measurement, then a recovery of x from the received indices.
+
+    recover: (frames, M) indices → x_hat (frames, N). tuning: what was fitted to the training set, for reports.
+    """
+
+    name: str
+    signal: SignalConfig
+    quantizers: tuple[ScalarQuantizer, ...]
+    recover: Callable[[Index], Array] = field(repr=False)
+    tuning: dict[str, float | str] = field(default_factory=dict)
+
+    @property
+    def levels(self) -> int:
+        """Quantizer levels I."""
+        return len(self.quantizers[0].points)
+
+    @property
+    def packing(self) -> Packing:
+        """How indices become bytes."""
+        return Packing(self.signal.m, self.levels)
+
+    @property
+    def rate_bits(self) -> float:
+        """Bits sent per source entry."""
+        return self.packing.packed_bits / self.signal.n
+
+    def encode(self, y: Array) -> Index:
+        """Return packed bytes (frames, packed_bytes) of measurements y (frames, M)."""
+        return self.packing.pack(quantize(self.quantizers, _measurements(y, self.signal)))
+
+    def decode(self, packed: Index) -> Array:
+        """Return estimates x_hat (frames, N) of packed bytes."""
+        return self.recover(self.packing.unpack(packed))
+
+
+@dataclass(frozen=True)
+class GenieCodec(ScalarCodec):
+    """A codec whose decoder may look at x to choose among its solutions: a limit, not a method.
+
+    choose: (indices, x) → x_hat. Tables and figures call `decode_with_source`; `decode` refuses.
+    """
+
+    choose: Callable[[Index, Array], Array] = field(default=lambda index, x: x, repr=False)
+
+    def decode(self, packed: Index) -> Array:
+        """Refuse: without the source there is no genie."""
+        raise QcsError(f"{self.name} is genie-aided: its decoder needs the source; call decode_with_source(packed, x)")
+
+    def decode_with_source(self, packed: Index, x: Array) -> Array:
+        """Return for each frame the solution nearest to its source x (frames, N)."""
+        return self.choose(self.packing.unpack(packed), np.asarray(x, np.float64))
+
+
+@dataclass(frozen=True)
+class VectorCodec:
+    """A vector quantizer: the nearest codeword's number is sent, the decoder is a table lookup.
+
+    prepare: y (frames, M) → the vectors that are quantized; table (size, N): the estimate of each codeword.
+    """
+
+    name: str
+    signal: SignalConfig
+    codebook: Codebook
+    table: Array = field(repr=False)
+    prepare: Callable[[Array], Array] = field(repr=False)
+    tuning: dict[str, float | str] = field(default_factory=dict)
+
+    @property
+    def levels(self) -> int:
+        """Codewords."""
+        return len(self.table)
+
+    @property
+    def packing(self) -> Packing:
+        """A codeword's number is sent as so many binary digits."""
+        return Packing(self.levels.bit_length() - 1, 2)
+
+    @property
+    def rate_bits(self) -> float:
+        """Bits sent per source entry."""
+        return self.packing.packed_bits / self.signal.n
+
+    def encode(self, y: Array) -> Index:
+        """Return packed bytes (frames, packed_bytes) of measurements y (frames, M)."""
+        number = self.codebook.nearest(self.prepare(_measurements(y, self.signal)))
+        digits = (number[:, None] >> np.arange(self.packing.count)) & 1
+        return self.packing.pack(digits.astype(np.uint8))
+
+    def decode(self, packed: Index) -> Array:
+        """Return estimates x_hat (frames, N) of packed bytes."""
+        number = (self.packing.unpack(packed).astype(np.int64) << np.arange(self.packing.count)).sum(axis=1)
+        x_hat: Array = self.table[number]
+        return x_hat
+
+
+def quantize(quantizers: tuple[ScalarQuantizer, ...], y: Array) -> Index:
+    """Return the indices (frames, M) of y (frames, M), one quantizer a column."""
+    return np.stack([hard_index(y[:, i], q.thresholds) for i, q in enumerate(quantizers)], axis=1)
+
+
+def rebuild(quantizers: tuple[ScalarQuantizer, ...], index: Index) -> Array:
+    """Return ỹ (frames, M), the points that indices (frames, M) stand for."""
+    return np.stack([q.points[index[:, i]] for i, q in enumerate(quantizers)], axis=1)
+
+
+def cells(quantizers: tuple[ScalarQuantizer, ...], index: Index) -> tuple[Array, Array]:
+    """Return the lower and upper ends (frames, M) of the received cells; the outermost cells are open."""
+    edges = [np.concatenate([[-np.inf], q.thresholds, [np.inf]]) for q in quantizers]
+    low = np.stack([edge[index[:, i]] for i, edge in enumerate(edges)], axis=1)
+    high = np.stack([edge[index[:, i] + 1] for i, edge in enumerate(edges)], axis=1)
+    return low, high
+
+
+def _measurements(y: Array, signal: SignalConfig) -> Array:
+    values = np.asarray(y, np.float64)
+    if values.ndim != 2 or values.shape[1] != signal.m:
+        raise QcsError(f"measurements have shape {values.shape}, expected (frames, {signal.m})")
+    if not np.isfinite(values).all():
+        frame = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
+        raise QcsError(f"measurement frame {frame} holds NaN or infinity")
+    return values
