@@ -1,0 +1,151 @@
+"""Look into any `.tflite` file and say in one line what is wrong with it as an encoder.
+
+Nothing is executed: the file may be truncated, random or hostile.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from qcskit.codec.errors import QcsError
+
+ENCODER_OPERATORS = ("FULLY_CONNECTED", "TANH")
+"""What an exported encoder consists of."""
+
+_IDENTIFIER = b"TFL3"
+_ITEM_BYTES = {"INT8": 1, "UINT8": 1, "BOOL": 1, "INT16": 2, "FLOAT16": 2, "INT32": 4, "FLOAT32": 4, "INT64": 8}
+_CONVERT = "export one with 'qcskit export', or convert with full-integer int8 quantization"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor: type such as "INT8", shape, quantization scales and zero points, bytes of its constant (0: none)."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    constant_bytes: int
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator: name as in the TFLite schema, fused activation, its tensors."""
+
+    name: str
+    fused: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+def read_operators(content: bytes) -> list[Operator]:
+    """Return the operators of a `.tflite` file in order of execution.
+
+    Raises QcsError in one line if it is not a flatbuffer, truncated, damaged or has several subgraphs.
+    """
+    if len(content) < 8 or content[4:8] != _IDENTIFIER:
+        what = (
+            f"{len(content)} bytes" if len(content) < 8 else f"bytes 4 to 8 are {content[4:8]!r}, not {_IDENTIFIER!r}"
+        )
+        raise QcsError(f"this is not a TensorFlow Lite flatbuffer: {what}")
+    try:
+        return _operators(schema.Model.GetRootAsModel(content, 0), content)
+    except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+        raise QcsError(f"the flatbuffer is truncated or damaged ({type(error).__name__}: {error})") from None
+
+
+def check_encoder(content: bytes) -> list[Operator]:
+    """Return the operators of an encoder that the kit's arithmetic covers: int8, `ENCODER_OPERATORS` only, one chain.
+
+    Raises QcsError in one line that names the operator, tensor or fault.
+    """
+    operators = read_operators(content)
+    if not operators:
+        raise QcsError("the flatbuffer holds no operator")
+    for number, op in enumerate(operators):
+        where = f"operator {number} {op.name}"
+        if op.name not in ENCODER_OPERATORS:
+            raise QcsError(f"{where} is not supported; an encoder consists of {' and '.join(ENCODER_OPERATORS)} only")
+        if not op.inputs or len(op.outputs) != 1:
+            raise QcsError(f"{where} has {len(op.inputs)} inputs and {len(op.outputs)} outputs: the file is damaged")
+        for tensor in (op.inputs[0], op.outputs[0]):
+            if tensor.kind.startswith("FLOAT"):
+                raise QcsError(f"{where}: tensor '{tensor.name}' is {tensor.kind}: this is a float model; {_CONVERT}")
+            if tensor.kind != "INT8":
+                raise QcsError(f"{where}: tensor '{tensor.name}' is {tensor.kind}, expected INT8; {_CONVERT}")
+            if not tensor.scales:
+                raise QcsError(f"{where}: tensor '{tensor.name}' has no quantization scale; {_CONVERT}")
+        if op.name == "FULLY_CONNECTED":
+            _check_dense(op, where)
+        if number and op.inputs[0].name != operators[number - 1].outputs[0].name:
+            raise QcsError(f"{where} does not read the operator before it: only a chain of layers is supported")
+    return operators
+
+
+def _check_dense(op: Operator, where: str) -> None:
+    weights = op.inputs[1] if len(op.inputs) > 1 else None
+    if weights is None or weights.kind != "INT8" or not weights.constant_bytes:
+        found = "missing" if weights is None else f"{weights.kind}, {weights.constant_bytes} bytes"
+        raise QcsError(f"{where}: its weights are {found}, expected constant INT8; {_CONVERT}")
+    if any(weights.zero_points):
+        raise QcsError(f"{where}: its weights have a zero point, expected symmetric weights; {_CONVERT}")
+
+
+def _operators(model: Any, content: bytes) -> list[Operator]:
+    if model.SubgraphsLength() != 1:
+        raise QcsError(f"the flatbuffer has {model.SubgraphsLength()} subgraphs, expected 1")
+    graph = model.Subgraphs(0)
+    if max(graph.TensorsLength(), graph.OperatorsLength(), model.BuffersLength()) > len(content):
+        raise ValueError("a vector is longer than the file")
+    sizes = [_buffer_bytes(model.Buffers(i)) for i in range(model.BuffersLength())]
+    tensors = [_tensor(graph.Tensors(i), sizes) for i in range(graph.TensorsLength())]
+    return [_operator(model, graph.Operators(i), tensors) for i in range(graph.OperatorsLength())]
+
+
+def _buffer_bytes(buffer: Any) -> int:
+    data = buffer.DataAsNumpy()  # raises where the bytes lie outside the file
+    return 0 if isinstance(data, int) else int(data.size)
+
+
+def _tensor(tensor: Any, sizes: list[int]) -> Tensor:
+    name = (tensor.Name() or b"").decode(errors="replace")
+    kind = _name(schema.TensorType, tensor.Type())
+    shape = tuple(int(n) for n in np.atleast_1d(tensor.ShapeAsNumpy())) if tensor.ShapeLength() else ()
+    size = sizes[tensor.Buffer()]
+    expected = int(np.prod(shape, dtype=np.int64)) * _ITEM_BYTES.get(kind, 0)
+    if size and expected and size != expected:
+        raise ValueError(f"tensor '{name}' has {size} bytes, its shape needs {expected}")
+    quantization = tensor.Quantization()
+    scales: tuple[float, ...] = ()
+    zeros: tuple[int, ...] = ()
+    if quantization is not None and quantization.ScaleLength():
+        scales = tuple(float(v) for v in quantization.ScaleAsNumpy())
+        zeros = tuple(int(v) for v in quantization.ZeroPointAsNumpy()) if quantization.ZeroPointLength() else ()
+    return Tensor(name, kind, shape, scales, zeros, size)
+
+
+def _operator(model: Any, op: Any, tensors: list[Tensor]) -> Operator:
+    code = model.OperatorCodes(op.OpcodeIndex())
+    # Before schema 3a codes stood in one byte; readers take the larger of both fields.
+    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    custom = code.CustomCode()
+    name = f"CUSTOM '{custom.decode(errors='replace')}'" if custom else _name(schema.BuiltinOperator, builtin)
+    fused = "NONE"
+    if name == "FULLY_CONNECTED" and op.BuiltinOptionsType() == schema.BuiltinOptions.FullyConnectedOptions:
+        options = schema.FullyConnectedOptions()
+        table = op.BuiltinOptions()
+        options.Init(table.Bytes, table.Pos)
+        fused = _name(schema.ActivationFunctionType, options.FusedActivationFunction())
+    inputs = [int(i) for i in op.InputsAsNumpy()] if op.InputsLength() else []
+    outputs = [int(i) for i in op.OutputsAsNumpy()] if op.OutputsLength() else []
+    if any(i >= len(tensors) or i < -1 for i in (*inputs, *outputs)):
+        raise ValueError(f"an operator {name} refers to a tensor that is not there")
+    return Operator(name, fused, tuple(tensors[i] for i in inputs if i >= 0), tuple(tensors[i] for i in outputs))
+
+
+def _name(enumeration: Any, value: int) -> str:
+    return next((name for name, number in vars(enumeration).items() if number == value and name.isupper()), str(value))

@@ -1,0 +1,138 @@
+"""What an encoder costs on a core: flash, static RAM and worst stack, from the compiler's own output.
+
+The core and one model are linked with everything unused thrown away; nothing else (no start-up code, no serial agent)
+is counted. Stack: the deepest path of the call graph below qcs_encode_counts that GCC writes (-fcallgraph-info=su).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from qcskit.firmware.compile import Job, compile_cached
+from qcskit.firmware.errors import FirmwareError
+from qcskit.firmware.host import WARNINGS, model_sources
+from qcskit.firmware.sources import sources
+
+ENTRY = "qcs_encode_counts"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A core and the compiler call that makes code for it."""
+
+    core: str
+    compiler: str
+    package: str
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of one encoder on one core. stack_bytes: None where the compiler does not tell it (avr-gcc 5)."""
+
+    core: str
+    code_bytes: int
+    table_bytes: int
+    ram_bytes: int
+    stack_bytes: int | None
+
+    @property
+    def flash_bytes(self) -> int:
+        """Code and tables."""
+        return self.code_bytes + self.table_bytes
+
+
+_ARM = ("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+TARGETS: tuple[Target, ...] = (
+    *(
+        Target(core, *_ARM, ("-mthumb", "-mfloat-abi=soft", f"-mcpu={core.lower().replace('+', 'plus')}"))
+        for core in ("Cortex-M0+", "Cortex-M3", "Cortex-M4", "Cortex-M7", "Cortex-M33")
+    ),
+    Target("Cortex-M55", *_ARM, ("-mthumb", "-mfloat-abi=hard", "-mcpu=cortex-m55")),
+    Target("RV32IMC", "riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf", ("-march=rv32imc", "-mabi=ilp32")),
+    Target("AVR", "avr-gcc", "gcc-avr", ("-mmcu=atmega2560",)),
+)
+"""Cores that the C core is written for."""
+
+
+def footprint(target: Target, c_dir: Path, model_name: str, optimise: str = "-O2") -> Footprint:
+    """Return what the model `c_dir/qcs_model_<model_name>.c` and the core take on `target`.
+
+    Raises MissingToolError naming the Debian package if the compiler is missing, FirmwareError if it fails.
+    """
+    root, c_dir = sources(), Path(c_dir).resolve()
+    avr = target.core == "AVR"
+    include = [root / "include", root / "src", c_dir]
+    files = [*sorted((root / "src").glob("*.c")), *model_sources(c_dir)]
+    if not avr:  # avr-libc is always there
+        include.append(root / "ports" / "freestanding")
+        files.append(root / "ports" / "freestanding" / "qcs_string.c")
+    keep = f"qcs_model_{model_name}"
+    elf = compile_cached(
+        Job(
+            output="footprint.elf",
+            compiler=target.compiler,
+            package=target.package,
+            purpose=f"cost on {target.core}",
+            flags=("-std=c11", *WARNINGS, optimise, *target.flags, "-ffunction-sections", "-fdata-sections",
+                   *(() if avr else ("-ffreestanding", "-fcallgraph-info=su")), "-nostartfiles", "-nodefaultlibs",
+                   f"-Wl,--gc-sections,-e,{ENTRY},-u,{ENTRY},-u,{keep}"),
+            sources=tuple(files),
+            include=tuple(include),
+            tail=("-lgcc",),
+        )
+    )  # fmt: skip
+    code, tables, ram = _sizes(elf)
+    return Footprint(target.core, code, tables, ram, None if avr else worst_stack(elf.parent, ENTRY))
+
+
+def _sizes(elf: Path) -> tuple[int, int, int]:
+    """Return (code, tables, static RAM) in bytes; initialised data counts in flash and in RAM."""
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        flash = ram = 0
+        for section in image.iter_sections():
+            if not section["sh_flags"] & SH_FLAGS.SHF_ALLOC:
+                continue
+            stored = section["sh_type"] != "SHT_NOBITS"
+            flash += section["sh_size"] if stored else 0
+            ram += section["sh_size"] if section["sh_flags"] & SH_FLAGS.SHF_WRITE else 0
+        tables = sum(
+            symbol["st_size"]
+            for section in image.iter_sections()
+            if isinstance(section, SymbolTableSection)
+            for symbol in section.iter_symbols()
+            if symbol["st_info"]["type"] == "STT_OBJECT" and symbol["st_shndx"] != "SHN_UNDEF"
+        )
+    return flash - tables, tables, ram
+
+
+def worst_stack(folder: Path, entry: str) -> int:
+    """Return the bytes of the deepest call path below `entry`, from the .ci files that GCC left in `folder`.
+
+    Functions of libgcc (64-bit multiplication on cores without it) are not in the graph; they need a few words more.
+    Raises FirmwareError if the graph holds a recursion or lacks `entry`.
+    """
+    frames: dict[str, int] = {}
+    calls: dict[str, set[str]] = {}
+    for file in sorted(folder.glob("*.ci")):
+        text = file.read_text(encoding="utf-8")
+        for name, size in re.findall(r'node: \{ title: "([^"]+)" label: "[^"]*?(\d+) bytes \(', text):
+            frames[name] = int(size)
+        for caller, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', text):
+            calls.setdefault(caller, set()).add(callee)
+    if entry not in frames:
+        raise FirmwareError(f"the compiler wrote no call graph of {entry}")
+    return _deepest(entry, frames, calls, ())
+
+
+def _deepest(name: str, frames: dict[str, int], calls: dict[str, set[str]], path: Sequence[str]) -> int:
+    if name in path:
+        raise FirmwareError(f"{name} calls itself: its stack has no bound")
+    below = (_deepest(callee, frames, calls, (*path, name)) for callee in calls.get(name, ()))
+    return frames.get(name, 0) + max(below, default=0)

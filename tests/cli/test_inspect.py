@@ -1,0 +1,82 @@
+"""`qcskit inspect`: figures against the bundle's own files and an independent compiler run."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from qcskit.cli import build_app
+from qcskit.codec.bundle import read_bundle
+from qcskit.firmware import sources
+from qcskit.firmware.errors import FirmwareError
+from qcskit.firmware.footprint import TARGETS, footprint, worst_stack
+
+runner = CliRunner()
+ARM = pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="needs the Debian package gcc-arm-none-eabi")
+
+
+def inspect_json(*arguments: str) -> dict:
+    done = runner.invoke(build_app(), ["inspect", *arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_facts_of_a_bundle(bundle_path) -> None:
+    facts = inspect_json(str(bundle_path), "--no-cost")
+    bundle = read_bundle(bundle_path)
+    assert facts["cost"]["macs"] == 10 * 50 + 50 * 10
+    # weights 1000, thresholds 10·7·4, hidden bias and multiplier 50·4 each, shifts 50, activation 256
+    assert facts["cost"]["table_bytes"] == 1000 + 280 + 400 + 50 + 256
+    assert facts["cost"]["packed_bytes"] == bundle.packing.packed_bytes
+    assert facts["files"]["decoder.tflite"] == (bundle_path / "decoder.tflite").stat().st_size
+    assert facts["nmse"]["int8_db"] == bundle.manifest.nmse.int8_db
+
+
+def test_everything_is_shown_without_json(bundle_path) -> None:
+    done = runner.invoke(build_app(), ["inspect", str(bundle_path)], terminal_width=200)
+    assert done.exit_code == 0, done.output
+    for word in ("10-50-10", "1.5 bits/entry", "Cortex-M4", "decoder.tflite", "1,000"):
+        assert word in done.output
+
+
+@ARM
+def test_flash_is_what_size_counts(bundle_path, tmp_path) -> None:
+    target = next(target for target in TARGETS if target.core == "Cortex-M4")
+    found = footprint(target, bundle_path / "c", "small")
+    root = sources()
+    objects = []
+    for file in [*(root / "src").glob("*.c"), bundle_path / "c" / "qcs_model_small.c"]:
+        objects.append(tmp_path / f"{file.stem}.o")
+        command = ["arm-none-eabi-gcc", *target.flags, "-std=c11", "-O2", "-ffreestanding", "-c", str(file), "-o",
+                   str(objects[-1]), *(f"-I{d}" for d in (root / "include", root / "src", bundle_path / "c",
+                                                          root / "ports" / "freestanding"))]  # fmt: skip
+        subprocess.run(command, check=True)
+    text = subprocess.run(["arm-none-eabi-size", *map(str, objects)], capture_output=True, text=True, check=True).stdout
+    whole = sum(int(line.split()[0]) for line in text.splitlines()[1:])
+    # Unused functions and the codec struct are thrown away by the linker; nothing else may differ.
+    assert whole - 400 <= found.flash_bytes <= whole
+    assert found.table_bytes >= 1986  # the tables, and the structs that point to them
+    assert found.ram_bytes == 0
+
+
+def test_worst_stack_follows_the_deepest_path(tmp_path: Path) -> None:
+    node = 'node: {{ title: "{0}" label: "{0}\\nf.c:1:1\\n{1} bytes (static)\\n0 dynamic objects" }}\n'
+    edge = 'edge: {{ sourcename: "{0}" targetname: "{1}" label: "f.c:1:1" }}\n'
+    text = "".join(node.format(*pair) for pair in (("a", 8), ("b", 16), ("c", 100), ("d", 40)))
+    text += "".join(edge.format(*pair) for pair in (("a", "b"), ("a", "d"), ("b", "c")))
+    (tmp_path / "x.ci").write_text(text)
+    assert worst_stack(tmp_path, "a") == 8 + 16 + 100
+    (tmp_path / "y.ci").write_text(edge.format("c", "a"))
+    with pytest.raises(FirmwareError, match="calls itself"):
+        worst_stack(tmp_path, "a")
+
+
+@pytest.mark.parametrize("content", [b"", b"random bytes here"])
+def test_a_file_that_is_no_model_is_refused(tmp_path, content) -> None:
+    (tmp_path / "x.tflite").write_bytes(content)
+    done = runner.invoke(build_app(), ["inspect", str(tmp_path / "x.tflite")])
+    assert getattr(done.exception, "exit_code", None) == 2
+    assert "not a TensorFlow Lite flatbuffer" in str(done.exception)
