@@ -38,8 +38,10 @@ def arguments(description: str, **extra: int) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def report(name: str, title: str, rows: list[Row], out: Path | None) -> int:
-    """Print the table, write the JSON, return the exit status: 1 if a target is missed."""
+def report(
+    name: str, title: str, rows: list[Row], out: Path | None, curves: list[dict[str, object]] | None = None
+) -> int:
+    """Print the table, write the JSON (with `curves`, if any), return the exit status: 1 if a target is missed."""
     table = Table(title=title)
     for column in ("case", "metric", "value", "unit", "reference", "target", "meets", "note"):
         table.add_column(column, justify="right" if column in {"value", "reference", "target"} else "left")
@@ -49,7 +51,9 @@ def report(name: str, title: str, rows: list[Row], out: Path | None) -> int:
                       _number(row.target), meets, row.note)  # fmt: skip
     Console(width=160).print(table)
     if out:
-        content = {"name": name, "environment": environment(), "rows": [asdict(row) for row in rows]}
+        content: dict[str, object] = {"name": name, "environment": environment(), "rows": [asdict(row) for row in rows]}
+        if curves is not None:
+            content["curves"] = curves
         write_file(out, lambda path: path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8"))
     return int(any(row.meets is False for row in rows))
 

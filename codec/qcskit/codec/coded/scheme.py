@@ -40,6 +40,7 @@ class CodedConfig(Table):
     m: int = Key(256, ge=2, description="measurements per vector, a power of two")
     rows: Literal["independent", "all"] = Key("independent", description="rows of the dictionary that are measured")
     guard: bool = Key(True, description="one more symbol, so that k + 1 non-zeros are always noticed")
+    gamma: int | None = Key(None, ge=1, description="kernel [[1,0],[gamma,1]]; default 1 for p = 2, 3, 2 above")
     design_snr_db: float | None = Key(None, description="SNR the frozen set is designed for; default from m and K")
     lists: tuple[int, ...] = Key((1, 8, 32), description="list sizes tried in turn while the result is inconsistent")
     period_bits: int = Key(12, ge=2, le=16, description="the sawtooth's period is 2^period_bits ADC counts")
@@ -72,7 +73,9 @@ class CodedScheme:
         for paths in config.lists:
             if not 1 <= paths <= 4096:
                 raise QcsError(f"[coded] lists: {paths} is not a list size, 1 … 4096")
-        self.gamma = polar.kernel_gamma(config.p)
+        self.gamma = polar.kernel_gamma(config.p) if config.gamma is None else config.gamma % config.p
+        if self.gamma == 0:
+            raise QcsError(f"[coded] gamma: a multiple of p = {config.p} does not polarise; take 1 … {config.p - 1}")
         symbols = self.dictionary.symbols
         design = polar.design_snr_db(config.m, config.p, symbols)
         self.design_snr_db = design if config.design_snr_db is None else config.design_snr_db
