@@ -64,6 +64,30 @@ class NmseFacts(Table):
     int8_db: float | None = None
 
 
+class CodedFacts(Table):
+    """The coded compressive sensing scheme (codec "coded"): table [coded], and what recovery was measured.
+
+    snr_db: of the vectors that tests draw. perfect_recovery, flagged: shares of `frames` fresh vectors at that SNR.
+    """
+
+    n: int
+    k: int
+    p: int
+    r: int
+    m: int
+    rows: Literal["independent", "all"]
+    guard: bool
+    gamma: int
+    design_snr_db: float
+    lists: tuple[int, ...]
+    period_bits: int
+    values: Literal["centred", "unsigned"]
+    snr_db: float
+    frames: int
+    perfect_recovery: float
+    flagged: float
+
+
 class Manifest(Table):
     """Contents of manifest.json."""
 
@@ -80,13 +104,15 @@ class Manifest(Table):
     packed_bits: int
     rate_bits: float
     signal: SignalFacts
-    input_grid: Grid
+    input_grid: Grid | None = None
+    """int8 network input; None for a coded codec, which takes counts only."""
     adc: Adc
     thresholds: list[float]
     quantizer_levels: list[float]
     arena_bytes: int | None = None
     nmse: NmseFacts
-    training: dict[str, float | int | str | None]
+    coded: CodedFacts | None = None
+    training: dict[str, float | int | str | None] = Field(default_factory=dict)
     history: dict[str, list[float]] = Field(default_factory=dict)
     tools: dict[str, str]
     files: dict[str, str]
@@ -109,6 +135,18 @@ class Bundle:
         return tables
 
     @cached_property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Contents of tables.npz by name, whatever the codec."""
+        return _read_npz(self.path / "tables.npz")
+
+    @property
+    def input_grid(self) -> Grid:
+        """Grid of the int8 network input. Raises QcsError if this codec has none."""
+        if self.manifest.input_grid is None:
+            raise QcsError(f"bundle '{self.path}' holds a {self.manifest.codec} codec: it takes ADC counts, not int8")
+        return self.manifest.input_grid
+
+    @cached_property
     def vectors(self) -> dict[str, NDArray[Any]]:
         """Golden vectors: y, counts, input, output, index, packed, x, x_hat."""
         return _read_npz(self.path / "vectors.npz")
@@ -126,7 +164,7 @@ class Bundle:
 
     def quantize_input(self, y: NDArray[np.floating[Any]]) -> NDArray[np.int8]:
         """Return the int8 network input nearest to measurements y (frames, M); saturates."""
-        grid = self.manifest.input_grid
+        grid = self.input_grid
         y = np.asarray(y, np.float64)
         if y.ndim != 2 or y.shape[1] != self.manifest.inputs:
             raise QcsError(f"measurements have shape {y.shape}, expected (frames, {self.manifest.inputs})")

@@ -56,7 +56,7 @@ def check_counts(bundle: Bundle, compiler: str | None = None) -> CountsCheck:
     counts = np.arange(-32768, 32768).astype(np.int16)
     reference = integer.quantize_counts(front_end, counts)
     differs = np.flatnonzero(host_quantize(front_end, counts, compiler) != reference)
-    adc, grid = bundle.manifest.adc, bundle.manifest.input_grid
+    adc, grid = bundle.manifest.adc, bundle.input_grid
     exact = (counts.astype(np.float64) - adc.offset_counts) * adc.scale / grid.scale + grid.zero_point
     deviation = np.abs(exact.clip(-128, 127) - reference)
     # Two roundings: to 2^-right steps, then to whole ones; the multiplier itself is exact to 31 bits.

@@ -10,7 +10,7 @@ noticed.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ class Dictionary:
         """K, symbols per vector: rows of the dictionary."""
         return int(self.rows.shape[0])
 
-    def compress(self, x: NDArray[np.integer]) -> NDArray[np.uint8]:
+    def compress(self, x: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
         """Return symbols u (frames, K) of x (frames, n); x is taken modulo p."""
         residues = np.asarray(x, np.int64) % self.p
         return (residues.astype(np.float64) @ self.rows.T.astype(np.float64) % self.p).astype(np.uint8)

@@ -8,6 +8,7 @@ Z(i) = log(1 + α^i); for p = 2 a sum is an exclusive or.
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,28 +57,28 @@ class Field:
     def _powers(self) -> NDArray[np.int64]:
         return np.array([self.p**d for d in range(self.r)], np.int64)
 
-    def digits(self, elements: NDArray[np.integer]) -> NDArray[np.int64]:
+    def digits(self, elements: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return base-p digits, shape (..., r), of elements (...): their image over F_p."""
         result: NDArray[np.int64] = np.asarray(elements, np.int64)[..., None] // self._powers % self.p
         return result
 
-    def element(self, digits: NDArray[np.integer]) -> NDArray[np.int64]:
+    def element(self, digits: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return elements (...) of base-p digits (..., r), each 0 … p−1."""
         result: NDArray[np.int64] = np.asarray(digits, np.int64) @ self._powers
         return result
 
-    def add(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.int64]:
+    def add(self, a: NDArray[np.integer[Any]], b: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return a + b, element by element."""
         return self.element((self.digits(a) + self.digits(b)) % self.p)
 
-    def multiply(self, a: NDArray[np.integer], b: NDArray[np.integer]) -> NDArray[np.int64]:
+    def multiply(self, a: NDArray[np.integer[Any]], b: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return a · b, element by element."""
         a, b = np.asarray(a), np.asarray(b)
         product = self.exp[self.log[a] + self.log[b]].astype(np.int64)
         result: NDArray[np.int64] = np.where((a == 0) | (b == 0), 0, product)
         return result
 
-    def power(self, exponent: NDArray[np.integer] | int) -> NDArray[np.int64]:
+    def power(self, exponent: NDArray[np.integer[Any]] | int) -> NDArray[np.int64]:
         """Return α^exponent for integers of any sign and size."""
         result: NDArray[np.int64] = self.exp[np.asarray(exponent, np.int64) % self.order].astype(np.int64)
         return result

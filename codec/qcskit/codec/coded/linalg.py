@@ -1,12 +1,14 @@
 """Linear algebra over F_p for small dense matrices (rows up to a few hundred)."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
 
 
-def row_reduce(matrix: NDArray[np.integer], p: int) -> tuple[NDArray[np.int64], list[int]]:
+def row_reduce(matrix: NDArray[np.integer[Any]], p: int) -> tuple[NDArray[np.int64], list[int]]:
     """Return the reduced row echelon form over F_p (same shape) and its pivot columns.
 
     >>> row_reduce(np.array([[2, 1], [1, 2]]), 3)
@@ -31,17 +33,17 @@ def row_reduce(matrix: NDArray[np.integer], p: int) -> tuple[NDArray[np.int64], 
     return a, pivots
 
 
-def rank(matrix: NDArray[np.integer], p: int) -> int:
+def rank(matrix: NDArray[np.integer[Any]], p: int) -> int:
     """Return the rank over F_p."""
     return len(row_reduce(matrix, p)[1])
 
 
-def independent_rows(matrix: NDArray[np.integer], p: int) -> list[int]:
+def independent_rows(matrix: NDArray[np.integer[Any]], p: int) -> list[int]:
     """Return the first rows, in order, that are linearly independent over F_p and span the row space."""
     return row_reduce(np.asarray(matrix).T, p)[1]
 
 
-def inverse(matrix: NDArray[np.integer], p: int) -> NDArray[np.int64]:
+def inverse(matrix: NDArray[np.integer[Any]], p: int) -> NDArray[np.int64]:
     """Return the inverse over F_p of a square matrix. Raises QcsError if it is singular."""
     size = matrix.shape[0]
     reduced, pivots = row_reduce(np.hstack([np.asarray(matrix, np.int64), np.eye(size, dtype=np.int64)]), p)

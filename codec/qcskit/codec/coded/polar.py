@@ -14,6 +14,7 @@ import json
 import math
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def check_length(m: int) -> int:
     return m.bit_length() - 1
 
 
-def transform(u: NDArray[np.integer], p: int, gamma: int) -> NDArray[np.uint8]:
+def transform(u: NDArray[np.integer[Any]], p: int, gamma: int) -> NDArray[np.uint8]:
     """Return c = u · F^{⊗s} mod p for u (frames, m).
 
     >>> transform(np.array([[0, 0, 0, 1]]), 5, 2)
@@ -63,7 +64,7 @@ def transform(u: NDArray[np.integer], p: int, gamma: int) -> NDArray[np.uint8]:
     return c.astype(np.uint8)
 
 
-def generator(info: NDArray[np.integer], m: int, p: int, gamma: int) -> NDArray[np.uint8]:
+def generator(info: NDArray[np.integer[Any]], m: int, p: int, gamma: int) -> NDArray[np.uint8]:
     """Return G (m, K): column j is the codeword of a 1 at information position info[j]."""
     units = np.zeros((len(info), m), np.uint8)
     units[np.arange(len(info)), info] = 1

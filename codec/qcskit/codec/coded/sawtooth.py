@@ -10,6 +10,7 @@ q = ⌊phase · p / 2^32⌋: a multiply-add and a high product, no division and 
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,7 +40,7 @@ class Sawtooth:
     step: int
     offset: int
 
-    def index(self, counts: NDArray[np.integer]) -> NDArray[np.uint8]:
+    def index(self, counts: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
         """Return symbols (any shape) of ADC counts, each in −32768 … 32767. Raises QcsError outside int16."""
         counts = np.asarray(counts)
         if not np.issubdtype(counts.dtype, np.integer):
@@ -50,15 +51,20 @@ class Sawtooth:
         phase = (counts.astype(np.int64) * self.step + self.offset) & 0xFFFFFFFF
         return ((phase * self.p) >> 32).astype(np.uint8)
 
-    def thresholds(self) -> NDArray[np.int32]:
-        """Return, for the period that starts at the first count of symbol 0, the first count of each next symbol (p,).
+    @property
+    def period_start(self) -> int:
+        """First count of symbol 0 in the period nearest to the ADC's offset."""
+        wrap = 2**32 if self.offset > 2**31 else 0
+        return -((self.offset - wrap) // self.step)
 
-        The last entry is the first count of the following period's symbol 0. Counts are relative to that start.
+    def thresholds(self) -> NDArray[np.int32]:
+        """Return, for the period from `period_start`, the first counts of symbols 1 … p−1, and of the next period (p,).
+
+        Counts are relative to `period_start`.
         """
         span = math.ceil(2**32 / self.step)
-        start = -(-((-self.offset) % 2**32) // self.step)
-        phase = (np.arange(start, start + 2 * span + 2, dtype=np.int64) * self.step + self.offset) & 0xFFFFFFFF
-        index = (phase * self.p) >> 32
+        counts = self.period_start + np.arange(span + 2, dtype=np.int64)
+        index = (((counts * self.step + self.offset) & 0xFFFFFFFF) * self.p) >> 32
         changes = np.flatnonzero(np.diff(index)) + 1
         return changes[: self.p].astype(np.int32)
 

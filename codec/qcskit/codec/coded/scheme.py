@@ -5,12 +5,10 @@ entry mod p to an integer of the same residue. Folding y modulo p·a leaves a ·
 quantizing it is receiving the codeword of u over an additive channel (compute); u then gives x back (recover).
 """
 
-import hashlib
-import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +41,9 @@ class CodedConfig(Table):
     gamma: int | None = Key(None, ge=1, description="kernel [[1,0],[gamma,1]]; default 1 for p = 2, 3, 2 above")
     design_snr_db: float | None = Key(None, description="SNR the frozen set is designed for; default from m and K")
     lists: tuple[int, ...] = Key((1, 8, 32), description="list sizes tried in turn while the result is inconsistent")
+    snr_db: float | None = Key(
+        None, description="SNR of the vectors drawn for tests; default 1.5 dB above the design's"
+    )
     period_bits: int = Key(12, ge=2, le=16, description="the sawtooth's period is 2^period_bits ADC counts")
     values: Literal["centred", "unsigned"] = Key("centred", description="x in ±(p-1)/2 or in 0 ... p-1, for p > 2")
 
@@ -66,7 +67,7 @@ class CodedScheme:
 
     name = "coded"
 
-    def __init__(self, config: CodedConfig, info: NDArray[np.integer] | None = None) -> None:
+    def __init__(self, config: CodedConfig, info: NDArray[np.integer[Any]] | None = None) -> None:
         self.config = config
         self.dictionary: Dictionary = dictionary(config.p, config.n, config.k, config.r, config.rows, config.guard)
         polar.check_length(config.m)
@@ -79,6 +80,7 @@ class CodedScheme:
         symbols = self.dictionary.symbols
         design = polar.design_snr_db(config.m, config.p, symbols)
         self.design_snr_db = design if config.design_snr_db is None else config.design_snr_db
+        self.snr_db = self.design_snr_db + 1.5 if config.snr_db is None else config.snr_db
         if info is None:
             rates = polar.reliabilities(config.m, config.p, self.gamma, self.design_snr_db)
             info = polar.best_positions(rates, symbols)
@@ -121,13 +123,6 @@ class CodedScheme:
             lifted[lifted > self.config.p // 2] -= self.config.p
         return lifted
 
-    @cached_property
-    def code_id(self) -> str:
-        """First 8 bytes of SHA-256 over what encoder and decoder must agree on, as 16 hex digits."""
-        digest = hashlib.sha256(json.dumps(["qcs-coded-1", self.config.p, self.config.period_bits]).encode())
-        digest.update(self.code.tobytes())
-        return digest.hexdigest()[:16]
-
     def draw(self, frames: int, rng: np.random.Generator, weight: int | None = None) -> NDArray[np.int16]:
         """Return x (frames, n) with exactly `weight` (default k) non-zero entries, uniform in place and value."""
         config, weight = self.config, self.config.k if weight is None else weight
@@ -138,14 +133,14 @@ class CodedScheme:
             np.put_along_axis(part, place, rng.integers(1, config.p, place.shape).astype(np.int16), axis=1)
         return self.lift(x)
 
-    def lift(self, x: NDArray[np.integer]) -> NDArray[np.int16]:
+    def lift(self, x: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
         """Return x (any shape) of residues 0 … p−1 in the configured range of values."""
         lifted: NDArray[np.int16] = np.array(x, np.int16)
         if self.config.p > 2 and self.config.values == "centred":
             lifted[lifted > self.config.p // 2] -= self.config.p
         return lifted
 
-    def measure(self, x: NDArray[np.integer], snr_db: float, rng: np.random.Generator) -> Array:
+    def measure(self, x: NDArray[np.integer[Any]], snr_db: float, rng: np.random.Generator) -> Array:
         """Return y = A x + z (frames, m), in units of the level spacing, at (p·a)² / 12 σ² = snr_db."""
         y: Array = np.asarray(x, np.float64) @ self.sensing_matrix.T
         return y + noise_sigma(snr_db, 1.0, self.config.p) * rng.standard_normal(y.shape)

@@ -1,6 +1,7 @@
 """What the scheme can do: counts, capacities, bounds (Lee & Hong, Theorem 1, Remark 4; Polyanskiy et al. 2010)."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from qcskit.codec.coded.sawtooth import effective_noise
 from qcskit.codec.errors import QcsError
 
 
-def entropy_bits(pmf: NDArray[np.floating]) -> float:
+def entropy_bits(pmf: NDArray[np.floating[Any]]) -> float:
     """Return −Σ p log2 p in bits; zero entries count 0.
 
     >>> entropy_bits(np.array([0.5, 0.5, 0.0]))
