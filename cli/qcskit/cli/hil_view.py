@@ -55,7 +55,7 @@ def _column(entry: dict[str, Any]) -> dict[str, str]:
         return {"error": f"[red]{escape(entry['error'])}[/]"}
     nmse, count, rate = entry["nmse"], entry["mismatches"]["count"], entry["throughput"]["vectors_per_s"]
     unit = _unit(entry["ticks"])
-    return {
+    rows = {
         "vectors answered": f"{entry['answered']:,}" + (f" ({entry['resumed']:,} resumed)" if entry["resumed"] else ""),
         "mismatches": f"[red]{count:,}[/]" if count else "[green]0[/]",
         "NMSE device, dB": _decibel(nmse["device_db"]),
@@ -68,6 +68,12 @@ def _column(entry: dict[str, Any]) -> dict[str, str]:
         "host and board counts": _agreement(entry["link"]),
         "energy, estimate": _energy(entry["energy"]),
     }
+    return rows if isinstance(entry["recovery"], str) else {**rows, "perfect recovery": _recovery(entry["recovery"])}
+
+
+def _recovery(recovery: dict[str, Any]) -> str:
+    return (f"{recovery['perfect']:,} of {recovery['frames']:,} at {recovery['snr_db']:.2f} dB; "
+            f"flagged {recovery['flagged']:,}, wrong {recovery['wrong']:,}")  # fmt: skip
 
 
 def _unit(ticks: dict[str, Any] | str) -> str:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from qcskit.codec import integer
 from qcskit.codec.bundle import Bundle
+from qcskit.codec.interface import Codec
 from qcskit.codec.litert import LiteRt
 
 _BATCH = 4096
@@ -49,6 +50,10 @@ class BundleCodec:
         return np.concatenate(parts)
 
 
-def load_codec(bundle: Bundle) -> BundleCodec:
-    """Return the codec of a bundle."""
+def load_codec(bundle: Bundle) -> Codec:
+    """Return the codec of a bundle, whatever its kind."""
+    if bundle.manifest.codec == "coded":
+        from qcskit.codec.coded.bundle import read_coded
+
+        return read_coded(bundle)
     return BundleCodec(bundle)

@@ -35,6 +35,7 @@ class Score:
         self._device_error = self._int8_error = 0.0
         self.frames = 0
         self.mismatches = 0
+        self._perfect = self._flagged = 0
         self._undecodable = 0
         self._first: list[dict[str, Any]] = []
         self._per_output = np.zeros(self.bundle.manifest.outputs, np.int64)
@@ -77,12 +78,19 @@ class Score:
     ) -> float | None:
         if self._decode is None:
             return None
-        error8 = float(np.sum((x - self._decode(expected)) ** 2))
-        try:
-            error = float(np.sum((x - self._decode(got)) ** 2))
-        except QcsError:  # bytes that no indices give: an estimate of zero
-            decodable = np.setdiff1d(np.arange(len(got)), wrong)
-            error = float(np.sum((x[decodable] - self._decode(got[decodable])) ** 2) + np.sum(x[wrong] ** 2))
+        reference = self._decode(expected)
+        error8 = float(np.sum((x - np.nan_to_num(reference)) ** 2))
+        x_hat = reference.copy()
+        if len(wrong):
+            try:
+                x_hat[wrong] = self._decode(got[wrong])
+            except QcsError:  # bytes that no indices give: an estimate of zero
+                x_hat[wrong] = 0.0
+        # A codec that flags vectors says so with NaN; here that is an estimate of zero.
+        flagged = np.isnan(x_hat).any(axis=1)
+        self._flagged += int(flagged.sum())
+        self._perfect += int((x_hat == x).all(axis=1).sum())
+        error = float(np.sum((x - np.nan_to_num(x_hat)) ** 2))
         energy = float(np.sum(x**2))
         self._energy += energy
         self._device_error += error
@@ -114,13 +122,25 @@ class Score:
         }
 
 
+    def recovery_facts(self) -> dict[str, Any] | str:
+        """Return how many vectors the board's bytes give back exactly, flagged or wrong; of a coded codec only."""
+        if self.bundle.manifest.coded is None:
+            return NOT_MEASURED
+        wrong = self.frames - self._perfect - self._flagged
+        return {
+            "frames": self.frames, "perfect": self._perfect, "flagged": self._flagged, "wrong": wrong,
+            "probability": self._perfect / self.frames if self.frames else None,
+            "snr_db": self.bundle.manifest.coded.snr_db,
+        }  # fmt: skip
+
+
 def _db(error: float, energy: float) -> float | None:
     return round(10.0 * float(np.log10(error / energy)), 6) if error > 0 and energy > 0 else None
 
 
 def decoder_of(bundle: Bundle) -> Callable[[NDArray[np.uint8]], NDArray[np.float64]] | None:
-    """Return packed → x_hat of the bundle's decoder.tflite, None if the bundle holds none."""
-    if "decoder.tflite" not in bundle.manifest.files:
+    """Return packed → x_hat of the bundle's decoder, None if the bundle holds none."""
+    if bundle.manifest.codec == "deepqcs" and "decoder.tflite" not in bundle.manifest.files:
         return None
     from qcskit.codec.decoder import load_codec
 

@@ -162,6 +162,7 @@ def _entry(device: Device, vectors: VectorSet, recorder: Recorder, run: Run, res
         "resumed": resumed,
         "mismatches": result.mismatch_facts(),
         "nmse": result.nmse_facts(),
+        "recovery": result.recovery_facts(),
         "ticks": facts,
         "device_time_us": device_time_us(facts),
         "energy": energy_facts(run.config, facts, vectors.bundle.manifest.packed_bits),

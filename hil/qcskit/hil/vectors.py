@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from qcskit.codec import integer
 from qcskit.codec.bundle import Bundle
-from qcskit.codec.errors import QcsError
+from qcskit.codec.coded.bundle import CodedCodec, read_coded
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.hil.stream import Vectors
 
@@ -80,8 +80,35 @@ class VectorSet:
         return self.bundle.to_counts(y)
 
 
+class CodedVectorSet(VectorSet):
+    """Vectors of a coded bundle, ADC counts at the SNR that its manifest names."""
+
+    @cached_property
+    def _codec(self) -> CodedCodec:
+        return read_coded(self.bundle)
+
+    @cached_property
+    def golden(self) -> int:
+        """How many of them are golden vectors of the bundle."""
+        return min(self.count, len(self.bundle.vectors["counts"]))
+
+    def expected(self, inputs: Vectors) -> NDArray[np.uint8]:
+        """Return what the integer sawtooth packs for these counts."""
+        return self._codec.encode_counts(inputs)
+
+    def _draw(self, block: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if block not in self._drawn:
+            self._drawn.clear()
+            x, y = self._codec.draw(BLOCK, [_SEED_OFFSET, self.seed, block])
+            self._drawn[block] = x.astype(np.float64), y
+        return self._drawn[block]
+
+    def _input(self, y: NDArray[np.float64]) -> NDArray[Any]:
+        return self._codec.counts(y)
+
+
 def vector_set(bundle: Bundle, count: int, seed: int, kind: InputKind) -> VectorSet:
-    """Return the vectors of a run. Raises QcsError if the bundle's codec is not one whose vectors can be drawn."""
-    if bundle.manifest.codec != "deepqcs":
-        raise QcsError(f"bundle '{bundle.path}' holds a {bundle.manifest.codec} codec; 'hil' runs deepqcs bundles")
+    """Return the vectors of a run; a coded bundle takes counts whatever `kind` says."""
+    if bundle.manifest.codec == "coded":
+        return CodedVectorSet(bundle, count, seed, "counts")
     return VectorSet(bundle, count, seed, kind)
