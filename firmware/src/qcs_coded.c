@@ -3,6 +3,10 @@
 
 #include "qcs_kernels.h"
 
+#if defined(__ARM_ARCH_6M__) || defined(__AVR__)
+#define QCS_NO_LONG_MULTIPLY /* a 32 x 32 -> 64 product would be a library call */
+#endif
+
 /* Two levels: the symbol is the top bit of the phase. Eight of them make a byte, the first lowest.
  */
 static void encode_binary(const qcs_coded_t *model, const int16_t counts[], uint8_t packed[]) {
@@ -39,7 +43,7 @@ static void encode_binary(const qcs_coded_t *model, const int16_t counts[], uint
 /* High word of phase * levels; two 32-bit products where the core has no long multiply. levels <
  * 2^16. */
 static inline uint32_t scale(uint32_t phase, uint32_t levels) {
-#if defined(__ARM_ARCH_6M__) || defined(__AVR__)
+#ifdef QCS_NO_LONG_MULTIPLY
   return ((phase >> 16) * levels + (((phase & 0xFFFFU) * levels) >> 16)) >> 16;
 #else
   return (uint32_t)(((uint64_t)phase * levels) >> 32);

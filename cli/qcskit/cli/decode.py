@@ -36,23 +36,34 @@ def decode(
     quiet: QuietOption = False,
 ) -> None:
     """Decode with the settings of `[decode]`; vectors leave as soon as they have come."""
-    from qcskit.codec.stream import DecodeConfig, decode_frames, open_codec, read_frames, write_frames
+    from qcskit.codec.bundle import read_bundle
+    from qcskit.codec.stream import DecodeConfig, decode_frames, read_frames, write_frames
 
     options = load(DecodeConfig, "decode", config, settings)
     reading = _format(in_format, "--in", source, _IN, ("bin", "hex", "csv", "npy"), "bin")
     writing = _format(out_format, "--as", out, _OUT, ("bin", "csv", "npy"), "bin" if out.endswith(".bin") else "csv")
     with native_chatter_hidden() as terminal, _opened(source) as stream:
-        codec: Any = open_codec(bundle)
-        manifest = codec.bundle.manifest
+        from qcskit.codec.decoder import load_codec
+
+        opened = read_bundle(bundle)
+        manifest = opened.manifest
         frames = read_frames(stream, reading, manifest.packed_bytes)  # type: ignore[arg-type]
-        blocks = decode_frames(codec, frames, options)
+        nan_rows: list[int] = []
+        blocks = _counting_nan(decode_frames(load_codec(opened), frames, options), nan_rows)
 
         def write(sink: BinaryIO) -> int:
             return write_frames(blocks, sink, writing, manifest.signal.n)  # type: ignore[arg-type]
 
         count = _written(out, write)
         if not quiet:
-            terminal.print(f"decoded {count:,} vectors of {manifest.signal.n} values", highlight=False)
+            lost = f", {sum(nan_rows):,} of them NaN: not recoverable" if sum(nan_rows) else ""
+            terminal.print(f"decoded {count:,} vectors of {manifest.signal.n} values{lost}", highlight=False)
+
+
+def _counting_nan(blocks: Iterator[Any], rows: list[int]) -> Iterator[Any]:
+    for block in blocks:
+        rows.append(int((block != block).any(axis=1).sum()))
+        yield block
 
 
 def _format(wanted: str | None, option: str, name: str, by_suffix: dict[str, str], known: tuple[str, ...],

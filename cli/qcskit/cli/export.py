@@ -1,5 +1,6 @@
 """`qcskit export`: run directory → bundle."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from qcskit.cli.common import (
     QuietOption,
     SetOption,
     console,
+    error_console,
     load,
     native_chatter_hidden,
     print_json,
@@ -26,7 +28,10 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Run directory that 'qcskit train' wrote.")],
+    run: Annotated[Path | None, typer.Argument(help="Run directory that 'qcskit train' wrote.")] = None,
+    coded: Annotated[
+        bool, typer.Option("--coded", help="Export the coded scheme of table [coded] instead; needs no run.")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="Bundle directory to write.")] = Path("runs/bundle"),
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -35,10 +40,16 @@ def export(
     quiet: QuietOption = False,
 ) -> None:
     """Export with the settings of `[export]`."""
+    from qcskit.codec.errors import QcsError
     from qcskit.export.config import ExportConfig
 
+    if coded == (run is not None):
+        raise QcsError("export needs either a run directory or --coded; see 'qcskit export --help'")
     settings_model = load(ExportConfig, "export", config, settings, name=name)
-    manifest = run_export(run, out, settings_model, quiet or json)
+    if run is None:
+        manifest = run_coded(out, settings_model, config, settings, quiet or json)
+    else:
+        manifest = run_export(run, out, settings_model, quiet or json)
     if json:
         print_json({"bundle": str(out), **manifest.model_dump(exclude={"history", "files"})})
     elif not quiet:
@@ -58,9 +69,21 @@ def run_export(run: Path, out: Path, config: Any, quiet: bool) -> Any:
         return export_run(run, out, config, progress)
 
 
+def run_coded(out: Path, export: Any, config: Path | None, settings: list[str] | None, quiet: bool) -> Any:
+    """Export the scheme of `[coded]`, with a spinner: designing and measuring it takes seconds."""
+    from qcskit.codec.coded.scheme import CodedConfig
+    from qcskit.export.coded import export_coded
+
+    scheme = load(CodedConfig, "coded", config, settings)
+    with error_console.status("design and measure the code") if not quiet else nullcontext():
+        return export_coded(out, scheme, export)
+
+
 def summary(out: Path, manifest: Any) -> Table:
     """Return the closing table of an export."""
     table = Table(title="exported", show_header=False)
+    if manifest.coded is not None:
+        return coded_summary(table, out, manifest)
     loss = manifest.nmse.int8_db - manifest.nmse.float_db
     table.add_row("bundle", str(out))
     table.add_row("model", f"{manifest.name}, id {manifest.model_id}, EncNet {'-'.join(map(str, manifest.widths))}")
@@ -69,5 +92,22 @@ def summary(out: Path, manifest: Any) -> Table:
     )
     table.add_row("NMSE float", f"{manifest.nmse.float_db:.2f} dB")
     table.add_row("NMSE int8", f"{manifest.nmse.int8_db:.2f} dB ({loss:+.2f} dB, {manifest.nmse.frames:,} frames)")
+    table.add_row("next", f"qcskit simulate {out}")
+    return table
+
+
+def coded_summary(table: Table, out: Path, manifest: Any) -> Table:
+    """Return the closing table of a coded export."""
+    c = manifest.coded
+    table.add_row("bundle", str(out))
+    table.add_row("code", f"{manifest.name}, id {manifest.model_id}: n = {c.n}, k = {c.k}, p = {c.p}, m = {c.m}")
+    table.add_row(
+        "rate", f"{manifest.rate_bits:g} bits/entry: {manifest.packed_bits} bits, {manifest.packed_bytes} bytes"
+    )
+    table.add_row("device", f"sawtooth of period 2^{c.period_bits} counts, ADC offset {manifest.adc.offset_counts}")
+    table.add_row("perfect recovery", f"{c.perfect_recovery:.5f} of {c.frames:,} vectors at {c.snr_db:.2f} dB "
+                  f"(flagged {c.flagged:.5f})")  # fmt: skip
+    table.add_row("beyond k", "k + 1 non-zeros are always noticed" if c.guard else
+                  "k + 1 non-zeros may be decoded to a wrong x unnoticed; set coded.guard = true")  # fmt: skip
     table.add_row("next", f"qcskit simulate {out}")
     return table

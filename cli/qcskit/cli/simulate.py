@@ -43,7 +43,9 @@ def simulate(
     elif not quiet:
         console.print(summary(verdict))
         if verdict.counts:
-            console.print(counts_line(verdict.counts), highlight=False)
+            console.print(counts_line(verdict), highlight=False)
+        if verdict.recovery:
+            console.print(recovery_line(verdict.recovery), highlight=False)
     if not verdict.passed:
         if verdict.first_mismatch and not json:
             error_console.print(mismatch_table(verdict.first_mismatch))
@@ -80,12 +82,24 @@ def summary(verdict: Any) -> Table:
     return table
 
 
-def counts_line(counts: Any) -> str:
+def counts_line(verdict: Any) -> str:
     """Return what was found of the ADC front end, in one line."""
+    counts = verdict.counts
+    whom = "between NumPy and C" if verdict.recovery is None else "between the integers and the definition"
+    exact = "" if verdict.recovery else f"; at most {counts.largest_deviation:.3f} int8 steps from the exact value"
     return (
-        f"ADC counts: {counts.counts:,} counts, {counts.mismatches} mismatches between NumPy and C; "
-        f"{counts.encoded_vectors:,} vectors of counts, {counts.encoded_mismatches} mismatches; "
-        f"at most {counts.largest_deviation:.3f} int8 steps from the exact value"
+        f"ADC counts: {counts.counts:,} counts, {counts.mismatches} mismatches {whom}; "
+        f"{counts.encoded_vectors:,} vectors of counts, {counts.encoded_mismatches} mismatches{exact}"
+    )
+
+
+def recovery_line(recovery: Any) -> str:
+    """Return how much of x came back, in one line."""
+    wrong = recovery.frames - recovery.perfect - recovery.flagged
+    nmse = "every vector exact" if recovery.nmse_db is None else f"NMSE {recovery.nmse_db:.2f} dB"
+    return (
+        f"recovery at {recovery.snr_db:.2f} dB: {recovery.perfect:,} of {recovery.frames:,} exact, "
+        f"{recovery.flagged:,} flagged, {wrong:,} wrong; {nmse}"
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from qcskit.codec.bundle import Bundle, read_bundle
 from qcskit.codec.errors import QcsError
 from qcskit.firmware_sim.check import ChunkResult, check_chunk, check_counts
+from qcskit.firmware_sim.coded import simulate_coded
 from qcskit.firmware_sim.config import SimulateConfig
 from qcskit.firmware_sim.implementations import Implementation, implementations
 from qcskit.firmware_sim.vectors import CHUNK_VECTORS, draw_chunk, golden_chunk
@@ -75,10 +76,12 @@ def simulate(
     out: verdict.json, rewritten every few seconds, so that an interrupted run can be resumed. resume: an earlier,
     incomplete verdict of the same bundle and configuration. Raises QcsError if it is of another one.
     """
+    report = progress or (lambda done, total: None)
+    if bundle.manifest.codec == "coded":
+        return simulate_coded(bundle, config, out, report)
     verdict = resume or _fresh(bundle, config)
     _check_resumable(verdict, bundle, config)
     todo = sorted(set(range(-1, chunk_count(config))) - set(verdict.chunks_done))
-    report = progress or (lambda done, total: None)
     saved = time.monotonic()
     try:
         if verdict.counts is None:

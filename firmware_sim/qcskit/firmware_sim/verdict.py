@@ -4,8 +4,10 @@ import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from qcskit.codec.bundle import write_file
@@ -62,6 +64,44 @@ class CountsCheck(Table):
         return agree and self.largest_deviation <= self.allowed_deviation
 
 
+class RecoveryFacts(Table):
+    """What a coded codec gave back from packed bytes of its source at snr_db: exactly x, flagged, or wrong unnoticed.
+
+    energy, error: sums of x² and of (x − estimate)²; a flagged vector counts as an estimate of zero.
+    """
+
+    snr_db: float
+    frames: int = 0
+    perfect: int = 0
+    flagged: int = 0
+    energy: float = 0.0
+    error: float = 0.0
+
+    @property
+    def probability(self) -> float | None:
+        """Share of vectors recovered exactly; None if there are none."""
+        return self.perfect / self.frames if self.frames else None
+
+    @property
+    def nmse_db(self) -> float | None:
+        """NMSE in dB; None if every vector was recovered."""
+        return 10.0 * float(np.log10(self.error / self.energy)) if self.error > 0 and self.energy > 0 else None
+
+    def plus(self, x_hat: NDArray[np.float64], x: NDArray[np.integer[Any]]) -> "RecoveryFacts":
+        """Return the facts with more frames: estimates x_hat (frames, n), NaN where flagged, of sources x."""
+        flagged = np.isnan(x_hat).any(axis=1)
+        source = x.astype(np.float64)
+        return self.model_copy(
+            update={
+                "frames": self.frames + len(x),
+                "perfect": self.perfect + int((x_hat == x).all(axis=1).sum()),
+                "flagged": self.flagged + int(flagged.sum()),
+                "energy": self.energy + float(np.sum(source**2)),
+                "error": self.error + float(np.sum((source - np.nan_to_num(x_hat)) ** 2)),
+            }
+        )
+
+
 class Verdict(Table):
     """Contents of verdict.json."""
 
@@ -75,6 +115,7 @@ class Verdict(Table):
     sets: dict[str, int]
     implementations: list[Tally]
     counts: CountsCheck | None = None
+    recovery: RecoveryFacts | None = None
     first_mismatch: Mismatch | None = None
     chunks_done: list[int] = Field(default_factory=list)
     environment: dict[str, str] = Field(default_factory=dict)

@@ -121,7 +121,6 @@ class Score:
             "per_segment_db": self._segment_nmse if self._decode else [],
         }
 
-
     def recovery_facts(self) -> dict[str, Any] | str:
         """Return how many vectors the board's bytes give back exactly, flagged or wrong; of a coded codec only."""
         if self.bundle.manifest.coded is None:

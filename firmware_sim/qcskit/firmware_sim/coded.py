@@ -1,0 +1,148 @@
+"""`simulate` for a coded bundle: definition, integers and the exported C on the same counts; then recovery."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec.bundle import Bundle
+from qcskit.codec.coded.bundle import CodedCodec, read_coded
+from qcskit.codec.coded.sawtooth import sawtooth
+from qcskit.codec.errors import QcsError
+from qcskit.firmware import HostCodec, build_host_library
+from qcskit.firmware_sim.config import SimulateConfig
+from qcskit.firmware_sim.verdict import CountsCheck, Mismatch, RecoveryFacts, Tally, Verdict, environment
+
+CHUNK_VECTORS = 10_000
+SHARES = {"source": 0.5, "uniform": 0.3, "edges": 0.2}
+"""What a chunk consists of: the bundle's source at its SNR, uniform counts, counts on threshold edges."""
+
+Encode = Callable[[NDArray[np.int16]], NDArray[np.uint8]]
+
+
+def simulate_coded(
+    bundle: Bundle, config: SimulateConfig, out: Path | None, progress: Callable[[int, int], None]
+) -> Verdict:
+    """Compare on config.vectors vectors beside the golden ones, stop at the first chunk with a mismatch, and recover x.
+
+    out: verdict.json, written at the end. Raises QcsError if the exported C is of another model or does not compile.
+    """
+    codec = read_coded(bundle)
+    subjects = implementations(bundle, codec, config.compiler)
+    tallies = {name: Tally(name=name, role=role) for name, (role, _) in subjects.items()}
+    sets: dict[str, int] = {}
+    recovery = RecoveryFacts(snr_db=codec.snr_db)
+    mismatch = None
+    counts_check = check_counts(codec, subjects["c-host"][1])
+    for number in range(-1, -(-config.vectors // CHUNK_VECTORS)):
+        counts, x, named = _chunk(bundle, codec, config, number)
+        mismatch = _compare(subjects, tallies, counts, named, number, codec)
+        if number < 0 and mismatch is None and (codec.encode_counts(counts) != bundle.vectors["packed"]).any():
+            raise QcsError(f"bundle '{bundle.path}': vectors.npz does not hold what its tables give; export again")
+        for name in named:
+            sets[name] = sets.get(name, 0) + named[name]
+        recovery = recovery.plus(codec.decode(codec.encode_counts(counts[: len(x)])), x)
+        progress(max(0, min(config.vectors, (number + 1) * CHUNK_VECTORS)), config.vectors)
+        if mismatch is not None:
+            break
+    verdict = Verdict(
+        bundle=bundle.manifest.name, model_id=bundle.manifest.model_id, config=config,
+        passed=mismatch is None and counts_check.passed, complete=True, vectors=sum(sets.values()), sets=sets,
+        implementations=list(tallies.values()), counts=counts_check, first_mismatch=mismatch, recovery=recovery,
+        environment=environment(),
+    )  # fmt: skip
+    if out:
+        verdict.write(out)
+    return verdict
+
+
+def implementations(bundle: Bundle, codec: CodedCodec, compiler: str | None) -> dict[str, tuple[str, Encode]]:
+    """Return role and function (counts → packed bytes) by name; the first is the reference."""
+    library = build_host_library(bundle.path / "c", compiler=compiler)
+    host = HostCodec(library, f"qcs_codec_{bundle.manifest.name}")
+    if host.model_id != bundle.manifest.model_id:
+        raise QcsError(f"bundle '{bundle.path}': the C text is of model {host.model_id}, manifest.json of "
+                       f"{bundle.manifest.model_id}; run 'qcskit export --coded' again")  # fmt: skip
+    return {
+        "numpy": ("reference", codec.encode_counts),
+        "definition": ("must agree", lambda counts: codec.scheme.packing.pack(definition(codec, counts))),
+        "c-host": ("must agree", host.encode),
+    }
+
+
+def definition(codec: CodedCodec, counts: NDArray[np.int16]) -> NDArray[np.uint8]:
+    """Return ⌊y / a + 1/2⌋ mod p of the measurements that counts stand for, in floating point (exact: a is dyadic)."""
+    y = (counts.astype(np.float64) - codec.adc_offset) * codec.adc_scale
+    return sawtooth(y, 1.0, codec.sawtooth.p)
+
+
+def check_counts(codec: CodedCodec, encode: Encode) -> CountsCheck:
+    """Compare with the definition on all 65,536 counts, and the C with NumPy with every count at every input."""
+    every = np.arange(-32768, 32768).astype(np.int16)
+    differs = np.flatnonzero(codec.sawtooth.index(every) != definition(codec, every))
+    m = codec.scheme.config.m
+    wrong = encoded = 0
+    for start in range(0, 65536, 8192):
+        part = (np.arange(start, start + 8192)[:, None] + np.arange(m) * max(1, 65536 // m)).astype(np.uint16)
+        counts = part.view(np.int16)
+        wrong += int((encode(counts) != codec.encode_counts(counts)).any(axis=1).sum())
+        encoded += len(counts)
+    return CountsCheck(
+        counts=len(every), mismatches=len(differs), first_mismatch=int(every[differs[0]]) if len(differs) else None,
+        largest_deviation=0.0, allowed_deviation=0.0, encoded_vectors=encoded, encoded_mismatches=wrong,
+    )  # fmt: skip
+
+
+def _chunk(
+    bundle: Bundle, codec: CodedCodec, config: SimulateConfig, number: int
+) -> tuple[NDArray[np.int16], NDArray[np.int16], dict[str, int]]:
+    """Return counts (frames, m), x of its first frames, and how many vectors each set has; −1 is the golden chunk."""
+    if number < 0:
+        counts = np.ascontiguousarray(bundle.vectors["counts"], np.int16)
+        return counts, np.asarray(bundle.vectors["x"], np.int16), {"golden": len(counts)}
+    frames = min(CHUNK_VECTORS, config.vectors - number * CHUNK_VECTORS)
+    uniform, edges = round(frames * SHARES["uniform"]), round(frames * SHARES["edges"])
+    rng = np.random.default_rng([config.seed, number])
+    x, y = codec.draw(frames - uniform - edges, [config.seed, number, 1])
+    m = codec.scheme.config.m
+    any_counts = rng.integers(-32768, 32768, (uniform, m)).astype(np.int16)
+    near = _edge_counts(codec)
+    on_edges = near[rng.integers(0, len(near), (edges, m))]
+    named = {"source": len(x), "uniform": uniform, "edges": edges}
+    return np.concatenate([codec.counts(y), any_counts, on_edges]), x, named
+
+
+def _edge_counts(codec: CodedCodec) -> NDArray[np.int16]:
+    """Return every count at which the symbol differs from that of the count before, and the count before."""
+    every = np.arange(-32768, 32768).astype(np.int16)
+    changes = np.flatnonzero(np.diff(codec.sawtooth.index(every))) + 1
+    return np.unique(np.concatenate([every[changes], every[changes - 1], every[[0, -1]]]))
+
+
+def _compare(
+    subjects: dict[str, tuple[str, Encode]], tallies: dict[str, Tally], counts: NDArray[np.int16],
+    named: dict[str, int], number: int, codec: CodedCodec,
+) -> Mismatch | None:  # fmt: skip
+    """Run all implementations on one chunk, add to their tallies, return the first vector that differs."""
+    reference: NDArray[np.uint8] | None = None
+    first = len(counts)
+    packed = {}
+    for name, (_, encode) in subjects.items():
+        start = time.perf_counter()
+        packed[name] = encode(counts)
+        seconds = time.perf_counter() - start
+        reference = packed[name] if reference is None else reference
+        differs = np.flatnonzero((packed[name] != reference).any(axis=1))
+        first = min(first, int(differs[0])) if len(differs) else first
+        more = Tally(name=name, role=tallies[name].role, vectors=len(counts), mismatches=len(differs), seconds=seconds)
+        tallies[name] = tallies[name].plus(more)
+    if first == len(counts):
+        return None
+    names, ends = list(named), np.cumsum(list(named.values()))
+    return Mismatch(
+        chunk=number, frame=first, set=names[int(np.searchsorted(ends, first, side="right"))],
+        input=counts[first].tolist(),
+        indices={name: codec.scheme.packing.unpack(p[first : first + 1])[0].tolist() for name, p in packed.items()},
+    )  # fmt: skip

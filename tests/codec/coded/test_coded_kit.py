@@ -1,0 +1,174 @@
+"""A coded bundle through the kit: export, C on the host and on emulated boards, simulate, hil, decode."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from qcskit.codec.bundle import read_bundle
+from qcskit.codec.coded.bundle import read_coded
+from qcskit.codec.coded.scheme import CodedConfig
+from qcskit.codec.decoder import load_codec
+from qcskit.codec.errors import QcsError
+from qcskit.codec.interface import Codec
+from qcskit.export.coded import export_coded
+from qcskit.export.config import ExportConfig
+from qcskit.firmware import HostCodec, build_host_library
+from qcskit.firmware_sim import SimulateConfig, simulate
+
+SHAPES = {
+    "binary": ({"m": 128}, 0),
+    "binary_short": ({"n": 60, "k": 2, "m": 32, "guard": False, "period_bits": 9}, 100),
+    "ternary": ({"n": 80, "k": 3, "m": 64, "p": 3}, -5),
+    "quinary": ({"n": 124, "k": 3, "m": 64, "p": 5, "period_bits": 11}, 0),
+    "septenary": ({"n": 48, "k": 2, "m": 64, "p": 7, "period_bits": 10, "values": "unsigned"}, 7),
+}
+SMALL = {"golden_frames": 32, "test_frames": 200}
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory):
+    root = tmp_path_factory.mktemp("bundles")
+    for name, (settings, offset) in SHAPES.items():
+        export = ExportConfig(name=name, adc_offset_counts=offset, **SMALL)
+        export_coded(root / name, CodedConfig(**settings), export)
+    return root
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("flags", [(), ("-DQCS_NO_LONG_MULTIPLY", "-O1"), ("-O0", "-fsanitize=undefined")])
+def test_c_equals_numpy_on_every_count(bundles, name, flags):
+    codec = read_coded(read_bundle(bundles / name))
+    host = HostCodec(build_host_library(bundles / name / "c", extra_flags=flags), f"qcs_codec_{name}")
+    m = codec.scheme.config.m
+    every = np.arange(-32768, 32768).astype(np.int16)
+    counts = np.stack([np.roll(every, 7 * i) for i in range(m)], axis=1)[:: 1 if not flags else 8]
+    assert np.array_equal(host.encode(np.ascontiguousarray(counts)), codec.encode_counts(counts))
+    with pytest.raises(Exception, match="does not take int8"):
+        host.encode(np.zeros((1, m), np.int8))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_bundle_gives_back_the_codec(bundles, name):
+    bundle = read_bundle(bundles / name)
+    codec = load_codec(bundle)
+    assert isinstance(codec, Codec)
+    vectors = bundle.vectors
+    assert np.array_equal(codec.encode(vectors["y"]), vectors["packed"])
+    assert vectors["packed"].shape[1] == bundle.manifest.packed_bytes
+    x_hat = codec.decode(vectors["packed"])
+    assert np.array_equal(x_hat, vectors["x_hat"], equal_nan=True)
+    assert (x_hat == vectors["x"]).all(axis=1).mean() > 0.9
+    assert bundle.manifest.coded.perfect_recovery > 0.9
+    with pytest.raises(QcsError, match="takes ADC counts"):
+        bundle.quantize_input(vectors["y"])
+
+
+def test_export_is_reproducible(bundles, tmp_path):
+    settings, offset = SHAPES["ternary"]
+    export_coded(
+        tmp_path / "b", CodedConfig(**settings), ExportConfig(name="ternary", adc_offset_counts=offset, **SMALL)
+    )
+    for file in (bundles / "ternary").rglob("*"):
+        if file.is_file():
+            assert file.read_bytes() == (tmp_path / "b" / file.relative_to(bundles / "ternary")).read_bytes()
+
+
+def test_another_frozen_set_is_noticed(bundles, tmp_path):
+    bundle = read_bundle(bundles / "binary")
+    info = bundle.arrays["info"].copy()
+    info[0] = next(i for i in range(128) if i not in info)
+    bundle.arrays["info"] = np.sort(info)
+    with pytest.raises(QcsError, match=r"tables.npz is of model .*export --coded"):
+        read_coded(bundle)
+
+
+@pytest.mark.parametrize("name", ["binary", "quinary"])
+def test_simulate(bundles, name):
+    verdict = simulate(read_bundle(bundles / name), SimulateConfig(vectors=500))
+    assert verdict.passed
+    assert verdict.complete
+    assert verdict.counts.encoded_vectors == 65536
+    assert verdict.recovery.frames == 250 + 32
+    assert verdict.recovery.probability > 0.9
+    assert {t.name for t in verdict.implementations} == {"numpy", "definition", "c-host"}
+
+
+def test_simulate_finds_a_wrong_integer_in_c(bundles, tmp_path):
+    import shutil
+
+    path = tmp_path / "b"
+    shutil.copytree(bundles / "binary", path)
+    source = path / "c" / "qcs_model_binary.c"
+    text = source.read_text()
+    # Another offset, and no asserts that would catch it at compile time.
+    text = "\n".join(line for line in text.splitlines() if "threshold" not in line) + "\n"
+    source.write_text(text.replace(".offset = OFFSET", ".offset = OFFSET + STEP"))
+    manifest = json.loads((path / "manifest.json").read_text())
+    import hashlib
+
+    manifest["files"]["c/qcs_model_binary.c"] = hashlib.sha256(source.read_bytes()).hexdigest()
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    verdict = simulate(read_bundle(path), SimulateConfig(vectors=200))
+    assert not verdict.passed
+    assert verdict.first_mismatch is not None
+
+
+def test_period_must_fit_int16(tmp_path):
+    with pytest.raises(QcsError, match="lower period_bits"):
+        export_coded(tmp_path / "b", CodedConfig(m=128, period_bits=16), ExportConfig(**SMALL))
+
+
+def command(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "qcskit.cli", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def test_command_line_from_export_to_decode(tmp_path):
+    settings = ("--set", "coded.n=60", "--set", "coded.k=2", "--set", "coded.m=64", "--set", "export.test_frames=200")
+    done = command("export", "--coded", *settings, "--out", "b", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["codec"] == "coded"
+    vectors = read_bundle(tmp_path / "b").vectors
+    vectors["packed"].tofile(tmp_path / "packed.bin")
+    done = command("decode", "b", "packed.bin", "--out", "x.npy", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert np.array_equal(np.load(tmp_path / "x.npy"), vectors["x_hat"], equal_nan=True)
+    (tmp_path / "short.bin").write_bytes(b"\0" * 9)
+    for arguments, message in (
+        (("decode", "b", "short.bin"), "9 bytes are no multiple of 8"),
+        (("decode", "b", "none.bin"), "no such file"),
+        (("export", "--out", "c"), "either a run directory or --coded"),
+        (("export", "--coded", "--set", "coded.p=4", "--out", "c"), "p = 4 is not prime"),
+        (("export", "--coded", "--set", "coded.m=100", "--out", "c"), "power of two"),
+    ):
+        failed = command(*arguments, cwd=tmp_path)
+        assert failed.returncode == 2
+        assert message in " ".join(failed.stderr.split())
+        assert "Traceback" not in failed.stderr
+    assert not (tmp_path / "c").exists()
+
+
+def test_hil_reports_recovery(bundles):
+    from qcskit.hil.config import HilConfig
+    from qcskit.hil.session import Run, results_of, run_device
+
+    bundle = read_bundle(bundles / "binary")
+    config = HilConfig(port=["emu:native"], vectors=300)
+    entry = run_device(bundle, Run("emu:native", config))
+    assert entry["mismatches"]["count"] == 0
+    assert entry["recovery"]["frames"] == 300
+    assert entry["recovery"]["probability"] > 0.95
+    assert entry["recovery"]["perfect"] + entry["recovery"]["flagged"] + entry["recovery"]["wrong"] == 300
+    assert results_of(bundle, config, [entry])["verdict"]["ok"]
+
+
+def test_nothing_here_loads_tensorflow():
+    code = (
+        "import sys, qcskit.export.coded, qcskit.codec.coded.bundle; "
+        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
