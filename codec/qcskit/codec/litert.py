@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit.codec.chatter import captured_stderr
 from qcskit.codec.errors import QcsError
 
 _MODULES = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter")
@@ -38,7 +39,8 @@ class LiteRt:
         if reference:
             options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_REF
         try:
-            self._interpreter = module.Interpreter(model_content=model, **options)
+            with captured_stderr():  # the runtime announces its delegate
+                self._interpreter = module.Interpreter(model_content=model, **options)
         except (ValueError, RuntimeError) as error:
             raise QcsError(f"the LiteRT runtime does not accept this model: {error}") from None
         self._input = self._interpreter.get_input_details()[0]

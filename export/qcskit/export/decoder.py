@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.export.chatter import captured_stderr
+from qcskit.codec.chatter import captured_stderr
 
 
 def decoder_flatbuffer(decnet: Any, levels: NDArray[np.float64], outputs: int) -> bytes:

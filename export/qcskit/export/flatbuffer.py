@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tflite_micro import runtime
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from qcskit.codec.chatter import captured_stderr
 from qcskit.codec.errors import QcsError
-from qcskit.export.chatter import captured_stderr
 
 TANH_SCALE = 1.0 / 128.0
 """Output scale of an int8 TANH, fixed by the TensorFlow Lite quantization specification; its zero point is 0."""
