@@ -1,12 +1,14 @@
 /* QEMU TCG plugin: counts what the processor does between two marker functions, per instruction
  * address.
  *
- *   -plugin libqcs_count.so,begin=0x1234,end=0x5678,out=FILE
+ *   -plugin libqcs_count.so,begin=0x1234,end=0x5678,out=FILE[,phase=0x12:0x34...]
  *
- * FILE gets a line `encode N` (instructions) each time `end` is reached after `begin`, flushed at
- * once, and when QEMU leaves one line `at PC SIZE EXECUTED LOADS STORES TAKEN` per instruction that
- * ran in between. LOADS and STORES are memory accesses, TAKEN how often the next instruction was
- * not the following one.
+ * A phase starts whenever one of the `phase` addresses runs (a layer's function is entered); phase
+ * 0 is what comes before. FILE gets a line `encode N` (instructions) each time `end` is reached
+ * after `begin`, flushed at once, and when QEMU leaves one line per instruction and phase that ran
+ * in between, at PC SIZE PHASE EXECUTED LOADS STORES TAKEN LOADS and STORES are memory accesses,
+ * TAKEN how often the next instruction was not the following one. Then `phase I PC`, where phase I
+ * began, and `end`.
  *
  * QEMU's plugin interface (version 1, since QEMU 4.2) is declared here by hand: distributions ship
  * no header. */
@@ -46,20 +48,37 @@ __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 __attribute__((visibility("default"))) int
 qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info, int argc, char **argv);
 
+enum { PHASES = 32, BUCKETS = 1 << 14 };
+
+typedef struct {
+  uint64_t executed, loads, stores, taken;
+} counts_t;
+
 /* One instruction of the firmware. Records live as long as the process: translated code points to
  * them. */
 typedef struct place {
-  uint64_t pc, executed, loads, stores, taken;
+  uint64_t pc;
   size_t size;
+  bool starts_phase;
+  counts_t in[PHASES];
   struct place *next;
 } place_t;
 
-enum { BUCKETS = 1 << 14 };
 static place_t *buckets[BUCKETS];
 static uint64_t begin_pc, end_pc, count;
+static uint64_t starts[PHASES]; /* addresses that start a phase, 0 after the last */
+static uint64_t phase_pc[PHASES];
+static unsigned phase, previous_phase;
 static bool counting;
 static place_t *previous;
 static FILE *out;
+
+static bool starts_phase(uint64_t pc) {
+  for (size_t i = 0; i < PHASES && starts[i]; i++)
+    if (starts[i] == pc)
+      return true;
+  return false;
+}
 
 static place_t *place_at(uint64_t pc, size_t size) {
   place_t **slot = &buckets[(pc >> 1) % BUCKETS];
@@ -69,7 +88,10 @@ static place_t *place_at(uint64_t pc, size_t size) {
   place_t *const place = calloc(1, sizeof *place);
   if (!place)
     abort();
-  *place = (place_t){.pc = pc, .size = size, .next = *slot};
+  place->pc = pc;
+  place->size = size;
+  place->starts_phase = starts_phase(pc);
+  place->next = *slot;
   *slot = place;
   return place;
 }
@@ -77,23 +99,29 @@ static place_t *place_at(uint64_t pc, size_t size) {
 static void on_instruction(unsigned cpu, void *data) {
   place_t *const place = data;
   (void)cpu;
-  if (counting) {
-    if (previous && previous->pc + previous->size != place->pc)
-      previous->taken++;
-    if (place->pc == end_pc) {
-      counting = false;
-      fprintf(out, "encode %" PRIu64 "\n", count);
-      (void)fflush(out);
-      return;
+  if (!counting) {
+    if (place->pc == begin_pc) {
+      counting = true;
+      count = 0;
+      phase = 0;
+      previous = NULL; /* the marker's own return does not count */
     }
-    previous = place;
-    place->executed++;
-    count++;
-  } else if (place->pc == begin_pc) {
-    counting = true;
-    count = 0;
-    previous = NULL;
+    return;
   }
+  if (previous && previous->pc + previous->size != place->pc)
+    previous->in[previous_phase].taken++;
+  if (place->pc == end_pc) {
+    counting = false;
+    fprintf(out, "encode %" PRIu64 "\n", count);
+    (void)fflush(out);
+    return;
+  }
+  if (place->starts_phase && phase + 1 < PHASES)
+    phase_pc[++phase] = place->pc;
+  previous = place;
+  previous_phase = phase;
+  place->in[phase].executed++;
+  count++;
 }
 
 static void on_access(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t address, void *data) {
@@ -103,9 +131,9 @@ static void on_access(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t address
   if (!counting || place->pc == begin_pc)
     return;
   if (qemu_plugin_mem_is_store(info))
-    place->stores++;
+    place->in[phase].stores++;
   else
-    place->loads++;
+    place->in[phase].loads++;
 }
 
 static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
@@ -124,11 +152,24 @@ static void on_exit(qemu_plugin_id_t id, void *data) {
   (void)data;
   for (size_t i = 0; i < BUCKETS; i++)
     for (const place_t *p = buckets[i]; p; p = p->next)
-      if (p->executed)
-        fprintf(out, "at %" PRIx64 " %zu %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", p->pc,
-                p->size, p->executed, p->loads, p->stores, p->taken);
+      for (unsigned k = 0; k < PHASES; k++)
+        if (p->in[k].executed)
+          fprintf(out, "at %" PRIx64 " %zu %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+                  p->pc, p->size, k, p->in[k].executed, p->in[k].loads, p->in[k].stores,
+                  p->in[k].taken);
+  for (unsigned k = 1; k < PHASES && phase_pc[k]; k++)
+    fprintf(out, "phase %u %" PRIx64 "\n", k, phase_pc[k]);
   fputs("end\n", out);
-  fclose(out);
+  (void)fclose(out);
+}
+
+/* "0x12:0x34" -> starts[] */
+static void read_starts(char *text) {
+  for (size_t i = 0; i + 1 < PHASES && *text; i++) {
+    starts[i] = strtoull(text, &text, 0);
+    if (*text == ':')
+      text++;
+  }
 }
 
 int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info, int argc,
@@ -139,6 +180,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info, int
       begin_pc = strtoull(argv[i] + 6, NULL, 0);
     else if (strncmp(argv[i], "end=", 4) == 0)
       end_pc = strtoull(argv[i] + 4, NULL, 0);
+    else if (strncmp(argv[i], "phase=", 6) == 0)
+      read_starts(argv[i] + 6);
     else if (strncmp(argv[i], "out=", 4) == 0)
       out = fopen(argv[i] + 4, "w");
   }

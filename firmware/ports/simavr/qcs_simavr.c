@@ -1,11 +1,11 @@
 /* An AVR on the host: libsimavr behind a pseudo-terminal, with cycle-accurate counts between two
  * marker functions.
  *
- *   qcs_simavr FIRMWARE.elf MCU HZ [begin=ADDRESS end=ADDRESS out=FILE]
+ *   qcs_simavr FIRMWARE.elf MCU HZ [begin=ADDRESS end=ADDRESS out=FILE phase=ADDRESS:ADDRESS...]
  *
  * Prints the terminal's path. Addresses are byte addresses. The file is that of the QEMU counter
- * (qcs_count.c) with a column for cycles: `encode INSTRUCTIONS CYCLES`, `at PC SIZE EXECUTED 0 0
- * TAKEN CYCLES`; accesses are not counted. */
+ * (qcs_count.c) with a column for cycles: `encode INSTRUCTIONS CYCLES`, `at PC SIZE PHASE EXECUTED
+ * 0 0 TAKEN CYCLES`; accesses are not counted. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -118,19 +118,35 @@ static void on_sleep(avr_t *avr, avr_cycle_count_t cycles) {
 
 /* ---- counting ---- */
 
+enum { PHASES = 32, WORDS = 1 << 17 };
+
 typedef struct {
   uint64_t executed, taken, cycles;
 } place_t;
 
-enum { WORDS = 1 << 17 };
-static place_t places[WORDS];
-static uint32_t begin_pc, end_pc;
+static place_t *places[PHASES]; /* WORDS of them, for the phases that occur */
+static uint32_t begin_pc, end_pc, starts[PHASES], phase_pc[PHASES];
+static unsigned phase;
 static FILE *out;
 
 /* Bytes of the instruction at pc: LDS, STS, JMP and CALL have two words. */
 static uint32_t size_at(const avr_t *avr, uint32_t pc) {
   const uint16_t word = (uint16_t)(avr->flash[pc] | avr->flash[pc + 1] << 8);
   return (word & 0xFC0FU) == 0x9000U || (word & 0xFE0CU) == 0x940CU ? 4 : 2;
+}
+
+static void enter_phase(unsigned number, uint32_t pc) {
+  phase = number;
+  phase_pc[number] = pc;
+  if (!places[number] && !(places[number] = calloc(WORDS, sizeof(place_t))))
+    fail("memory");
+}
+
+static bool starts_phase(uint32_t pc) {
+  for (size_t i = 0; i < PHASES && starts[i]; i++)
+    if (starts[i] == pc)
+      return true;
+  return false;
 }
 
 /* Run one instruction and count it if it lies between the markers. */
@@ -144,29 +160,45 @@ static int counted_step(avr_t *avr) {
     fprintf(out, "encode %" PRIu64 " %" PRIu64 "\n", instructions, (uint64_t)before - first_cycle);
     (void)fflush(out);
   }
-  const bool marker = pc == begin_pc;
+  if (counting && phase + 1 < PHASES && starts_phase(pc))
+    enter_phase(phase + 1, pc);
   const int state = avr_run(avr);
   if (counting) {
-    place_t *const place = &places[(pc >> 1) % WORDS];
+    place_t *const place = &places[phase][(pc >> 1) % WORDS];
     instructions++;
     place->executed++;
     place->cycles += avr->cycle - before;
     place->taken += avr->pc != pc + size_at(avr, pc);
-  } else if (marker) {
+  } else if (pc == begin_pc) {
     counting = true;
     instructions = 0;
     first_cycle = avr->cycle;
+    enter_phase(0, pc);
   }
   return state;
 }
 
 static void write_places(const avr_t *avr) {
-  for (uint32_t i = 0; i < WORDS; i++)
-    if (places[i].executed)
-      fprintf(out, "at %x %u %" PRIu64 " 0 0 %" PRIu64 " %" PRIu64 "\n", i << 1,
-              size_at(avr, i << 1), places[i].executed, places[i].taken, places[i].cycles);
+  for (unsigned k = 0; k < PHASES && places[k]; k++)
+    for (uint32_t i = 0; i < WORDS; i++) {
+      const place_t *const p = &places[k][i];
+      if (p->executed)
+        fprintf(out, "at %x %u %u %" PRIu64 " 0 0 %" PRIu64 " %" PRIu64 "\n", i << 1,
+                size_at(avr, i << 1), k, p->executed, p->taken, p->cycles);
+    }
+  for (unsigned k = 1; k < PHASES && places[k]; k++)
+    fprintf(out, "phase %u %x\n", k, phase_pc[k]);
   fputs("end\n", out);
   (void)fclose(out);
+}
+
+/* "0x12:0x34" -> starts[] */
+static void read_starts(char *text) {
+  for (size_t i = 0; i + 1 < PHASES && *text; i++) {
+    starts[i] = (uint32_t)strtoul(text, &text, 0);
+    if (*text == ':')
+      text++;
+  }
 }
 
 static avr_t *make_core(const char *path, const char *mcu, uint32_t hz) {
@@ -207,6 +239,8 @@ int main(int argc, char **argv) {
       begin_pc = (uint32_t)strtoul(argv[i] + 6, NULL, 0);
     else if (strncmp(argv[i], "end=", 4) == 0)
       end_pc = (uint32_t)strtoul(argv[i] + 4, NULL, 0);
+    else if (strncmp(argv[i], "phase=", 6) == 0)
+      read_starts(argv[i] + 6);
     else if (strncmp(argv[i], "out=", 4) == 0 && !(out = fopen(argv[i] + 4, "w")))
       fail(argv[i] + 4);
   }

@@ -38,7 +38,7 @@ def build(
                    f"-DQCS_RX_BYTES={entry.rx_bytes}", *extra_flags),
             sources=(*files, *model_sources(c_dir)),
             include=(*directories, c_dir),
-            tail=(*(("-lgcc",) if entry.freestanding else ()), *(word.replace("{root}", str(root)) for word in entry.tail)),
+            tail=_tail(entry, root),
         ),
         out_dir,
     )  # fmt: skip
@@ -55,3 +55,8 @@ def _board_flags(entry: Board, root: Path) -> tuple[str, ...]:
     if entry.script:
         flags.append(f"-Wl,-T,{root / 'ports' / entry.script}")
     return (*(_FREESTANDING if entry.freestanding else ()), *flags)
+
+
+def _tail(entry: Board, root: Path) -> tuple[str, ...]:
+    libraries = ("-lgcc",) if entry.freestanding else ()
+    return (*libraries, *(word.replace("{root}", str(root)) for word in entry.tail))

@@ -24,10 +24,13 @@ from qcskit.firmware.sources import sources
 from qcskit.firmware.symbols import functions
 from qcskit.firmware.wire import encode_vectors
 
+LAYER_FUNCTIONS = ("qcs_quantize", "qcs_dense", "qcs_dense_pack")
+"""Kernels of qcs_kernels.h; entering one starts a phase of the encode."""
+
 
 @dataclass(frozen=True)
 class Place:
-    """One instruction of the firmware and how often it ran, over all encodes of a run.
+    """One instruction of the firmware and how often it ran in one phase, over all encodes of a run.
 
     loads, stores: memory accesses (0 on AVR, where they are not counted). taken: how often the next instruction was not
     the following one. cycles: 0 unless the emulator is cycle-accurate.
@@ -35,6 +38,7 @@ class Place:
 
     pc: int
     size: int
+    phase: int
     executed: int
     loads: int
     stores: int
@@ -47,7 +51,8 @@ class Counts:
     """Result of one counted run.
 
     instructions, cycles: per encode, (frames,); cycles is None unless the emulator is cycle-accurate (AVR).
-    packed: what the board answered. places: where the instructions were spent.
+    packed: what the board answered. places: where the instructions were spent. phases: the function each phase of an
+    encode began with; phase 0 is the call itself, then one per layer.
     """
 
     board: Board
@@ -56,6 +61,7 @@ class Counts:
     cycles: NDArray[np.int64] | None
     packed: NDArray[np.uint8]
     places: tuple[Place, ...]
+    phases: tuple[str, ...]
 
 
 def count_instructions(
@@ -81,12 +87,16 @@ def count(
     address = {symbol.name: symbol.address for symbol in functions(elf)}
     with tempfile.TemporaryDirectory(prefix="qcskit-count-") as work:
         out = Path(work) / "counts"
-        words = (f"begin={address['qcs_mark_begin']:#x}", f"end={address['qcs_mark_end']:#x}", f"out={out}")
+        starts = ":".join(f"{address[name]:#x}" for name in LAYER_FUNCTIONS if name in address)
+        words = (f"begin={address['qcs_mark_begin']:#x}", f"end={address['qcs_mark_end']:#x}", f"out={out}",
+                 f"phase={starts}")  # fmt: skip
         arguments = ("-plugin", ",".join((str(build_plugin()), *words))) if in_qemu else words
         with start(entry, elf, arguments=arguments) as emulator:
             packed, _ticks = encode_vectors(emulator.url, vectors)
-        instructions, cycles, places = _read(out, len(vectors))
-    return Counts(entry, elf, instructions, cycles, packed, places)
+        instructions, cycles, places, phase_pcs = _read(out, len(vectors))
+    names = {address[name]: name for name in LAYER_FUNCTIONS if name in address}
+    phases = ("qcs_encode", *(names[pc] for pc in phase_pcs))
+    return Counts(entry, elf, instructions, cycles, packed, places, phases)
 
 
 def build_plugin() -> Path:
@@ -98,21 +108,26 @@ def build_plugin() -> Path:
     )  # fmt: skip
 
 
-def _read(path: Path, frames: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, tuple[Place, ...]]:
+_Read = tuple[NDArray[np.int64], NDArray[np.int64] | None, tuple[Place, ...], list[int]]
+
+
+def _read(path: Path, frames: int) -> _Read:
     deadline = time.monotonic() + 5.0
     while not (text := path.read_text(encoding="ascii")).endswith("end\n"):
         if time.monotonic() > deadline:
             raise FirmwareError("the instruction counter did not finish: the emulator was killed")
         time.sleep(0.01)
-    encodes, places = [], []
+    encodes, places, phases = [], [], []
     for line in text.splitlines():
         kind, *words = line.split()
         if kind == "encode":
             encodes.append([int(word) for word in words])
         elif kind == "at":
             places.append(Place(int(words[0], 16), *map(int, words[1:])))
+        elif kind == "phase":
+            phases.append(int(words[1], 16))
     if len(encodes) != frames:
         raise FirmwareError(f"counted {len(encodes)} encodes of {frames} vectors: the counts are not usable")
     table = np.array(encodes, np.int64).reshape(frames, -1)
     cycles = table[:, 1] if table.shape[1] > 1 else None
-    return table[:, 0], cycles, tuple(sorted(places, key=lambda place: place.pc))
+    return table[:, 0], cycles, tuple(sorted(places, key=lambda place: (place.pc, place.phase))), phases
