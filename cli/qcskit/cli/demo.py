@@ -76,11 +76,8 @@ def default_port() -> str:
 def closing_table(manifest: Any, verdict: Any, results: dict[str, Any], report: Path) -> Table:
     """Return the figures that matter, measured or said not to be."""
     device = results["devices"][0]
-    ticks, nmse = device["ticks"], device["nmse"]
+    nmse = device["nmse"]
     oracle = next((tally for tally in verdict.implementations if tally.role == "oracle"), None)
-    encode = "not measured"
-    if isinstance(ticks, dict):
-        encode = f"p50 {ticks['p50']:,}, p99 {ticks['p99']:,}, max {ticks['max']:,} {ticks['unit']}"
     table = Table(title="qcskit demo", show_header=False)
     table.add_row("rate", f"{manifest.rate_bits:g} bits/entry, {manifest.packed_bytes} bytes per vector")
     table.add_row("NMSE float", f"{manifest.nmse.float_db:.3f} dB ({manifest.nmse.frames:,} frames)")
@@ -90,9 +87,18 @@ def closing_table(manifest: Any, verdict: Any, results: dict[str, Any], report: 
     if oracle is not None:
         table.add_row("mismatches, host against TFLM", f"{oracle.mismatches} of {oracle.vectors:,}")
     table.add_row("mismatches, device", f"{device['mismatches']['count']} of {device['answered']:,}")
-    table.add_row("encode on the device", encode)
+    table.add_row("encode on the device", encode_cost(device))
     table.add_row("report", str(report))
     return table
+
+
+def encode_cost(device: dict[str, Any]) -> str:
+    """Return the ticks per encode, as microseconds where the tick rate is known, or that they were not measured."""
+    ticks, time_us = device["ticks"], device["device_time_us"]
+    if not isinstance(ticks, dict):
+        return "not measured"
+    values, unit = (time_us, "µs") if isinstance(time_us, dict) else (ticks, ticks["unit"])
+    return f"p50 {values['p50']:,}, p99 {values['p99']:,}, max {values['max']:,} {unit}"
 
 
 def _db(value: float | str | None) -> str:
