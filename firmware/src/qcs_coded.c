@@ -14,7 +14,7 @@ static void encode_binary(const qcs_coded_t *model, const int16_t counts[], uint
   const uint32_t offset = model->offset;
   uint16_t left = model->inputs;
   while (left > 0) {
-    const uint8_t take = left < 8 ? (uint8_t)left : 8;
+    const uint8_t take = (uint8_t)(left < 8 ? left : 8);
     uint32_t bits = 0;
     if (take == 8) {
       /* Written out, so that the loop costs nothing: shift right, put the new bit on top. */

@@ -7,7 +7,7 @@ import typer
 
 from qcskit.cli.common import console, error_console
 
-_VERBS = ("train", "export", "simulate", "hil", "decode", "inspect", "report", "demo", "boards", "doctor")
+_VERBS = ("train", "export", "simulate", "hil", "decode", "inspect", "report", "demo", "profile", "boards", "doctor")
 """Subcommand modules of this package, in the order of the work; each has `register(app)`. Add yours."""
 
 

@@ -1,11 +1,16 @@
 """Names and sizes out of a firmware's ELF file."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+
+_HELPER = re.compile(r"__[a-z0-9_]*[dshq]i[0-9]?\w*|__aeabi_\w+|__(prologue_saves|epilogue_restores)__")
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,29 @@ def functions(elf: Path) -> tuple[Symbol, ...]:
             for section in image.iter_sections()
             if isinstance(section, SymbolTableSection)
             for symbol in section.iter_symbols()
-            if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_shndx"] != "SHN_UNDEF"
+            if _is_code(symbol)
         }
-    return tuple(sorted(found, key=lambda symbol: (symbol.address, symbol.name)))
+    return _with_sizes(sorted(found, key=lambda symbol: (symbol.address, symbol.name)))
+
+
+def _is_code(symbol: Any) -> bool:
+    """Tell functions from the rest; the compilers' assembly helpers (__mulsi3) are untyped and global."""
+    if symbol["st_shndx"] in ("SHN_UNDEF", "SHN_ABS"):
+        return False
+    kind, binding = symbol["st_info"]["type"], symbol["st_info"]["bind"]
+    helper = kind == "STT_NOTYPE" and binding == "STB_GLOBAL" and _HELPER.fullmatch(symbol.name) is not None
+    return kind == "STT_FUNC" or helper
+
+
+def _with_sizes(found: list[Symbol]) -> tuple[Symbol, ...]:
+    """Assembly functions often state no size: let them reach to the next one."""
+    ends = {a.address: b.address for a, b in pairwise(found) if b.address > a.address}
+    return tuple(
+        symbol
+        if symbol.size
+        else Symbol(symbol.name, symbol.address, ends.get(symbol.address, symbol.address) - symbol.address)
+        for symbol in found
+    )
 
 
 def function_at(elf: Path, address: int) -> str:
