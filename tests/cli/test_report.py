@@ -45,3 +45,10 @@ def test_results_of_another_model_are_refused(bundle_path: Path, tmp_path: Path)
         read_json(file, read_bundle(bundle_path), "hil")
     with pytest.raises(QcsError, match="does not exist"):
         read_json(tmp_path / "none.json", read_bundle(bundle_path), "hil")
+
+
+def test_a_far_tail_does_not_flatten_the_histogram() -> None:
+    edges = [*range(0, 81), 2_000_000]
+    svg = plots.histogram(edges, [5] * 80 + [2], "ns", {"p50": 40})
+    assert "2 more, up to 2e+06" in svg or "2 more, up to 2,000,000" in svg
+    assert "more, up to" not in plots.histogram(edges[:-1], [5] * 80, "ns", {})

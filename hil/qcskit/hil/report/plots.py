@@ -93,10 +93,13 @@ def reconstructions(x: NDArray[np.floating[Any]], x_hat: NDArray[np.floating[Any
 
 
 def histogram(edges: Sequence[float], counts: Sequence[int], unit: str, marks: dict[str, float]) -> str:
-    """Return a histogram with vertical marks (name → position)."""
+    """Return a histogram with vertical marks (name → position); a wide last bin (the tail) is told in words."""
+    edges, counts, tail = _without_tail(edges, counts)
 
     def draw(axes: Any) -> None:
         axes.stairs(counts, edges, fill=True, color=BLUE, alpha=0.75)
+        if tail:
+            axes.set_title(tail, fontsize=8, loc="right", color=GREY)
         for (name, position), style in zip(marks.items(), ("-", "--", ":"), strict=False):
             axes.axvline(position, color=ORANGE, ls=style, lw=1.2, label=f"{name} {position:,.6g}")
         axes.set(xlabel=unit, ylabel="encodes")
@@ -108,13 +111,23 @@ def histogram(edges: Sequence[float], counts: Sequence[int], unit: str, marks: d
 
 def cumulative(edges: Sequence[float], counts: Sequence[int], unit: str) -> str:
     """Return the cumulative distribution of a histogram, in percent."""
+    total = max(1, sum(counts))
+    inner, shown, tail = _without_tail(edges, counts)
 
     def draw(axes: Any) -> None:
-        total = max(1, sum(counts))
-        axes.stairs(100.0 * np.cumsum(counts) / total, edges, color=BLUE, lw=1.4)
+        axes.stairs(100.0 * np.cumsum(shown) / total, inner, color=BLUE, lw=1.4, baseline=None)
+        if tail:
+            axes.set_title(tail, fontsize=8, loc="right", color=GREY)
         axes.set(xlabel=unit, ylabel="encodes at most this, %", ylim=(0, 102))
 
     return _svg(draw)
+
+
+def _without_tail(edges: Sequence[float], counts: Sequence[int]) -> tuple[Sequence[float], Sequence[int], str]:
+    """Return the equal bins, and words for a last bin that is wider: the few values far out would flatten the rest."""
+    if len(edges) < 3 or edges[-1] - edges[-2] <= 1.5 * (edges[1] - edges[0]):
+        return edges, counts, ""
+    return edges[:-1], counts[:-1], f"{counts[-1]:,} more, up to {edges[-1]:,.6g}"
 
 
 def over_time(t_s: Sequence[float], series: dict[str, Sequence[float]]) -> str:
