@@ -36,24 +36,40 @@ def export(
     config: ConfigOption = None,
     settings: SetOption = None,
     name: Annotated[str | None, typer.Option(help="Model name, part of the C identifiers.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", "-t", help="Also write BUNDLE-<format>, a library: see 'qcskit package'.")
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Export with the settings of `[export]`."""
+    from qcskit.cli.package import write
     from qcskit.codec.errors import QcsError
     from qcskit.export.config import ExportConfig
+    from qcskit.export.packages import check_kind
 
     if coded == (run is not None):
         raise QcsError("export needs either a run directory or --coded; see 'qcskit export --help'")
     settings_model = load(ExportConfig, "export", config, settings, name=name)
+    if to is not None:
+        check_kind(to)
     if run is None:
         manifest = run_coded(out, settings_model, config, settings, quiet or json)
     else:
         manifest = run_export(run, out, settings_model, quiet or json)
+    package = write([out], to, out.with_name(f"{out.name}-{to}"), False, None)[0] if to else None
     if json:
-        print_json({"bundle": str(out), **manifest.model_dump(exclude={"history", "files"})})
+        print_json(
+            {
+                "bundle": str(out),
+                "package": str(package) if package else None,
+                **manifest.model_dump(exclude={"history", "files"}),
+            }
+        )
     elif not quiet:
         console.print(summary(out, manifest))
+        if package:
+            console.print(f"library for {to}: {package}", highlight=False)
 
 
 def run_export(run: Path, out: Path, config: Any, quiet: bool) -> Any:

@@ -1,0 +1,318 @@
+"""Libraries for every format: required keys, compilers of every core, CMake, the real Arduino core, a simulated ATmega.
+
+Zephyr's and ESP-IDF's own build systems are not installed here: their CMake files run with the few functions they call
+defined by CMake's own commands, so names, paths and syntax are proven, not the frameworks.
+"""
+
+import configparser
+import filecmp
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from arduino_build import HARDWARE, build_sketch
+from typer.testing import CliRunner
+
+from qcskit.cli import build_app
+from qcskit.codec import integer
+from qcskit.codec.bundle import read_bundle
+from qcskit.codec.errors import QcsError
+from qcskit.export.packages import KINDS, MARKER, package_files, write_package
+from qcskit.firmware import sources
+from qcskit.firmware.footprint import TARGETS
+
+WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
+
+
+def needs(tool: str, package: str):
+    return pytest.mark.skipif(not shutil.which(tool), reason=f"needs the Debian package {package}")
+
+
+CMAKE = needs("cmake", "cmake")
+
+
+@pytest.fixture(scope="module")
+def bundle(bundle_path):
+    return read_bundle(bundle_path)
+
+
+@pytest.fixture(scope="module")
+def packages(bundle, tmp_path_factory) -> dict[str, Path]:
+    """Every format, with the agent."""
+    root = tmp_path_factory.mktemp("packages")
+    for kind in KINDS:
+        write_package(root / kind, package_files([bundle], kind, sources(), agent=True))
+    with zipfile.ZipFile(next((root / "cmsis-pack").glob("*.pack"))) as archive:
+        archive.extractall(root / "unpacked")
+    return {kind: root / kind for kind in KINDS} | {"cmsis-pack": root / "unpacked"}
+
+
+@pytest.fixture(scope="module")
+def expected(bundle) -> bytes:
+    """What the example must print: the first golden counts by the definition."""
+    counts = bundle.vectors["counts"][:1]
+    return integer.encode_packed(bundle.tables, integer.quantize_counts(bundle.tables.front_end, counts))[0].tobytes()
+
+
+def c_names(root: Path) -> dict[str, bytes]:
+    places = (root / "src", root / "include")
+    return {f.name: f.read_bytes() for place in places if place.is_dir() for f in place.iterdir()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_format_carries_the_same_c_and_a_self_checking_example(packages, kind, expected) -> None:
+    found = c_names(packages[kind])
+    found.pop("QcsSensor.h", None)
+    assert found == c_names(packages["plain"])
+    assert {"qcs.h", "qcs_model_small.h", "qcs_model_small.c", "qcs_encode.c", "qcs_agent.c"} <= found.keys()
+    examples = [f for f in packages[kind].rglob("*") if f.name in ("main.c", "QcsSensor.ino")]
+    assert len(examples) == 1
+    text = examples[0].read_text()
+    assert ", ".join(map(str, expected)) in text
+    assert "%%" not in "".join(f.read_text() for f in packages[kind].rglob("*") if f.is_file())
+
+
+def test_two_runs_in_two_places_are_equal_byte_for_byte(bundle, tmp_path) -> None:
+    for kind in KINDS:
+        for place in ("a", "b"):
+            write_package(tmp_path / place / kind, package_files([bundle], kind, sources(), agent=True))
+        names = [str(f.relative_to(tmp_path / "a")) for f in (tmp_path / "a" / kind).rglob("*") if f.is_file()]
+        _, mismatch, errors = filecmp.cmpfiles(tmp_path / "a", tmp_path / "b", names, shallow=False)
+        assert not mismatch
+        assert not errors
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.core)
+def test_all_c_compiles_for_every_core_without_a_warning(packages, target, tmp_path) -> None:
+    if not shutil.which(target.compiler):
+        pytest.skip(f"needs the Debian package {target.package}")
+    avr = target.core == "AVR"
+    include = [packages["plain"] / "include", packages["plain"] / "src"]
+    if not avr:
+        include.append(sources() / "ports" / "freestanding")  # string.h of compilers without a C library
+    for file in sorted((packages["plain"] / "src").glob("*.c")):
+        command = [target.compiler, "-std=c11", *WARNINGS, *target.flags, "-O2", "-ffreestanding", "-c", str(file),
+                   *(f"-I{place}" for place in include), "-o", str(tmp_path / "x.o")]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("standard", ["c11", "gnu17"])
+def test_plain_example_prints_the_predicted_bytes(packages, compiler, standard, tmp_path, expected) -> None:
+    if not shutil.which(compiler):
+        pytest.skip(f"needs the Debian package {compiler}")
+    root = packages["plain"]
+    files = [root / "example" / "main.c", *(root / "src").glob("*.c")]
+    command = [compiler, f"-std={standard}", *WARNINGS, f"-I{root / 'include'}", f"-I{root / 'src'}",
+               *map(str, files), "-o", str(tmp_path / "x")]  # fmt: skip
+    subprocess.run(command, check=True)
+    done = subprocess.run([str(tmp_path / "x")], capture_output=True, text=True, check=True)
+    assert done.stdout == " ".join(f"{byte:02x}" for byte in expected) + " as predicted\n"
+
+
+@CMAKE
+def test_plain_builds_with_cmake_alone_and_inside_another_project(packages, tmp_path) -> None:
+    run_cmake(packages["plain"], tmp_path / "alone")
+    done = subprocess.run([str(tmp_path / "alone" / "qcs_example")], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("as predicted\n")
+    (tmp_path / "user").mkdir()
+    (tmp_path / "user" / "main.c").write_text('#include "qcs_model_small.h"\nint main(void) { return 0; }\n')
+    (tmp_path / "user" / "CMakeLists.txt").write_text(
+        f"cmake_minimum_required(VERSION 3.16)\nproject(user C)\nadd_subdirectory({packages['plain']} qcs)\n"
+        "add_executable(user main.c)\ntarget_link_libraries(user PRIVATE qcs_small)\n"
+    )
+    run_cmake(tmp_path / "user", tmp_path / "build")
+    assert not (tmp_path / "build" / "qcs" / "qcs_example").exists()
+
+
+@CMAKE
+def test_zephyr_module_names_its_files(packages, tmp_path) -> None:
+    root = packages["zephyr"]
+    assert re.search(r"^name: qcs_small$", (root / "zephyr" / "module.yml").read_text(), re.MULTILINE)
+    assert "config QCS_SMALL\n" in (root / "zephyr" / "Kconfig").read_text()
+    assert (root / "samples" / "encode" / "prj.conf").read_text() == "CONFIG_QCS_SMALL=y\n"
+    # Zephyr's extensions.cmake: these functions, in CMake's own words.
+    stand_in = """
+macro(zephyr_include_directories)
+  include_directories(${ARGN})
+endmacro()
+macro(zephyr_library_named name)
+  set(current ${name})
+  add_library(${name} STATIC)
+endmacro()
+macro(zephyr_library_include_directories)
+  target_include_directories(${current} PRIVATE ${ARGN})
+endmacro()
+macro(zephyr_library_sources)
+  target_sources(${current} PRIVATE ${ARGN})
+endmacro()
+set(CONFIG_QCS_SMALL y)
+"""
+    main = root / "samples" / "encode" / "src" / "main.c"
+    user_project(tmp_path, stand_in + f"include({root}/zephyr/CMakeLists.txt)\n"
+                 f"add_executable(user {main})\ntarget_link_libraries(user qcs_small)\n")  # fmt: skip
+    assert_predicts(tmp_path / "build" / "user")
+
+
+@CMAKE
+def test_esp_idf_component_names_its_files(packages, tmp_path) -> None:
+    root = packages["esp-idf"]
+    manifest = (root / "idf_component.yml").read_text()
+    assert re.search(r'^version: "\d+\.\d+\.\d+"$', manifest, re.MULTILINE)
+    assert re.search(r'^  idf: ">=', manifest, re.MULTILINE)
+    stand_in = """
+function(idf_component_register)
+  cmake_parse_arguments(C "" "" "SRCS;INCLUDE_DIRS;PRIV_INCLUDE_DIRS" ${ARGN})
+  add_library(qcs_small STATIC ${C_SRCS})
+  target_include_directories(qcs_small PUBLIC ${C_INCLUDE_DIRS} PRIVATE ${C_PRIV_INCLUDE_DIRS})
+endfunction()
+"""
+    start = tmp_path / "start.c"
+    start.write_text("void app_main(void);\nint main(void) { app_main(); return 0; }\n")
+    main = root / "examples" / "encode" / "main" / "main.c"
+    user_project(tmp_path, stand_in + f"add_subdirectory({root} qcs)\nadd_executable(user {main} {start})\n"
+                 "target_link_libraries(user qcs_small)\n")  # fmt: skip
+    assert_predicts(tmp_path / "build" / "user")
+
+
+def test_platformio_manifest_has_the_registry_s_keys(packages) -> None:
+    manifest = json.loads((packages["platformio"] / "library.json").read_text())
+    assert re.fullmatch(r"\d+\.\d+\.\d+", manifest["version"])
+    assert {"name", "description", "keywords", "license", "frameworks", "platforms"} <= manifest.keys()
+    for example in manifest["examples"]:
+        for file in example["files"]:
+            assert (packages["platformio"] / example["base"] / file).is_file()
+    for place in manifest["build"].values():
+        assert (packages["platformio"] / place).is_dir()
+    assert (packages["platformio"] / manifest["build"]["includeDir"] / manifest["headers"]).is_file()
+
+
+def test_arduino_properties_follow_the_specification(packages) -> None:
+    parser = configparser.ConfigParser()
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string("[x]\n" + (packages["arduino"] / "library.properties").read_text())
+    properties = dict(parser["x"])
+    required = {"name", "version", "author", "maintainer", "sentence", "paragraph", "category", "url", "architectures"}
+    assert required <= properties.keys() <= required | {"includes"}
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", properties["name"])
+    assert re.fullmatch(r"\d+\.\d+\.\d+", properties["version"])
+    assert properties["category"] in {"Display", "Communication", "Signal Input/Output", "Sensors", "Device Control",
+                                      "Timing", "Data Storage", "Data Processing", "Other"}  # fmt: skip
+    assert (packages["arduino"] / "src" / properties["includes"]).is_file()
+
+
+def test_pack_description_names_what_the_archive_holds(bundle, tmp_path) -> None:
+    write_package(tmp_path / "p", package_files([bundle], "cmsis-pack", sources()))
+    (pack,), (pdsc,) = (tmp_path / "p").glob("*.pack"), (tmp_path / "p").glob("*.pdsc")
+    root = ElementTree.parse(pdsc).getroot()
+    assert [child.tag for child in root][:6] == ["vendor", "name", "description", "url", "license", "releases"]
+    release = root.find("releases/release")
+    assert release is not None
+    assert pack.name == f"{root.findtext('vendor')}.{root.findtext('name')}.{release.get('version')}.pack"
+    assert pdsc.name == f"{root.findtext('vendor')}.{root.findtext('name')}.pdsc"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", release.get("version", ""))
+    for component in root.iter("component"):
+        assert component.get("Cclass")
+        assert component.get("Cgroup")
+        assert component.get("Cversion")
+    with zipfile.ZipFile(pack) as archive:
+        names = archive.namelist()
+    assert pdsc.name in names
+    assert root.findtext("license") in names
+    for file in root.iter("file"):
+        name = file.get("name", "")
+        assert any(n == name or (name.endswith("/") and n.startswith(name)) for n in names), name
+    listed = {file.get("name") for file in root.iter("file")}
+    assert {f"src/{file.name}" for file in (sources() / "src").glob("*.c")} <= listed
+
+
+@needs("avr-g++", "gcc-avr")
+@pytest.mark.skipif(not HARDWARE.is_dir(), reason="needs the Debian package arduino-core-avr")
+@needs("simavr", "simavr")
+def test_arduino_library_encodes_on_a_simulated_mega(packages, tmp_path, expected) -> None:
+    build_sketch(packages["arduino"], "QcsAgent", tmp_path / "agent")
+    elf = build_sketch(packages["arduino"], "QcsSensor", tmp_path / "sensor")
+    command = ["simavr", "-m", "atmega2560", "-f", "16000000", str(elf)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline().decode()
+        finally:
+            process.kill()
+    assert " ".join(f"{byte:02X}" for byte in expected) + " as predicted, " in line
+
+
+def test_several_models_share_one_core(bundle, bundle_path, tmp_path) -> None:
+    other = tmp_path / "other"
+    rename_model(bundle_path, other, "second")
+    write_package(tmp_path / "p", package_files([bundle, read_bundle(other)], "plain", sources()))
+    assert len(list((tmp_path / "p" / "src").glob("qcs_model_*.c"))) == 2
+    if shutil.which("cmake"):
+        run_cmake(tmp_path / "p", tmp_path / "build")
+    with pytest.raises(QcsError, match="two models are called the same"):
+        package_files([bundle, bundle], "plain", sources())
+
+
+def test_the_command_replaces_only_packages(bundle_path, tmp_path) -> None:
+    runner, out = CliRunner(), tmp_path / "lib"
+    arguments = ["package", str(bundle_path), "--to", "plain", "--out", str(out)]
+    for _ in range(2):
+        assert runner.invoke(build_app(), arguments).exit_code == 0
+    (out / MARKER).unlink()
+    done = runner.invoke(build_app(), arguments)
+    assert "is not replaced" in str(done.exception)
+    done = runner.invoke(build_app(), ["package", str(bundle_path), "--to", "arduinno"])
+    assert "did you mean 'arduino'?" in str(done.exception)
+
+
+def test_packaging_needs_no_tensorflow(bundle_path, tmp_path) -> None:
+    code = (
+        "import sys\nfrom qcskit.cli.package import write\nfrom pathlib import Path\n"
+        f"write([Path({str(bundle_path)!r})], 'zephyr', Path({str(tmp_path / 'z')!r}), False, None)\n"
+        "assert not any(name in sys.modules for name in ('tensorflow', 'keras', 'tflite_micro'))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+def run_cmake(source: Path, build: Path) -> None:
+    for command in (["cmake", "-S", str(source), "-B", str(build)], ["cmake", "--build", str(build)]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def user_project(path: Path, text: str) -> None:
+    (path / "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.16)\nproject(user C)\n{text}")
+    run_cmake(path, path / "build")
+
+
+def assert_predicts(program: Path) -> None:
+    done = subprocess.run([str(program)], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("as predicted\n")
+
+
+def rename_model(source: Path, target: Path, name: str) -> None:
+    """Write the same bundle under another model name."""
+    from qcskit.codec.bundle import npz_bytes, sha256, write_directory
+    from qcskit.export import c_text
+
+    bundle = read_bundle(source)
+    files = {
+        "tables.npz": npz_bytes(dict(integer.to_arrays(bundle.tables))),
+        f"c/qcs_model_{name}.h": c_text.model_header(name, bundle.tables).encode(),
+        f"c/qcs_model_{name}.c": c_text.model_source(name, bundle.tables).encode(),
+        "vectors.npz": npz_bytes({key: np.asarray(value) for key, value in bundle.vectors.items()}),
+    }
+    hashes = {key: sha256(content) for key, content in files.items()}
+    manifest = bundle.manifest.model_copy(update={"name": name, "files": hashes})
+    files["manifest.json"] = manifest.model_dump_json().encode()
+    write_directory(target, files)
