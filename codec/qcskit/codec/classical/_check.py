@@ -1,5 +1,7 @@
 """What the classical decoders ask of their arguments, each refusal one line."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,20 +11,28 @@ Array = NDArray[np.float64]
 
 
 def matrix(Phi: NDArray[np.generic]) -> Array:
-    """Return Φ (M, N), M <= N, as contiguous float64. Raises QcsError unless it is finite and of full row rank."""
+    """Return Φ (M, N), M <= N, as contiguous float64. Raises QcsError unless it is finite and of full row rank.
+
+    Its verdict is kept: a stream decoded frame by frame checks one Φ once.
+    """
     phi = np.ascontiguousarray(Phi, np.float64)
     if phi.ndim != 2 or phi.shape[0] > phi.shape[1] or phi.shape[0] == 0:
         raise QcsError(f"Phi has shape {phi.shape}, expected (M, N) with M <= N")
+    _regular(phi.tobytes(), phi.shape)
+    return phi
+
+
+@lru_cache(maxsize=32)
+def _regular(content: bytes, shape: tuple[int, ...]) -> None:
+    phi = np.frombuffer(content).reshape(shape)
     if not np.isfinite(phi).all():
         raise QcsError("Phi holds NaN or infinity")
     rank = int(np.linalg.matrix_rank(phi))
     if rank < phi.shape[0]:
         raise QcsError(f"Phi is singular: rank {rank} of {phi.shape[0]} rows; remove the dependent measurements")
-    if not phi.any(axis=0).all():
-        raise QcsError(
-            f"Phi is singular: column {int(np.argmin(phi.any(axis=0)))} is zero, its entry cannot be measured"
-        )
-    return phi
+    measured = phi.any(axis=0)
+    if not measured.all():
+        raise QcsError(f"Phi is singular: column {int(np.argmin(measured))} is zero, its entry cannot be measured")
 
 
 def measurements(y: NDArray[np.generic], phi: Array) -> Array:

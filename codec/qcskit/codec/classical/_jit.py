@@ -1,7 +1,7 @@
 """numba where it is installed (extra `speed`); without it the same functions run as plain Python, far slower."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,4 +18,4 @@ def compiled(function: F) -> F:
     """Compile `function` with numba, GIL released, cached on disk; return it unchanged without numba."""
     if _njit is None:
         return function
-    return _njit(cache=True, nogil=True, fastmath=False)(function)  # type: ignore[no-any-return]
+    return cast(F, _njit(cache=True, nogil=True)(function))

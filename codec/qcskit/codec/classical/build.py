@@ -144,33 +144,35 @@ class _Build:
     ) -> ScalarCodec:
         """Return the codec of one encoder with its decoder's parameter fitted on (x, y)."""
         phi, s = self.phi, self.signal.s
-        index = quantize(quantizers, y)
-        rebuilt = rebuild(quantizers, index)
+        thresholds = np.stack([q.thresholds for q in quantizers])
+        points = np.stack([q.points for q in quantizers])
+        index = quantize(thresholds, y)
+        rebuilt = rebuild(points, index)
         base = (self.name, self.signal, quantizers)
         if recovery == "l1*":
             return GenieCodec(
-                *base, _refuse, tuning, lambda i, source: _nearest_solution(rebuild(quantizers, i), phi, source)
+                *base, _refuse, tuning, lambda i, source: _nearest_solution(rebuild(points, i), phi, source)
             )
         if recovery == "l1":
             mu = self._mu(x, rebuilt)
-            return ScalarCodec(*base, lambda i: l1.bpdn(rebuild(quantizers, i), phi, mu), {**tuning, "mu": mu})
+            return ScalarCodec(*base, lambda i: l1.bpdn(rebuild(points, i), phi, mu), {**tuning, "mu": mu})
         if recovery == "omp":
-            return ScalarCodec(*base, lambda i: omp.omp(rebuild(quantizers, i), phi, s), tuning)
+            return ScalarCodec(*base, lambda i: omp.omp(rebuild(points, i), phi, s), tuning)
         noise = self.signal.noise_variance + float(np.mean([q.distortion for q in quantizers]))
         if recovery == "omp-residual":
             stops = STOPS * np.sqrt(self.signal.m * noise)
             stop = float(stops[_least(x, [omp.omp(rebuilt, phi, self.signal.m, stop) for stop in stops])])
             return ScalarCodec(
-                *base, lambda i: omp.omp(rebuild(quantizers, i), phi, self.signal.m, stop), {**tuning, "residual": stop}
+                *base, lambda i: omp.omp(rebuild(points, i), phi, self.signal.m, stop), {**tuning, "residual": stop}
             )
         if recovery == "mmse":
             return ScalarCodec(
-                *base, lambda i: mixture_mmse(rebuild(quantizers, i), phi, s, noise)[0], {**tuning, "noise": noise}
+                *base, lambda i: mixture_mmse(rebuild(points, i), phi, s, noise)[0], {**tuning, "noise": noise}
             )
         few, deviation = slice(0, 500), np.sqrt(self.signal.noise_variance)
 
         def consistent(i: Index, margin: float) -> Array:
-            low, high = cells(quantizers, i)
+            low, high = cells(thresholds, i)
             return consistent_l1(low - margin * deviation, high + margin * deviation, phi)
 
         margin = MARGINS[_least(x[few], [consistent(index[few], margin) for margin in MARGINS])]
@@ -217,7 +219,7 @@ class _Build:
 
         zero = ScalarQuantizer(np.zeros(1), np.array([-1.0, 1.0]), float("nan"))
         quantizers = (zero,) * self.signal.m
-        found = direction(quantize(quantizers, y))
+        found = direction(quantize(np.zeros((self.signal.m, 1)), y))
         gain = float(np.sum(found * x) / np.sum(found**2))
         return ScalarCodec(self.name, self.signal, quantizers, lambda index: gain * direction(index), {"gain": gain})
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from qcskit.codec.quantizer import hard_index
 from qcskit.codec.signal import SignalConfig
 
 Index = NDArray[np.uint8]
+FEW_COMPARISONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,17 @@ class ScalarCodec:
     recover: Callable[[Index], Array] = field(repr=False)
     tuning: dict[str, float | str] = field(default_factory=dict)
 
+    @cached_property
+    def thresholds(self) -> Array:
+        """Thresholds (M, I−1) of all quantizers."""
+        return np.stack([q.thresholds for q in self.quantizers])
+
     @property
     def levels(self) -> int:
         """Quantizer levels I."""
-        return len(self.quantizers[0].points)
+        return self.thresholds.shape[1] + 1
 
-    @property
+    @cached_property
     def packing(self) -> Packing:
         """How indices become bytes."""
         return Packing(self.signal.m, self.levels)
@@ -46,7 +53,11 @@ class ScalarCodec:
 
     def encode(self, y: Array) -> Index:
         """Return packed bytes (frames, packed_bytes) of measurements y (frames, M)."""
-        return self.packing.pack(quantize(self.quantizers, _measurements(y, self.signal)))
+        return self.packing.pack(self.index(y))
+
+    def index(self, y: Array) -> Index:
+        """Return the indices (frames, M) of measurements y (frames, M)."""
+        return quantize(self.thresholds, _measurements(y, self.signal))
 
     def decode(self, packed: Index) -> Array:
         """Return estimates x_hat (frames, N) of packed bytes."""
@@ -113,22 +124,25 @@ class VectorCodec:
         return x_hat
 
 
-def quantize(quantizers: tuple[ScalarQuantizer, ...], y: Array) -> Index:
-    """Return the indices (frames, M) of y (frames, M), one quantizer a column."""
-    return np.stack([hard_index(y[:, i], q.thresholds) for i, q in enumerate(quantizers)], axis=1)
+def quantize(thresholds: Array, y: Array) -> Index:
+    """Return the indices (frames, M) of y (frames, M); thresholds (M, I−1), a row per measurement."""
+    if y.size * thresholds.shape[1] <= FEW_COMPARISONS:  # few frames: one call instead of M
+        return hard_index(y, thresholds)
+    return np.stack([hard_index(y[:, i], row) for i, row in enumerate(thresholds)], axis=1)
 
 
-def rebuild(quantizers: tuple[ScalarQuantizer, ...], index: Index) -> Array:
-    """Return ỹ (frames, M), the points that indices (frames, M) stand for."""
-    return np.stack([q.points[index[:, i]] for i, q in enumerate(quantizers)], axis=1)
+def rebuild(points: Array, index: Index) -> Array:
+    """Return ỹ (frames, M), the points (M, I) that indices (frames, M) stand for."""
+    rebuilt: Array = points[np.arange(len(points)), index]
+    return rebuilt
 
 
-def cells(quantizers: tuple[ScalarQuantizer, ...], index: Index) -> tuple[Array, Array]:
+def cells(thresholds: Array, index: Index) -> tuple[Array, Array]:
     """Return the lower and upper ends (frames, M) of the received cells; the outermost cells are open."""
-    edges = [np.concatenate([[-np.inf], q.thresholds, [np.inf]]) for q in quantizers]
-    low = np.stack([edge[index[:, i]] for i, edge in enumerate(edges)], axis=1)
-    high = np.stack([edge[index[:, i] + 1] for i, edge in enumerate(edges)], axis=1)
-    return low, high
+    open_end = np.full((len(thresholds), 1), np.inf)
+    edges = np.concatenate([-open_end, thresholds, open_end], axis=1)
+    rows = np.arange(len(thresholds))
+    return edges[rows, index], edges[rows, index + 1]
 
 
 def _measurements(y: Array, signal: SignalConfig) -> Array:

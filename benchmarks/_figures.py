@@ -1,0 +1,185 @@
+"""What the rate-distortion figures share: sources of each figure, curves over rates, trained bundles, drawing."""
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rows import Row
+
+from qcskit.codec.bundle import read_bundle, write_file
+from qcskit.codec.classical import make
+from qcskit.codec.classical.codecs import GenieCodec
+from qcskit.codec.decoder import load_codec
+from qcskit.codec.errors import QcsError
+from qcskit.codec.interface import Codec
+from qcskit.codec.metrics import nmse_db
+from qcskit.codec.signal import SignalConfig, draw_frames
+
+Array = NDArray[np.float64]
+TEST_SEED = 990_001
+"""Test frames; training and fitting never draw with this seed."""
+
+SOURCES = {
+    "3": SignalConfig(n=20, m=10, s=2),
+    "4a": SignalConfig(n=20, m=10, s=2),
+    "4b": SignalConfig(n=30, m=15, s=3),
+    "4c": SignalConfig(n=60, m=30, s=6),
+    "4d": SignalConfig(n=80, m=40, s=8),
+    "5": SignalConfig(n=7, m=4, s=1, noise_variance=0.01),
+}
+"""Source of each figure of the DeepQCS paper, section V."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measured point of a curve. seconds: wall time of fitting and testing it; note: tuning, or what limits it."""
+
+    curve: str
+    rate_bits: float
+    nmse_db: float | None
+    seconds: float | None = None
+    note: str = ""
+    target_db: float | None = None
+
+    def row(self, floor_db: float | None) -> Row:
+        """The point as a benchmark row; the reference is the MMSE floor of the same run."""
+        meets = None if self.target_db is None or self.nmse_db is None else self.nmse_db <= self.target_db
+        seconds = "" if self.seconds is None else f"; {self.seconds:.1f} s"
+        return Row(f"{self.curve} R={self.rate_bits:.3f}", "NMSE", self.nmse_db, "dB", floor_db, self.target_db, meets,
+                   self.note + seconds)  # fmt: skip
+
+
+def parse(description: str, figures: Sequence[str] = ()) -> argparse.Namespace:
+    """Return --quick, --json, --out, --bundles and, where there are several, --figure."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="a few minutes: fewer rates and frames")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write the figure here as SVG and PNG")
+    more = "a trained bundle, or a folder of them: their curves join the figure; repeatable"
+    parser.add_argument("--bundles", type=Path, action="append", default=[], metavar="DIR", help=more)
+    if figures:
+        parser.add_argument("--figure", choices=figures, default=figures[0], help=f"default {figures[0]}")
+    return parser.parse_args()
+
+
+def evaluate(codec: Codec, x: Array, y: Array) -> float:
+    """Return the NMSE in dB of one codec on test frames; a genie-aided one sees x."""
+    packed = codec.encode(y)
+    if isinstance(codec, GenieCodec):
+        return nmse_db(x, codec.decode_with_source(packed, x))
+    return nmse_db(x, codec.decode(packed))
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classical codec to fit and test: its curve's name, what `make` takes, and how many test frames."""
+
+    name: str
+    levels: int
+    frames: int
+    options: tuple[tuple[str, float | str], ...] = ()
+    label: str = ""
+    target_db: float | None = None
+
+
+def classical_points(tasks: Iterable[Task], signal: SignalConfig, title: str) -> list[Point]:
+    """Fit and test every task, with a progress bar on stderr; a refusal becomes a point without a value."""
+    work = list(tasks)
+    x, y = draw_frames(signal, max(task.frames for task in work), TEST_SEED)
+    points = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(title, total=len(work))
+        for task in work:
+            progress.update(bar, description=f"{title}: {task.label or task.name} {task.levels}")
+            points.append(_point(task, signal, x[: task.frames], y[: task.frames]))
+            progress.advance(bar)
+    return points
+
+
+def _point(task: Task, signal: SignalConfig, x: Array, y: Array) -> Point:
+    label, start = task.label or task.name, time.perf_counter()
+    try:
+        codec = make(task.name, signal, task.levels, **dict(task.options))  # type: ignore[arg-type]
+    except QcsError as error:
+        return Point(label, float(np.log2(task.levels)) / signal.n, None, note=str(error))
+    reached = evaluate(codec, x, y)
+    tuned = ", ".join(f"{k} {v:.3g}" for k, v in getattr(codec, "tuning", {}).items() if isinstance(v, float))
+    return Point(label, codec.rate_bits, reached, time.perf_counter() - start, tuned, task.target_db)
+
+
+def bundle_points(folders: Sequence[Path], signal: SignalConfig, frames: int) -> list[Point]:
+    """Return a point per bundle in `folders` that was trained for `signal`, its curve named by the variant."""
+    if not folders:
+        return []
+    x, y = draw_frames(signal, frames, TEST_SEED)
+    points = []
+    for path in find_bundles(folders):
+        bundle = read_bundle(path)
+        facts = bundle.manifest.signal
+        if (facts.n, facts.m, facts.s, facts.noise_variance) != (signal.n, signal.m, signal.s, signal.noise_variance):
+            continue
+        codec = load_codec(bundle)
+        variant = str(bundle.manifest.training.get("variant") or "deepqcs")
+        steps = bundle.manifest.training.get("steps", "unknown")
+        points.append(
+            Point(f"{variant} int8", codec.rate_bits, evaluate(codec, x, y), note=f"{path.name}, {steps} steps")
+        )
+    return sorted(points, key=lambda point: (point.curve, point.rate_bits))
+
+
+def find_bundles(folders: Sequence[Path]) -> list[Path]:
+    """Return every bundle among and directly below `folders`. Raises QcsError if a folder does not exist."""
+    found = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise QcsError(f"--bundles '{folder}' is not a directory")
+        if (folder / "manifest.json").is_file():
+            found.append(folder)
+        else:
+            found += sorted(path.parent for path in folder.glob("*/manifest.json"))
+    return found
+
+
+def draw(
+    out: Path, name: str, title: str, points: Sequence[Point], limits: Sequence[tuple[str, float]] = ()
+) -> list[Path]:
+    """Write the curves of `points` and horizontal `limits` (label, dB) as SVG and PNG; return the paths."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update(
+        {"svg.hashsalt": name, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+    )
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7.5, 5.0), layout="constrained")
+    for number, curve in enumerate(dict.fromkeys(point.curve for point in points)):
+        own = sorted((p.rate_bits, p.nmse_db) for p in points if p.curve == curve and p.nmse_db is not None)
+        if own:
+            limit = "remote RDF" in curve
+            style = ":" if "lower" in curve else "--" if limit else "-"
+            axes.plot(*zip(*own, strict=True), style, marker="" if limit else "osv^Dx+<>p*"[number % 11], ms=4, lw=1.2,
+                      color="black" if limit else f"C{number % 10}", label=curve)  # fmt: skip
+    for label, level in limits:
+        axes.axhline(level, color="black", lw=0.8, ls=":")
+        axes.annotate(label, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
+    axes.set(xlabel="rate R (bits per source entry)", ylabel="NMSE (dB)", title=title)
+    axes.grid(visible=True, lw=0.3)
+    axes.legend(fontsize=8, ncols=2)
+    paths = [out / f"{name}.svg", out / f"{name}.png"]
+    for path in paths:
+        write_file(path, _saver(figure, path.suffix[1:]))
+    pyplot.close(figure)
+    return paths
+
+
+def _saver(figure: object, kind: str) -> Callable[[Path], None]:
+    meta = {"Date": None} if kind == "svg" else {"Software": None}
+    return lambda temporary: figure.savefig(temporary, format=kind, dpi=150, metadata=meta)  # type: ignore[attr-defined]

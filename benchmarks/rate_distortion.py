@@ -1,0 +1,120 @@
+"""Test NMSE against rate: figures 3, 4 a-d and 5 of the DeepQCS paper.
+
+    python benchmarks/rate_distortion.py --figure 3|4a|4b|4c|4d|5 [--quick] [--bundles DIR] [--json FILE] [--out DIR]
+
+Every classical codec is fitted on its own training frames (docs/classical.md says how) and tested on others. Trained
+codecs come from bundles (`qcskit export`): --bundles takes one or a folder of them, and those trained for the figure's
+source join it under their variant's name.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from _figures import SOURCES, Point, Task, bundle_points, classical_points, draw, parse
+from rows import Row, report
+
+from qcskit.codec.classical.mixture import mmse_floor
+from qcskit.codec.classical.rdf import remote_rdf
+from qcskit.codec.errors import QcsError
+from qcskit.codec.signal import SignalConfig
+
+SCALAR_LEVELS = (2, 4, 8, 16, 32, 64, 128, 256)
+QUICK_LEVELS = (2, 4, 8, 16, 64)
+
+
+def figure_3(quick: bool) -> Iterator[Task]:
+    """All methods at N = 20."""
+    frames = 5_000 if quick else 50_000
+    for levels in QUICK_LEVELS if quick else SCALAR_LEVELS:
+        for name in (
+            "ce-usq-l1",
+            "ce-sq-l1",
+            "ce-usq-l1*",
+            "ce-usq-omp",
+            "ce-usq-omp-residual",
+            "ce-usq-mmse",
+            "ce-sq-mmse",
+        ):
+            yield Task(name, levels, frames)
+        yield Task("ce-usq-l1", levels, frames, (("mu", "printed"),), "ce-usq-l1, printed μ")
+        yield Task("ce-usq-consistent", levels, min(frames, 10_000))
+    for size in (16, 64, 256) if quick else (16, 64, 256, 1024, 4096):
+        yield Task("ce-vq-l1", size, frames)
+        yield Task("ec-vq", size, frames)
+    for name in ("1-bit-biht", "1-bit-pv"):
+        yield Task(name, 2, frames)
+
+
+def figure_4(signal: SignalConfig, quick: bool) -> Iterator[Task]:
+    """CE-USQ-L1 and its neighbours at growing N."""
+    frames = (200_000 if quick else 1_000_000) // signal.n
+    for levels in QUICK_LEVELS if quick else SCALAR_LEVELS:
+        for name in ("ce-usq-l1", "ce-sq-l1", "ce-usq-omp"):
+            yield Task(name, levels, frames)
+        yield Task("ce-usq-l1", levels, frames, (("mu", "printed"),), "ce-usq-l1, printed μ")
+        if signal.n <= 30:
+            yield Task("ce-usq-mmse", levels, min(frames, 10_000))
+
+
+def figure_5(quick: bool) -> Iterator[Task]:
+    """The small case, N = 7: vector quantizers reach high rates, and the limit can be computed."""
+    frames = 20_000 if quick else 100_000
+    for bits in (4, 5, 6, 7, 8) if quick else (3, 4, 5, 6, 7, 8, 9, 10, 11, 12):
+        yield Task("ec-vq", 2**bits, frames, target_db=-15.8 if bits == 7 else None)
+        yield Task("ce-vq-l1", 2**bits, frames)
+    for levels in (2, 4, 8) if quick else (2, 3, 4, 6, 8, 11):
+        for name in ("ce-usq-l1*", "ce-usq-l1", "ce-usq-mmse"):
+            yield Task(name, levels, frames)
+
+
+def limit_points(quick: bool) -> list[Point]:
+    """Return the remote rate-distortion function of figure 5's source, from above and from below."""
+    slopes = (3, 6, 12, 25, 50, 100) if quick else (2, 3, 4, 6, 8, 12, 16, 25, 35, 50, 70, 100, 140, 200)
+    codewords, samples, fresh = (256, 4_000, 15_000) if quick else (1024, 16_000, 60_000)
+    points = []
+    for p in remote_rdf(SOURCES["5"], slopes, codewords=codewords, samples=samples, fresh=fresh):
+        gap = f"Blahut–Arimoto gap {p.gap_bits[-1]:.4f} bits after {len(p.gap_bits)} passes"
+        note = f"slope {p.slope:g}, ± {p.standard_error_db:.3f} dB, {gap}"
+        points.append(Point("remote RDF, upper bound", p.rate_bits, p.nmse_db, note=note))
+        points.append(Point("remote RDF, lower bound", p.lower_rate_bits, p.nmse_db, note=note))
+    return points
+
+
+def margin_row(points: Sequence[Point]) -> Row:
+    """Return by how much the best method stays above the remote rate-distortion function, where both were measured."""
+    limit = sorted((p.rate_bits, p.nmse_db) for p in points if p.curve == "remote RDF, upper bound" and p.nmse_db)
+    rates, levels = zip(*limit, strict=True)
+    margins = [
+        (point.nmse_db - float(np.interp(point.rate_bits, rates, levels)), f"{point.curve} R={point.rate_bits:.3f}")
+        for point in points
+        if point.nmse_db is not None and "RDF" not in point.curve and rates[0] <= point.rate_bits <= rates[-1]
+    ]
+    least, which = min(margins)
+    return Row("every method", "NMSE above remote RDF, least", least, "dB", target=0.0, meets=least >= 0, note=which)
+
+
+def main() -> int:
+    """Measure one figure, print its table, write JSON and drawing; 1 if a target is missed, 2 on wrong input."""
+    options = parse(__doc__ or "", tuple(SOURCES))
+    figure, quick, signal = options.figure, options.quick, SOURCES[options.figure]
+    tasks = figure_3(quick) if figure == "3" else figure_5(quick) if figure == "5" else figure_4(signal, quick)
+    try:
+        points = bundle_points(options.bundles, signal, 20_000)
+        points += classical_points(tasks, signal, f"figure {figure}")
+        points += limit_points(quick) if figure == "5" else []
+    except QcsError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    floor = mmse_floor(signal, 2_000 if quick else 20_000).nmse_db if signal.n <= 30 else None
+    if options.out:
+        title = f"N = {signal.n}, M = {signal.m}, S = {signal.s}, noise variance {signal.noise_variance:g}"
+        shown = [("MMSE floor", floor)] if floor is not None and figure == "5" else []
+        draw(options.out, f"figure_{figure}", title, points, shown)
+    rows = [point.row(floor) for point in points] + ([margin_row(points)] if figure == "5" else [])
+    title = f"Figure {figure}: NMSE against rate (reference: MMSE floor of unquantized measurements)"
+    return report(f"rate_distortion_{figure}", title, rows, options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

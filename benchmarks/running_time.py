@@ -1,0 +1,171 @@
+"""Table I of the DeepQCS paper: encoding, decoding and total time of CE-USQ-OMP and CE-USQ-L1 relative to DeepQCS.
+
+    python benchmarks/running_time.py [--quick] [--bundles DIR] [--json FILE]
+
+N = 20, 80, 160 with M = N/2, S = N/10, R = 1, 2.5, 4; K = M outputs. All methods in one run on one core, CPU time per
+frame from y to indices and from indices to x̂ (packing bits costs each the same), called from Python: one frame at a
+time, calls included, and in batches of 1,000. DeepQCS is EncNet in C on the host, and DecNet in the LiteRT runtime.
+Time does not depend on weights: a size for which --bundles holds no trained bundle is timed with untrained networks of
+the paper's shape (EncNet M-5M-M, DecNet with two hidden layers of 4N) if TensorFlow is installed, else not measured.
+"""
+
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from _figures import Array, find_bundles, parse
+from models import reference
+from numpy.typing import NDArray
+from rows import Row, report
+
+from qcskit.codec.bundle import read_bundle
+from qcskit.codec.classical import make
+from qcskit.codec.classical.codecs import ScalarCodec
+from qcskit.codec.errors import QcsError
+from qcskit.codec.integer import EncoderTables
+from qcskit.codec.litert import LiteRt
+from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.firmware import HostModel, build_host_library
+from qcskit.firmware_sim.memory_model import MemoryModel
+
+SIZES = (20, 80, 160)
+LEVELS = {1.0: 4, 2.5: 32, 4.0: 256}
+"""Quantizer levels of each rate at M = N/2."""
+METHODS = ("ce-usq-omp", "ce-usq-l1")
+BATCH = 1_000
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One method: y → indices, indices → x_hat, and where it came from."""
+
+    name: str
+    encode: Callable[[Array], Bytes]
+    decode: Callable[[Bytes], Array]
+    note: str = ""
+
+
+def deepqcs(signal: SignalConfig, levels: int, bundles: list[tuple[tuple[int, int], object]]) -> Subject | None:
+    """Return DeepQCS of this size, from a trained bundle or untrained; None if neither is at hand."""
+    for size, path in bundles:
+        if size == (signal.n, levels):
+            bundle = read_bundle(path)  # type: ignore[arg-type]
+            decoder = LiteRt(bundle.file("decoder.tflite").read_bytes())
+            return _subject(bundle.tables, bundle.manifest.input_grid.scale, decoder, f"bundle {bundle.manifest.name}")
+    try:
+        content = _untrained_decoder(signal, levels)
+    except ImportError:
+        return None
+    model = reference((signal.m, 5 * signal.m, signal.m), levels)
+    return _subject(model.tables, 2.0 / 127, LiteRt(content), "untrained networks of the paper's shape")
+
+
+def _subject(tables: EncoderTables, scale: float, decoder: LiteRt, note: str) -> Subject:
+    memory = MemoryModel(tables)
+    host = HostModel(build_host_library(), memory.address)
+
+    def encode(y: Array) -> Bytes:
+        x = np.rint(y * (1 / scale)).clip(-128, 127).astype(np.int8)
+        return host.index(x)
+
+    def decode(index: Bytes, _keep: MemoryModel = memory) -> Array:
+        found: Array = decoder.run(index.astype(np.int32))
+        return found
+
+    return Subject("deepqcs", encode, decode, note)
+
+
+def _untrained_decoder(signal: SignalConfig, levels: int) -> bytes:
+    """Return a DecNet of the paper's shape with random weights. Raises ImportError without TensorFlow."""
+    import keras
+
+    from qcskit.export.decoder import decoder_flatbuffer
+
+    widths = (4 * signal.n, 4 * signal.n)
+    layers = [keras.layers.Dense(width, "relu") for width in widths] + [keras.layers.Dense(signal.n)]
+    network = keras.Sequential([keras.Input((signal.m,)), *layers])
+    return decoder_flatbuffer(network, np.linspace(-1, 1, levels), signal.m)
+
+
+def seconds_per_frame(run: Callable[[], object], frames: int, budget_s: float) -> float:
+    """Return the least CPU time per frame of repeated calls within `budget_s`, at least three."""
+    best, spent, calls = float("inf"), 0.0, 0
+    while calls < 3 or (spent < budget_s and calls < 10_000):
+        start = time.process_time()
+        run()
+        taken = time.process_time() - start
+        best, spent, calls = min(best, taken), spent + taken, calls + 1
+    return best / frames
+
+
+def times(subject: Subject, y: Array, frames: int, budget_s: float) -> tuple[float, float]:
+    """Return encoding and decoding seconds per frame, `frames` at a time, averaged over different inputs."""
+    groups = [y[i : i + frames] for i in range(0, min(len(y), 20 * frames), frames)]
+    sent = [subject.encode(group) for group in groups]
+    share = budget_s / len(groups)
+    encode = np.mean([seconds_per_frame(lambda g=group: subject.encode(g), frames, share) for group in groups])
+    decode = np.mean([seconds_per_frame(lambda p=part: subject.decode(p), frames, share) for part in sent])
+    return float(encode), float(decode)
+
+
+def rows_of(n: int, rate: float, subjects: list[Subject | None], quick: bool) -> list[Row]:
+    """Return the rows of one cell of the table: microseconds of each, and the ratio to DeepQCS."""
+    y = draw_frames(SignalConfig(n=n, m=n // 2, s=n // 10), 2 * BATCH, 31)[1]
+    rows = []
+    for label, frames in (("single", 1), ("batched", BATCH)):
+        base: tuple[float, ...] | None = None
+        for subject in subjects:
+            case = f"N={n} R={rate:g} {label}"
+            if subject is None:
+                rows.append(
+                    Row(f"{case} deepqcs", "total", None, "µs/frame", note="no bundle, and TensorFlow is not installed")
+                )
+                continue
+            encode, decode = times(subject, y if frames > 1 else y[:20], frames, 0.3 if quick else 2.0)
+            parts = (encode, decode, encode + decode)
+            for metric, value in zip(("encode", "decode", "total"), parts, strict=True):
+                rows.append(Row(f"{case} {subject.name}", metric, value * 1e6, "µs/frame", note=subject.note))
+            if base is None and subject.name == "deepqcs":
+                base = parts
+            elif base is not None:
+                for metric, value, ours in zip(("encode", "decode", "total"), parts, base, strict=True):
+                    rows.append(Row(f"{case} {subject.name}", f"{metric}, relative", value / ours, "× deepqcs", 1.0))
+    return rows
+
+
+def main() -> int:
+    """Time every cell; 0, or 2 on wrong input."""
+    options = parse(__doc__ or "")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    rows = []
+    try:
+        bundles = []
+        for path in find_bundles(options.bundles):
+            manifest = read_bundle(path).manifest
+            bundles.append(((manifest.signal.n, manifest.levels), path))
+        for n in SIZES[:2] if options.quick else SIZES:
+            signal = SignalConfig(n=n, m=n // 2, s=n // 10)
+            for rate, levels in LEVELS.items():
+                subjects = [deepqcs(signal, levels, bundles)]
+                for name in METHODS:
+                    codec = make(name, signal, levels, train_frames=2_000)
+                    assert isinstance(codec, ScalarCodec)
+                    subjects.append(Subject(name, codec.index, codec.recover))
+                rows += rows_of(n, rate, subjects, options.quick)
+    except QcsError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return report("running_time", "Table I: CPU time per frame, one core", rows, options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
