@@ -59,7 +59,7 @@ def test_binary_sc_against_direct_recursion(m, count):
     q = np.random.default_rng(2).integers(0, 2, (70, m)).astype(np.uint8)
     u, distance = sc_binary.decode(q, schedule.build(is_info, free=False), info)
     expected = np.array([direct_sc(row, is_info) for row in q])
-    assert np.array_equal(u, expected[:, info])
+    assert np.array_equal(u[:, :count], expected[:, info])
     assert np.array_equal(distance, (polar.transform(expected, 2, 1) != q).sum(axis=1))
     # Deciding unfrozen subtrees at once differs only in how ties fall.
     _, free_distance = sc_binary.decode(q, schedule.build(is_info, free=True), info)
@@ -129,7 +129,7 @@ def test_list_of_one_is_plain_decoding():
     info, is_info = code(64, 2, 20)
     q = np.random.default_rng(7).integers(0, 2, (100, 64)).astype(np.uint8)
     plan = schedule.build(is_info, free=False)
-    assert np.array_equal(scl_binary.decode(q, plan, info, 1)[0][:, 0], sc_binary.decode(q, plan, info)[0])
+    assert np.array_equal(scl_binary.decode(q, plan, info, 1)[0][:, 0], sc_binary.decode(q, plan, info)[0][:, :20])
 
 
 @pytest.mark.parametrize("m", [2, 4, 8])
@@ -172,7 +172,7 @@ def test_union_bound_predicts_the_failures():
     u[:, info] = rng.integers(0, 2, (30_000, symbols))
     q = polar.transform(u, 2, 1) ^ (rng.random(u.shape) < effective_noise(2, snr)[1]).astype(np.uint8)
     got, _ = sc_binary.decode(q, schedule.build(is_info, free=True), info)
-    failed = (got != u[:, info]).any(axis=1).mean()
+    failed = (got[:, :symbols] != u[:, info]).any(axis=1).mean()
     assert 0.7 * bound < failed < 1.1 * bound
 
 

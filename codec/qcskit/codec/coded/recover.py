@@ -6,7 +6,7 @@ practice of error control codes", chapter 7.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +42,14 @@ class Recovered:
     values: NDArray[np.uint8]
     ok: NDArray[np.bool_]
 
-    def dense(self, n: int) -> NDArray[np.uint8]:
-        """Return x (frames, n) over F_p, 0 … p−1; a flagged frame is all zero."""
-        x = np.zeros((self.ok.shape[0], n), np.uint8)
-        _scatter(self.positions, self.values, x)
+    def dense(self, n: int, values: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return x (frames, n) over F_p, 0 … p−1; a flagged frame is all zero.
+
+        values: what to put in place of `values` (frames, k), which also chooses the dtype.
+        """
+        entries = self.values if values is None else values
+        x = np.zeros((self.ok.shape[0], n), entries.dtype)
+        _scatter(self.positions, entries, x)
         return x
 
 
@@ -63,7 +67,10 @@ def tables(dictionary: Dictionary) -> FieldTables | BinaryTables:
 
 
 def recover(u: NDArray[np.uint8], t: FieldTables | BinaryTables) -> Recovered:
-    """Return x with at most k non-zero entries whose symbols are u (frames, K), or flag the frame. Needs numba."""
+    """Return x with at most k non-zero entries whose symbols are u, or flag the frame; needs numba.
+
+    u: (frames, K) or wider; what lies beyond the first K columns is ignored.
+    """
     frames = u.shape[0]
     positions = np.full((frames, t.k), -1, np.int32)
     ok = np.zeros(frames, np.bool_)

@@ -20,7 +20,8 @@ _LANES = 64
 class BinaryTables(NamedTuple):
     """What the compiled loop needs. bits: (entries, 3) rows (column of u, j, mask): u[column] = 1 flips `mask` in S_j.
 
-    squared: (2k + 1,) bool, S_j is computed as S_(j/2)² instead. walk, walk_start: see `_chien_walks`.
+    squared: (2k + 1,) bool, S_j is computed as S_(j/2)² instead. walk, walk_start: see `_chien_walks`. log[0] is
+    2 · order and exp is 0 from there on, so that a product with 0 needs no test.
     """
 
     order: int
@@ -48,7 +49,10 @@ def binary_tables(dictionary: Dictionary) -> BinaryTables:
             masks[int(column), j] = masks.get((int(column), j), 0) | 1 << digit
     bits = np.array([(column, j, mask) for (column, j), mask in masks.items()], np.int32)
     walk, start = _chien_walks(gf.exp, gf.order, dictionary.n, k)
-    return BinaryTables(gf.order, dictionary.n, k, dictionary.guard, gf.exp, gf.log, bits, squared, walk, start)
+    exp = np.concatenate([gf.exp, np.zeros(2 * gf.order + 1, np.int32)])
+    log = gf.log.copy()
+    log[0] = 2 * gf.order
+    return BinaryTables(gf.order, dictionary.n, k, dictionary.guard, exp, log, bits, squared, walk, start)
 
 
 def _chien_walks(exp: NDArray[np.int32], order: int, n: int, k: int) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
@@ -136,9 +140,7 @@ def _berlekamp_massey(syndrome, exp, log, order, k, work):  # type: ignore[no-un
     for step in range(0, 2 * k, 2):
         discrepancy = syndrome[step + 1]
         for i in range(1, degree + 1):
-            a, b = work[i], syndrome[step + 1 - i]
-            if a != 0 and b != 0:
-                discrepancy ^= exp[log[a] + log[b]]
+            discrepancy ^= exp[log[work[i]] + log[syndrome[step + 1 - i]]]
         if discrepancy == 0:
             gap += 2
             continue
@@ -151,9 +153,7 @@ def _berlekamp_massey(syndrome, exp, log, order, k, work):  # type: ignore[no-un
         for i in range(size):
             work[saved + i] = work[i]
         for i in range(size - gap):
-            a = work[previous + i]
-            if a != 0:
-                work[i + gap] ^= exp[factor + log[a]]
+            work[i + gap] ^= exp[factor + log[work[previous + i]]]
         gap += 2
         if grows:
             degree, log_last, gap = step + 1 - degree, log[discrepancy], 2
@@ -170,16 +170,21 @@ def _chien(locator, degree, n, log, walk, walk_start, evaluated, found):  # type
         if locator[j] != 0:
             first = walk_start[j - 1, log[locator[j]]]
             _exclusive_or(evaluated[:n], walk[first : first + n])
-    # Four positions at a time: a word has a zero halfword where subtracting 1 borrows into a clear top bit.
+    # Four positions at a time: the lowest zero halfword of a word is where subtracting 1 first borrows into a clear top
+    # bit. Its place is counted without branches.
     words = evaluated.view(np.uint64)
     ones, tops = np.uint64(0x0001000100010001), np.uint64(0x8000800080008000)
     roots = 0
     for w in range(words.shape[0]):
-        if (words[w] - ones) & ~words[w] & tops:
-            for i in range(4 * w, min(4 * w + 4, n)):
-                if evaluated[i] == 0 and roots < degree:
-                    found[roots] = i
-                    roots += 1
+        word = words[w]
+        zero = (word - ones) & ~word & tops
+        while zero != 0 and roots < degree:
+            place = np.int64(zero & np.uint64(0xFFFF) == 0) + np.int64(zero & np.uint64(0xFFFFFFFF) == 0)
+            place += np.int64(zero & np.uint64(0xFFFFFFFFFFFF) == 0)
+            found[roots] = 4 * w + place
+            roots += 1
+            word |= np.uint64(1) << np.uint64(16 * place)
+            zero = (word - ones) & ~word & tops
     return roots
 
 

@@ -18,14 +18,15 @@ def decode(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Decide from received bits q (frames, m), 0 or 1; needs numba.
 
-    Returns u, the information bits (frames, K), and the Hamming distance (frames,) from q to the codeword of u.
+    Returns u, the information bits (frames, K rounded up to a multiple of 8), zero beyond K, and the Hamming distance
+    (frames,) from q to the codeword of u.
     """
     padded = -(-len(info) // 8) * 8
     u = np.zeros((q.shape[0], padded), np.uint8)
     distance = np.zeros(q.shape[0], np.int32)
     if q.shape[0]:
         _decode(np.ascontiguousarray(q), schedule.steps, schedule.depth, info, u, distance)
-    return u[:, : len(info)], distance
+    return u, distance
 
 
 @compiled

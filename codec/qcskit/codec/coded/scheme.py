@@ -50,9 +50,12 @@ class CodedConfig(Table):
 
 @dataclass(frozen=True)
 class Decoded:
-    """x int16 (frames, n), zero where flagged; ok (frames,), else flagged; paths (frames,), list size that decided."""
+    """What came back. x: (frames, n), int8 (int16 for p > 127), zero where flagged. ok: (frames,), False = flagged.
 
-    x: NDArray[np.int16]
+    paths: (frames,), the list size that decided.
+    """
+
+    x: NDArray[np.int8] | NDArray[np.int16]
     ok: NDArray[np.bool_]
     paths: NDArray[np.int32]
 
@@ -181,7 +184,8 @@ class CodedScheme:
             part, trusted[again] = self._recover_once(q[again], paths)
             recovered.positions[again], recovered.values[again] = part.positions, part.values
             recovered.ok[again], used[again] = part.ok, paths
-        return Decoded(self.lift(recovered.dense(self.config.n)), recovered.ok, used)
+        values = self.lift(recovered.values).astype(np.int8 if self.config.p < 128 else np.int16)
+        return Decoded(recovered.dense(self.config.n, values), recovered.ok, used)
 
     def _check_symbols(self, q: NDArray[np.uint8]) -> NDArray[np.uint8]:
         q = np.asarray(q)
