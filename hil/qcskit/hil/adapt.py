@@ -14,8 +14,10 @@ from qcskit.hil.framing import wire_bytes
 from qcskit.hil.messages import MAX_REPEAT_EXPONENT, result_bytes
 
 _GRID = np.concatenate([[0.0], np.geomspace(1e-6, 0.5, 70)])
-_FORGET = 0.995
+_FORGET = 0.9995
 _UPDATE_EVERY = 16
+_DOUBT = 1.0
+"""How much less likely (in nats) an estimate may be than the best one."""
 _LOSS_THAT_COUNTS = 1e-5
 
 
@@ -62,15 +64,16 @@ class LinkModel:
         self._scores[1:] -= 0.5  # a clean line is a little likelier before anything is known
         self._tally: dict[tuple[int, int, int], list[int]] = {}
         self._noted = 0
+        self._choices: dict[float, tuple[int, int]] = {}
         self.byte_loss = 0.0
         """Estimated probability that a byte is damaged."""
         self.batch = batch or shape.largest_batch()
         self.repeat_exponent = 0
 
-    def note(self, batch: int, repeat_exponent: int, answered: bool) -> None:
-        """Take the outcome of one ENCODE attempt."""
+    def note(self, batch: int, repeat_exponent: int, answered: bool, times: int = 1) -> None:
+        """Take the outcome of `times` equal ENCODE attempts."""
         sizes = self.shape.request_bytes(batch), self.shape.reply_bytes(batch)
-        self.note_exchange(*sizes, repeat_exponent, int(answered), int(not answered))
+        self.note_exchange(*sizes, repeat_exponent, times * answered, times * (not answered))
 
     def note_exchange(self, there: int, back: int, repeat_exponent: int, answered: int, failed: int) -> None:
         """Take outcomes of equal exchanges: bytes there and back, how many were answered and how many were not."""
@@ -81,25 +84,34 @@ class LinkModel:
         if self._noted >= _UPDATE_EVERY or (failed and self.byte_loss < _LOSS_THAT_COUNTS):
             self._update()
 
+    def success_share(self) -> float:
+        """Return the expected share of attempts that are answered, with the present batch and repeats."""
+        there, back = self.shape.request_bytes(self.batch), self.shape.reply_bytes(self.batch)
+        return max(1e-9, float(success(there, back, self.repeat_exponent, np.array([self.byte_loss]))[0]))
+
     def _update(self) -> None:
         self._noted = 0
         for (there, back, repeat), (failed, answered) in self._tally.items():
             p = success(there, back, repeat, _GRID).clip(1e-12, 1.0 - 1e-9)
-            self._scores *= _FORGET ** min(failed + answered, _UPDATE_EVERY)
+            self._scores *= _FORGET ** (failed + answered)
             self._scores += answered * np.log(p) + failed * np.log1p(-p)
         self._tally.clear()
-        self.byte_loss = float(_GRID[int(np.argmax(self._scores))])
-        self._choose()
+        # The least loss that explains what was seen: frames far too long for a line fail at any higher loss as well.
+        self.byte_loss = float(_GRID[int(np.argmax(self._scores >= self._scores.max() - _DOUBT))])
+        if self.byte_loss not in self._choices:
+            self._choices[self.byte_loss] = self._choose()
+        self.batch, self.repeat_exponent = self._choices[self.byte_loss]
 
-    def _choose(self) -> None:
+    def _choose(self) -> tuple[int, int]:
+        """Return the best batch and repeat exponent for the present byte loss."""
         largest = self._fixed or self.shape.largest_batch()
         if self.byte_loss < _LOSS_THAT_COUNTS:
-            self.batch, self.repeat_exponent = largest, 0
-            return
+            return largest, 0
         batches = [self._fixed] if self._fixed else [n for n in (1 << np.arange(9)).tolist() if n < largest] + [largest]
         repeats = range(MAX_REPEAT_EXPONENT + 1 if self.shape.can_repeat else 1)
         choices = [(self._cost(n, r), n, r) for n in batches for r in repeats]
-        _, self.batch, self.repeat_exponent = min(choices)
+        _, batch, repeat = min(choices)
+        return batch, repeat
 
     def _cost(self, batch: int, repeat: int) -> float:
         """Expected bytes per answered vector; replies count only when the request arrived."""

@@ -1,6 +1,7 @@
 """Requests and replies over a link: sequence numbers, stop-and-wait requests, counters, time-outs."""
 
 import itertools
+import math
 import random
 import time
 from collections.abc import Callable
@@ -11,12 +12,14 @@ from qcskit.hil.framing import PROTOCOL_VERSION, Frame, FrameParser, encode_fram
 from qcskit.hil.link import Link, Transcript
 from qcskit.hil.messages import ERROR_CODES, Type, read_error
 
-_CALM_S, _HASTY_S = 0.05, 0.003
+_CALM_S, _HASTY_S = 0.2, 0.003
 """Least time-out beyond the mean round trip: on a clean line a retry is only waste, on a bad one waiting is."""
 _FIRST_SAMPLES = 8
 """Round trips to see before the time-out follows them: the window fills first, and queueing grows with it."""
 _COPIES_BYTES = 4096
 """Most bytes of equal requests sent at once on a bad line."""
+_FIRST_WAIT_S = 0.25
+"""First wait for the reply to a lone request; the next ones are longer."""
 _IDLE_S = 0.02
 """A line that brought damage and then nothing for this long is asked again."""
 
@@ -47,6 +50,7 @@ class RoundTrip:
         self._deviation_s = 0.0
         self._scale = 1.0
         self._samples = 0
+        self._backoff = 1.0
         self.hasty = False
         """Set while the line loses frames."""
 
@@ -63,6 +67,18 @@ class RoundTrip:
             self._mean_s += (seconds - self._mean_s) / 8
         self._scale = max(1.0, self._scale * 0.98)
         self._samples += 1
+        self._backoff = 1.0
+        self._set()
+
+    def quiet_s(self) -> float:
+        """Return the silence, after the last byte in either direction, that means nothing is on the way any more."""
+        if not self.hasty or self._mean_s is None:
+            return math.inf
+        return self._backoff * (self._mean_s / 2 + _HASTY_S)
+
+    def dead(self) -> None:
+        """Not one byte came back, not even a damaged one: the board is away or busy; ask ever more rarely."""
+        self._backoff = min(64.0, self._backoff * 2.0)
         self._set()
 
     def too_short(self) -> None:
@@ -72,7 +88,8 @@ class RoundTrip:
 
     def _set(self) -> None:
         if self._mean_s is not None and self._samples >= _FIRST_SAMPLES:
-            wanted = self._scale * (self._mean_s + max(4 * self._deviation_s, _HASTY_S if self.hasty else _CALM_S))
+            spread_s = max(4 * self._deviation_s, _HASTY_S if self.hasty else _CALM_S)
+            wanted = self._backoff * self._scale * (self._mean_s + spread_s)
             self.timeout_s = min(self.ceiling_s, wanted)
 
 
@@ -88,12 +105,12 @@ class Exchange:
         self.round_trip = RoundTrip(timeout_s)
         self.last_text = b""
         self.failed_copies = 0
-        """How many copies of the last request went unanswered."""
+        """How many copies of the last request went unanswered on a line that brought damage meanwhile."""
         self._on_text = on_text
         self.parser = FrameParser(self._text)
         # A random start: replies to an earlier host, still on the way, do not look like ours.
         self._seq = random.randrange(65536)
-        self.last_valid_s = self.last_byte_s = time.monotonic()
+        self.last_valid_s = self.last_byte_s = self.last_sent_s = time.monotonic()
 
     def next_seq(self) -> int:
         """Return a fresh sequence number."""
@@ -103,6 +120,7 @@ class Exchange:
     def send(self, wire: bytes, frames: int = 1) -> None:
         """Put whole frames on the line."""
         self.link.write(wire)
+        self.last_sent_s = time.monotonic()
         self.counts.frames_sent += frames
 
     def receive(self, timeout_s: float) -> list[Frame]:
@@ -140,14 +158,15 @@ class Exchange:
         wire = encode_frame(type_, seq, payload)
         self.transcript.add(">", f"{type_.name} seq {seq} {len(payload)} bytes")
         start = self.last_valid_s = time.monotonic()
-        sent_copies = 0
+        sent_copies, damage = 0, self.parser.text_stretches
         for attempt in itertools.count():
             copies = max(1, min(1 << attempt // 2, _COPIES_BYTES // len(wire)))
             self.send(wire * copies, copies)
             self.counts.retries += copies - (attempt == 0)
-            self.failed_copies = sent_copies
+            wait_s = min(self.round_trip.ceiling_s, _FIRST_WAIT_S * 1.5**attempt)
+            self.failed_copies = sent_copies if self.parser.text_stretches > damage else 0
             sent_copies += copies
-            frame = self._await(seq)
+            frame = self._await(seq, wait_s)
             if frame is not None:
                 self.counts.replies += 1
                 self.transcript.add("<", f"{_type_name(frame.type)} seq {seq} {len(frame.payload)} bytes")
@@ -158,9 +177,9 @@ class Exchange:
         self.parser.flush()
         raise SilentError(self._silence_text())
 
-    def _await(self, seq: int) -> Frame | None:
+    def _await(self, seq: int, wait_s: float) -> Frame | None:
         """Return the frame with this seq, or None after the time-out, or once a damaged reply has gone by."""
-        deadline = time.monotonic() + self.round_trip.ceiling_s
+        deadline = time.monotonic() + wait_s
         damaged = False
         while (left := deadline - time.monotonic()) > 0:
             before = self.link.bytes_received

@@ -2,6 +2,7 @@
 
 import contextlib
 import select
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -61,7 +62,17 @@ class Link:
 
     def _read_ready(self, timeout_s: float) -> bytes:
         ready, _, _ = select.select([self._port.fileno()], [], [], max(0.0, timeout_s))
-        return bytes(self._port.read(_READ_BYTES)) if ready else b""
+        if not ready:
+            return b""
+        data = bytes(self._port.read(_READ_BYTES))
+        self._acknowledge_at_once()
+        return data
+
+    def _acknowledge_at_once(self) -> None:
+        """A peer that sends byte by byte under Nagle's rule (an emulator's socket) waits for each acknowledgement."""
+        line = getattr(self._port, "_socket", None)
+        if isinstance(line, socket.socket) and hasattr(socket, "TCP_QUICKACK"):
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _read_blocking(self, timeout_s: float) -> bytes:
         self._port.timeout = max(0.0, timeout_s)
@@ -106,7 +117,11 @@ class Link:
 
 def _open(url: str, baud: int, name: str) -> serial.SerialBase:
     try:
-        return serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=_WRITE_TIMEOUT_S, exclusive=True)
+        port = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=_WRITE_TIMEOUT_S, exclusive=True)
+        line = getattr(port, "_socket", None)
+        if isinstance(line, socket.socket):
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return port
     except (serial.SerialException, OSError, ValueError) as error:
         raise LinkError(f"cannot open port '{name}': {_reason(error)}; {_what_is_there()}") from None
 

@@ -1,7 +1,7 @@
 """Many vectors through a small buffer: windowed ENCODE requests, matched by seq, retried, split on a bad line."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -49,6 +49,8 @@ class _Pending:
     sent_s: float
     order: int
     attempts: int = 1
+    overdue: bool = False
+    copies: int = 1
 
 
 class EncodeStream:
@@ -64,7 +66,6 @@ class EncodeStream:
         self._todo: deque[tuple[int, int]] = deque()
         self._on_line_bytes = 0
         self._order = 0
-        self._last_probe_s = 0.0
 
     def run(self, ranges: Iterable[tuple[int, int]]) -> Iterator[Answer]:
         """Yield each vector of the ranges (start, stop) exactly once, in the order answers arrive.
@@ -94,7 +95,6 @@ class EncodeStream:
             self._x.check_silence()
             info = self._x.request(Type.HELLO)
             self._model.note_exchange(wire_bytes(0), wire_bytes(len(info.payload)), 0, 1, self._x.failed_copies)
-            self._last_probe_s = time.monotonic()
 
     def _recover(self) -> None:
         if self._on_lost is None:
@@ -103,7 +103,7 @@ class EncodeStream:
         self._on_lost()
         self._x.counts.reconnects += 1
         for entry in self._pending.values():
-            entry.sent_s = -1e9
+            entry.overdue = True
 
     # ---- sending ----
 
@@ -139,36 +139,67 @@ class EncodeStream:
     def _expire(self, now: float, wires: list[bytes]) -> None:
         """Retry, or split, what has waited too long; the oldest stand first."""
         limit = now - self._x.round_trip.timeout_s
+        if now >= self._quiet_from_s():
+            limit = now
         expired = []
         for entry in self._pending.values():
-            if entry.sent_s > limit:
+            if entry.sent_s > limit and not entry.overdue:
                 break
             expired.append(entry)
+        if not expired:
+            return
+        self._x.counts.timeouts += len(expired)
+        if self._x.last_byte_s < self._x.last_sent_s:
+            self._x.round_trip.dead()
+        self._note_lost(expired)
+        copies = self._copies()
         for entry in expired:
-            if max(self._x.last_byte_s, self._last_probe_s) > entry.first_s:  # silence tells nothing of byte loss
-                self._model.note(entry.stop - entry.start, entry.repeat, answered=False)
-            self._x.counts.timeouts += 1
-            if now - entry.first_s > _ONE_REQUEST_PATIENCE * self._x.give_up_s:
-                raise SilentError(f"port '{self._x.link.name}': vectors {entry.start} … {entry.stop - 1} are never "
-                                  f"answered ({entry.attempts} attempts) while others are")  # fmt: skip
             del self._pending[entry.seq]
-            stale = entry.stop - entry.start > self._model.batch or entry.repeat != self._model.repeat_exponent
-            if stale:
+            drifted = abs(entry.repeat - self._model.repeat_exponent) > 1
+            if entry.stop - entry.start > self._model.batch or drifted:
                 self._on_line_bytes -= len(entry.wire)
                 self._todo.appendleft((entry.start, entry.stop))
                 continue
             entry.attempts += 1
+            entry.overdue = False
+            entry.copies = copies
             entry.sent_s = now
             self._order += 1
             self._pending[entry.seq] = entry
-            self._x.counts.retries += 1
-            wires.append(entry.wire)
+            wires += [entry.wire] * copies
+        self._x.counts.retries += len(wires)
+        oldest = expired[0]
+        if now - oldest.first_s > _ONE_REQUEST_PATIENCE * self._x.give_up_s:
+            raise SilentError(f"port '{self._x.link.name}': vectors {oldest.start} … {oldest.stop - 1} are never "
+                              f"answered ({oldest.attempts} attempts) while others are")  # fmt: skip
+
+    def _note_lost(self, expired: list[_Pending]) -> None:
+        """Tell the model; attempts since which nothing valid has come tell nothing of byte loss."""
+        heard_s = self._x.last_valid_s
+        kinds: Counter[tuple[int, int]] = Counter()
+        for entry in expired:
+            if heard_s > entry.sent_s:
+                kinds[entry.stop - entry.start, entry.repeat] += entry.copies
+        for (count, repeat), times in kinds.items():
+            self._model.note(count, repeat, False, times)
+
+    def _copies(self) -> int:
+        """How often to send each retry: once, or as often as fills the window when a line lets little through."""
+        if self._todo or not self._on_line_bytes:
+            return 1
+        share = self._model.success_share()
+        return max(1, min(int(1.0 / share), self._model.shape.window_bytes // self._on_line_bytes))
 
     def _wait_s(self) -> float:
         oldest = next(iter(self._pending.values()), None)
-        if oldest is None:
+        if oldest is None or oldest.overdue:
             return 0.0
-        return max(0.0, min(oldest.sent_s + self._x.round_trip.timeout_s - time.monotonic(), 1.0))
+        due_s = min(oldest.sent_s + self._x.round_trip.timeout_s, self._quiet_from_s())
+        return max(0.0, min(due_s - time.monotonic(), 1.0))
+
+    def _quiet_from_s(self) -> float:
+        """When a line that loses frames has been quiet for so long that all that was sent is lost."""
+        return max(self._x.last_byte_s, self._x.last_sent_s) + self._x.round_trip.quiet_s()
 
     # ---- receiving ----
 
@@ -185,7 +216,7 @@ class EncodeStream:
         del self._pending[entry.seq]
         self._on_line_bytes -= len(entry.wire)
         self._x.counts.replies += 1
-        self._model.note(entry.stop - entry.start, entry.repeat, answered=True)
+        self._model.note(entry.stop - entry.start, entry.repeat, True)
         lossy = self._model.byte_loss > _LOSSY
         self._x.round_trip.hasty = lossy
         if entry.attempts == 1 or lossy:
@@ -200,4 +231,4 @@ class EncodeStream:
         for entry in self._pending.values():
             if entry.order > answered.order - _REORDER:
                 break
-            entry.sent_s = -1e9
+            entry.overdue = True

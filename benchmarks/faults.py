@@ -1,0 +1,76 @@
+"""What comes through a bad line: vectors lost, wrong, answered twice.
+
+    python benchmarks/faults.py [--quick] [--json FILE] [--vectors N] [--slow-vectors N]
+
+The real firmware (board `native`) behind a simulated line that loses, flips or doubles 1, 5 and 20 % of all bytes, each
+byte for itself, both ways, from the first HELLO on, and restarts the board after every 300 requests it has served.
+At 20 % one request in 135 and one reply in 60 arrives whole: hours for 100,000 vectors on one core, so that share runs
+`--slow-vectors` of them. Every byte of every answer is compared with the reference; a second answer to a vector ends
+the run. Overall expectation of undetected damage: bad frames · 2^-32.
+"""
+
+import sys
+import time
+from dataclasses import replace
+
+from link import BUNDLE
+from rows import Row, arguments, report
+
+from qcskit import firmware
+from qcskit.codec.bundle import Bundle, read_bundle
+from qcskit.hil import Device
+from qcskit.hil.journal import Recorder
+from qcskit.hil.simulator import Faults, LinkSimulator
+from qcskit.hil.vectors import vector_set
+
+RESET_EVERY = 300
+RX_BYTES = 4096
+"""Receive buffer of the board, and with it the window."""
+GIVE_UP_S = 120.0
+
+
+def measure(bundle: Bundle, share: float, count: int, resets: bool) -> list[Row]:
+    """Return the rows of one line: lost, wrong, twice, rate."""
+    board_facts = replace(firmware.find_board("native"), rx_bytes=RX_BYTES)
+    elf = firmware.build(board_facts, bundle.path / "c", bundle.manifest.name)
+    vectors = vector_set(bundle, count, 1, "int8")
+    inputs = vectors.inputs()
+    recorder = Recorder(count, bundle.manifest.packed_bytes)  # refuses a second answer
+    simulator = LinkSimulator(
+        lambda: firmware.start(board_facts, elf), faults=Faults.each(share, RESET_EVERY if resets else 0), seed=1
+    )
+    with simulator, Device.open(simulator.url, bundle, give_up_s=GIVE_UP_S) as board:
+        start = time.monotonic()
+        twice = 0
+        for answer in board.stream(inputs, [(0, count)]):
+            twice += int(recorder.answered[answer.start : answer.start + len(answer.packed)].sum())
+            recorder.take(answer)
+        seconds = time.monotonic() - start
+        counts, damaged = board.exchange.counts, board.exchange.parser.text_stretches
+    wrong = int((recorder.packed != vectors.expected(inputs)).any(axis=1).sum())
+    lost = int((~recorder.answered).sum())
+    case = f"{share:.0%} of bytes" + (f", {simulator.resets} resets" if resets else "")
+    note = f"{counts.frames_sent:,} requests, {damaged:,} damaged replies"
+    return [
+        Row(case, "vectors", count, "", note=note),
+        Row(case, "lost", lost, "vectors", target=0, meets=lost == 0),
+        Row(case, "wrong", wrong, "vectors", target=0, meets=wrong == 0),
+        Row(case, "twice", twice, "vectors", target=0, meets=twice == 0),
+        Row(case, "rate", count / seconds, "vectors/s", note=f"{seconds:.0f} s"),
+    ]
+
+
+def main() -> int:
+    """Run all lines and print the table."""
+    options = arguments(__doc__.split("\n")[0], vectors=100_000, slow_vectors=10_000)
+    count, slow = (5_000, 300) if options.quick else (options.vectors, options.slow_vectors)
+    bundle = read_bundle(BUNDLE)
+    rows: list[Row] = []
+    for share, vectors in ((0.01, count), (0.05, count), (0.20, slow)):
+        for resets in (False, True) if share < 0.2 else (True,):
+            rows += measure(bundle, share, vectors, resets)
+    return report("faults", "Fault injection on the serial line", rows, options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
