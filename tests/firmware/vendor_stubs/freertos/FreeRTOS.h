@@ -1,0 +1,2 @@
+/* FreeRTOS */
+#include <stddef.h>

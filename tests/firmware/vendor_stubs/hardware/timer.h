@@ -1,0 +1,2 @@
+#include <stdint.h>
+uint32_t time_us_32(void);

@@ -1,0 +1,10 @@
+#include "cmsis_stub.h"
+typedef struct {
+  volatile uint32_t TASKS_STARTRX, TASKS_STARTTX, EVENTS_RXDRDY, EVENTS_TXDRDY, INTENSET, ENABLE,
+      PSELTXD, PSELRXD, RXD, TXD, BAUDRATE;
+} NRF_UART_Type;
+#define NRF_UART0 ((NRF_UART_Type *)0x40002000u)
+#define UART_BAUDRATE_BAUDRATE_Baud115200 0x01D7E000u
+#define UART_ENABLE_ENABLE_Enabled 4u
+#define UART_INTENSET_RXDRDY_Msk 4u
+void UARTE0_UART0_IRQHandler(void);
