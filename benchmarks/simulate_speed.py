@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from models import REFERENCE_WIDTHS, reference
+from encoders import REFERENCE_WIDTHS, reference
 from numpy.typing import NDArray
 from rows import Row, arguments, report
 

@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+#include "qcs_layout.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -31,6 +33,7 @@ typedef struct {
   const int8_t *shift;       /* outputs; left if positive */
   const int8_t *activation;  /* 256; entry q + 128 is the output for pre-activation q */
   int8_t zero_point;         /* of the pre-activation grid */
+  const uint32_t *stream;    /* all but `activation` in a fast kernel's form; unused if plain */
 } qcs_dense_t;
 
 /* ADC counts -> int8 network input. Mirrors qcskit.codec.integer.FrontEnd. */
@@ -57,10 +60,11 @@ typedef struct {
   const int8_t *weights;     /* last layer: outputs rows */
   const int32_t *thresholds; /* outputs rows of levels - 1, ascending, bias folded in */
   qcs_front_end_t front_end;
+  const uint32_t *stream; /* weights and thresholds in a fast kernel's form; unused if plain */
 } qcs_model_t;
 
 /* Encode one vector of int8 network inputs (model->inputs) into model->packed_bytes bytes.
- * scratch: 2 * model->widest bytes. Buffers must not overlap. */
+ * scratch: QCS_<NAME>_SCRATCH_BYTES, any content. Buffers must not overlap. */
 void qcs_encode(const qcs_model_t *model, const int8_t x[], uint8_t packed[], int8_t scratch[]);
 
 /* The same from raw ADC counts. */

@@ -1,6 +1,8 @@
-/* Fully connected layers, plain C. */
+/* Fully connected layers, plain C: the specification of every other kernel. */
 #include "qcs_kernels.h"
 #include "qcs_rom.h"
+
+#if QCS_LAYOUT == QCS_LAYOUT_PLAIN
 
 /* Sum of weights[i] * x[i]. */
 static int32_t dot(const int8_t *weights, const int8_t *x, uint16_t n) {
@@ -25,7 +27,7 @@ static uint8_t count_reached(const int32_t *thresholds, uint16_t n, int32_t acc)
   return (uint8_t)reached;
 }
 
-void qcs_dense(const qcs_dense_t *layer, const int8_t x[], int8_t y[]) {
+void qcs_dense(const qcs_dense_t *layer, const qcs_act_t x[], qcs_act_t y[]) {
   const int8_t *row = layer->weights;
   for (uint16_t i = 0; i < layer->outputs; i++, row += layer->inputs) {
     const int32_t acc = qcs_rom_i32(layer->bias + i) + dot(row, x, layer->inputs);
@@ -35,7 +37,9 @@ void qcs_dense(const qcs_dense_t *layer, const int8_t x[], int8_t y[]) {
   }
 }
 
-void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const int8_t x[], uint8_t packed[]) {
+void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x[],
+                    uint8_t packed[], qcs_act_t spare[]) {
+  (void)spare;
   const uint16_t steps = (uint16_t)(model->levels - 1U);
   const int8_t *row = model->weights;
   const int32_t *thresholds = model->thresholds;
@@ -45,3 +49,5 @@ void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const int8_t x[],
     qcs_pack_put(&packer, count_reached(thresholds, steps, dot(row, x, inputs)));
   qcs_pack_end(&packer);
 }
+
+#endif

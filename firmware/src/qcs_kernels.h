@@ -38,13 +38,31 @@ static inline int8_t qcs_to_grid(int32_t value, int8_t zero_point) {
 /* ADC counts[n] -> int8 network input x[n]. Mirrors qcskit.codec.integer.quantize_counts. */
 void qcs_quantize(const qcs_front_end_t *front_end, uint16_t n, const int16_t counts[], int8_t x[]);
 
+/* An activation as the kernels hold it between layers. Fast kernels want it wider, in an order of
+ * their own and padded; their tables fit. */
+#if QCS_LAYOUT == QCS_LAYOUT_CHAIN
+typedef int16_t qcs_act_t; /* doubled */
+#elif QCS_LAYOUT == QCS_LAYOUT_PAIR
+typedef int32_t qcs_act_t;
+#else
+typedef int8_t qcs_act_t;
+#endif
+
+#if QCS_LAYOUT != QCS_LAYOUT_PLAIN
+/* int8 network input x[n] -> what the first layer reads. x may lie anywhere, wide is aligned to 4
+ * bytes. No overlap. */
+void qcs_widen(uint16_t n, const int8_t x[], qcs_act_t wide[]);
+#endif
+
 /* Hidden layer: x[layer->inputs] -> y[layer->outputs]. No overlap. Mirrors
  * qcskit.codec.integer.hidden_output. */
-void qcs_dense(const qcs_dense_t *layer, const int8_t x[], int8_t y[]);
+void qcs_dense(const qcs_dense_t *layer, const qcs_act_t x[], qcs_act_t y[]);
 
 /* Last layer, quantizer and packing: x[inputs] -> packed[model->packed_bytes]. No overlap.
- * inputs: width of x. Mirrors qcskit.codec.integer.encode_packed behind the last hidden layer. */
-void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const int8_t x[], uint8_t packed[]);
+ * inputs: width of x. spare: model->widest entries that a kernel may use. Mirrors
+ * qcskit.codec.integer.encode_packed behind the last hidden layer. */
+void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x[],
+                    uint8_t packed[], qcs_act_t spare[]);
 
 /* Packs indices one by one, see qcskit.codec.packing. Little state, so that no index array is
  * needed. */

@@ -21,6 +21,7 @@ class CDense(ctypes.Structure):
         ("inputs", ctypes.c_uint16), ("outputs", ctypes.c_uint16), ("weights", ctypes.c_void_p),
         ("bias", ctypes.c_void_p), ("multiplier", ctypes.c_void_p), ("shift", ctypes.c_void_p),
         ("activation", ctypes.c_void_p), ("zero_point", ctypes.c_int8),
+        ("stream", ctypes.c_void_p),
     )  # fmt: skip
 
 
@@ -41,7 +42,7 @@ class CModel(ctypes.Structure):
         ("levels", ctypes.c_uint16), ("widest", ctypes.c_uint16), ("packed_bytes", ctypes.c_uint16),
         ("group_symbols", ctypes.c_uint8), ("group_bits", ctypes.c_uint8), ("hidden_count", ctypes.c_uint8),
         ("hidden", ctypes.POINTER(CDense)), ("weights", ctypes.c_void_p), ("thresholds", ctypes.c_void_p),
-        ("front_end", CFrontEnd),
+        ("front_end", CFrontEnd), ("stream", ctypes.c_void_p),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from models import build
+from encoders import build
 
 from qcskit.codec.integer import EncoderTables
 from qcskit.firmware import build_host_library

@@ -1,6 +1,6 @@
 """Random encoders through NumPy, C and the TFLite Micro runtime; one that fails is shrunk and printed.
 
-    python benchmarks/random_models.py [--quick] [--json FILE] [--models 2000] [--frames 500] [--first-seed 0]
+    python benchmarks/fuzz_models.py [--quick] [--json FILE] [--models 2000] [--frames 500] [--first-seed 0]
 
 Model n is a function of its seed alone, so any failure can be run again with --first-seed n --models 1.
 """
@@ -13,7 +13,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from models import build
+from encoders import build
 from rich.progress import track
 from rows import Row, arguments, report
 
@@ -55,7 +55,7 @@ def main() -> int:
         Row(case, "vectors per model", options.frames, "vectors"),
         Row(case, "models with a mismatch", len(failures), "models", None, 0, not failures),
     ]  # fmt: skip
-    return report("random_models", "random models: NumPy = C = TFLM", rows, options.json)
+    return report("fuzz_models", "random models: NumPy = C = TFLM", rows, options.json)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,21 @@
+/* The form of a model's tables: one per family of instruction sets, chosen by the compiler's
+ * feature macros; exported models hold all of them, the compiler takes one. */
+#ifndef QCS_LAYOUT_H
+#define QCS_LAYOUT_H
+
+#define QCS_LAYOUT_PLAIN 0 /* any processor: qcs_dense.c, the specification */
+#define QCS_LAYOUT_CHAIN 1 /* Armv7E-M / Armv8-M with DSP: qcs_dense_dsp.c */
+#define QCS_LAYOUT_PAIR 2  /* Armv6-M: qcs_dense_v6m.c */
+#define QCS_LAYOUT_MVE 3   /* Armv8.1-M with MVE: qcs_dense_mve.c */
+
+#if defined(QCS_PLAIN) /* size first */
+#define QCS_LAYOUT QCS_LAYOUT_PLAIN
+#elif !defined(__GNUC__) || !defined(__thumb__)
+#define QCS_LAYOUT QCS_LAYOUT_PLAIN
+#elif defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#define QCS_LAYOUT QCS_LAYOUT_CHAIN
+#else
+#define QCS_LAYOUT QCS_LAYOUT_PLAIN
+#endif
+
+#endif
