@@ -20,8 +20,8 @@
 extern "C" {
 #endif
 
-/* Meaning of the tables; generated files assert it. Mirrors qcskit.codec.integer.TABLES_VERSION. */
-#define QCS_TABLES_VERSION 1
+/* Form of the generated tables, which assert it. Mirrors qcskit.export.c_text.TEXT_VERSION. */
+#define QCS_TABLES_VERSION 2
 
 /* One hidden layer, int8 -> int8. Mirrors qcskit.codec.integer.DenseTables. */
 typedef struct {

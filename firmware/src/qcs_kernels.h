@@ -11,7 +11,7 @@
 #include "qcs.h"
 
 _Static_assert((-3 >> 1) == -2, "requantization needs an arithmetic right shift");
-_Static_assert(QCS_TABLES_VERSION == 1, "these kernels read version 1 of the tables");
+_Static_assert(QCS_TABLES_VERSION == 2, "these kernels read version 2 of the tables");
 
 /* TFLM's MultiplyByQuantizedMultiplier, double rounding: round(acc * 2^shift * multiplier / 2^31).
  * Mirrors qcskit.codec.integer.requantize. */

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.integer import TABLES_VERSION, EncoderTables
+from qcskit.codec.integer import EncoderTables
 from qcskit.export.chain import chain_layout
 from qcskit.export.fast_layout import Layout, LayoutError
+
+TEXT_VERSION = 2
+"""Form of the generated C tables; qcs.h states the one it reads (QCS_TABLES_VERSION)."""
 
 FAST_LAYOUTS = {"QCS_LAYOUT_CHAIN": chain_layout}
 """Macro of qcs_layout.h → what makes the tables of that form."""
@@ -217,7 +220,7 @@ def _facts(name: str, tables: EncoderTables) -> dict[str, object]:
         "NAME": name.upper(),
         "model_id": tables.model_id,
         "id_bytes": ", ".join(f"0x{byte:02x}" for byte in id_bytes),
-        "version": TABLES_VERSION,
+        "version": TEXT_VERSION,
         "widths": "-".join(str(width) for width in tables.widths),
         "inputs": tables.inputs,
         "outputs": tables.outputs,

@@ -1,6 +1,6 @@
 """Table layouts of the fast kernels (firmware/include/qcs_layout.h): what they share.
 
-A layout orders and pads the hidden units as it likes, and the columns of the next layer to match; results do not change.
+A layout orders and pads the hidden units as it likes, and the columns of the next layer to match; no result changes.
 It refuses models for which its arithmetic is not proved.
 """
 

@@ -10,7 +10,11 @@
 #define QCS_SMALL_OUTPUTS 10
 #define QCS_SMALL_LEVELS 8
 #define QCS_SMALL_PACKED_BYTES 4
+#if QCS_LAYOUT == QCS_LAYOUT_CHAIN
+#define QCS_SMALL_SCRATCH_BYTES 211
+#else
 #define QCS_SMALL_SCRATCH_BYTES 100
+#endif
 
 #ifdef __cplusplus
 extern "C" {
