@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from qcskit.codec import integer
 from qcskit.codec.config import Table
@@ -47,7 +47,9 @@ class Adc(Table):
 
 
 class SignalFacts(Table):
-    """The source model the codec was trained for."""
+    """The source model the codec was trained for; further keys of `[signal]` ride along."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     n: int
     m: int

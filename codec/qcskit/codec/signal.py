@@ -1,12 +1,16 @@
-"""The source and its measurement: S-sparse x, fixed Φ, y = Φ x + n (DeepQCS paper, section II-A)."""
+"""The source and its measurement: x sparse or recorded, fixed Φ, y = Φ x + n (DeepQCS paper, section II-A)."""
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from qcskit.codec import matrices
 from qcskit.codec.config import Table
+from qcskit.codec.errors import QcsError
+from qcskit.codec.recordings import Part, read_recording
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -16,39 +20,85 @@ class SignalConfig(Table):
 
     n: int = Field(20, ge=2, description="N, entries of a source vector")
     m: int = Field(10, ge=1, description="M, measurements per vector, M < N")
-    s: int = Field(2, ge=1, description="S, non-zero entries of a source vector, S <= M")
+    s: int = Field(2, ge=1, description="S, non-zero coefficients of a source vector, S <= M; no meaning if recorded")
     noise_variance: float = Field(1e-4, ge=0, allow_inf_nan=False, description="variance of each entry of the noise n")
-    matrix: Literal["dct"] = Field("dct", description="measurement matrix: first M rows of the N x N DCT")
+    snr_db: float | None = Field(
+        None, allow_inf_nan=False, description="E|Φx|²/E|n|² in dB, replaces noise_variance (recordings: as if white)"
+    )
+    source: Literal["gaussian", "signs", "recorded"] = Field(
+        "gaussian", description="values of the non-zero coefficients: N(0, 1) or ±1; or windows of a recording"
+    )
+    basis: Literal["identity", "dct", "haar", "db4"] = Field(
+        "identity", description="orthonormal basis in which x is sparse"
+    )
+    recording: str = Field("", description="file of a recorded source: .npy, .npz, .csv or .wav")
+    recording_column: str = Field("", description="array of an .npz, column of a .csv, channel of a .wav")
+    recording_hop: int = Field(1, ge=1, description="samples from one window of the recording to the next")
+    matrix: Literal["dct", "gaussian", "bernoulli", "subsampling", "file"] = Field(
+        "dct", description="Φ: first M rows of the DCT, N(0, 1), ±1, random entries of x, or matrix_file"
+    )
+    matrix_seed: int = Field(0, ge=0, description="seeds a random Φ")
+    matrix_file: str = Field("", description="file that holds Φ (m, n): .npy, .npz or .csv")
 
     @model_validator(mode="after")
-    def _sizes(self) -> Self:
+    def _ranges(self) -> Self:
         if self.m >= self.n:
             raise ValueError(f"m must be smaller than n (compressed sensing), got m = {self.m}, n = {self.n}")
-        if self.s > self.m:
+        if self.source != "recorded" and self.s > self.m:
             raise ValueError(f"s must not exceed m, got s = {self.s}, m = {self.m}")
+        if (self.source == "recorded") != bool(self.recording):
+            raise ValueError("source = 'recorded' and recording = FILE go together: give both or none")
+        if (self.matrix == "file") != bool(self.matrix_file):
+            raise ValueError("matrix = 'file' and matrix_file = FILE go together: give both or none")
+        if self.matrix == "subsampling" and self.source != "recorded" and self.basis == "identity":
+            raise ValueError("subsampling misses non-zero entries of x itself; choose basis dct, haar or db4")
+        if self.snr_db is not None:
+            object.__setattr__(self, "noise_variance", self._noise_variance(self.snr_db))
         return self
+
+    def _noise_variance(self, snr_db: float) -> float:
+        # E|Φx|² = E|x|²/N · |Φ|²_F, because the coefficients are white and the basis orthonormal.
+        received = frame_energy(self) / self.n * float((measurement_matrix(self) ** 2).sum())
+        return float(received / self.m * 10.0 ** (-snr_db / 10.0))
+
+
+def frame_energy(config: SignalConfig) -> float:
+    """Return E|x|²: S for sparse sources, N for recordings, which are scaled to unit variance."""
+    return float(config.n if config.source == "recorded" else config.s)
 
 
 def measurement_matrix(config: SignalConfig) -> NDArray[np.float64]:
-    """Return Φ (M, N): the first M rows of the N x N DCT-II, columns scaled to unit norm (section V-A).
+    """Return Φ (M, N). Raises QcsError if it comes from a file that does not hold such a matrix.
 
     >>> np.round(np.linalg.norm(measurement_matrix(SignalConfig(n=20, m=10, s=2)), axis=0), 6).min()
     1.0
     """
-    rows = np.arange(config.m)[:, None]
-    columns = np.arange(config.n)[None, :]
-    phi = np.cos(np.pi * rows * (2 * columns + 1) / (2 * config.n))
-    phi[0] /= np.sqrt(2.0)
-    unit: NDArray[np.float64] = phi / np.linalg.norm(phi, axis=0)
-    return unit
+    if config.matrix == "dct":
+        return matrices.dct_rows(config.m, config.n)
+    if config.matrix == "file":
+        return matrices.matrix_from_file(Path(config.matrix_file), config.m, config.n)
+    makers = {"gaussian": matrices.gaussian, "bernoulli": matrices.bernoulli, "subsampling": matrices.subsampling}
+    return makers[config.matrix](config.m, config.n, config.matrix_seed)
 
 
 def draw_sparse(config: SignalConfig, frames: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return x (frames, N): a uniform random support of S entries, each N(0, 1)."""
+    """Return x (frames, N) = Ψ c: a uniform random support of S coefficients, each N(0, 1) or ±1."""
     order = rng.random((frames, config.n)).argpartition(config.s - 1, axis=1)[:, : config.s]
-    x = np.zeros((frames, config.n))
-    np.put_along_axis(x, order, rng.standard_normal((frames, config.s)), axis=1)
+    values = rng.standard_normal((frames, config.s))
+    c = np.zeros((frames, config.n))
+    np.put_along_axis(c, order, np.where(values < 0, -1.0, 1.0) if config.source == "signs" else values, axis=1)
+    if config.basis == "identity":
+        return c
+    x: NDArray[np.float64] = c @ matrices.sparsity_basis(config.basis, config.n).T
     return x
+
+
+def recorded_windows(config: SignalConfig, part: Part) -> NDArray[np.float64]:
+    """Return the windows (frames, N) of one part of the recording, zero mean and unit variance over the whole file."""
+    if config.source != "recorded":
+        raise QcsError("[signal] source is not 'recorded': there are no windows")
+    recording = read_recording(Path(config.recording), config.recording_column, config.n)
+    return recording.windows(config.n, part, config.recording_hop)
 
 
 def measure(
@@ -59,8 +109,17 @@ def measure(
     return y + np.sqrt(noise_variance) * rng.standard_normal(y.shape)
 
 
-def draw_frames(config: SignalConfig, frames: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return x (frames, N) and y (frames, M) drawn from the source model with this seed."""
+def draw_frames(
+    config: SignalConfig, frames: int, seed: int, part: Part = "test"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return x (frames, N) and y (frames, M) drawn from the source model with this seed.
+
+    part: which part of a recording its windows are drawn from (with replacement); sparse sources ignore it.
+    """
     rng = np.random.default_rng(seed)
-    x = draw_sparse(config, frames, rng)
+    if config.source == "recorded":
+        windows = recorded_windows(config, part)
+        x = windows[rng.integers(0, len(windows), frames)]
+    else:
+        x = draw_sparse(config, frames, rng)
     return x, measure(x, measurement_matrix(config), config.noise_variance, rng)
