@@ -9,7 +9,7 @@ import tensorflow as tf
 from qcskit.codec.errors import QcsError
 from qcskit.codec.signal import SignalConfig, measurement_matrix
 from qcskit.training.config import TrainConfig
-from qcskit.training.loop import draw_batch
+from qcskit.training.draw import draw_batch
 from qcskit.training.optimizer import orthogonalize
 from qcskit.training.run import read_run, train_run
 

@@ -18,6 +18,8 @@ from qcskit.cli.common import (
     print_json,
 )
 
+_JSON_KEYS = ("nmse_hard_db", "test_frames", "rate_bits", "train_seconds", "device", "signal", "train")
+
 
 def register(app: typer.Typer) -> None:
     """Add the subcommand."""
@@ -29,14 +31,21 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Run directory to write.")] = Path("runs/demo"),
     config: ConfigOption = None,
     settings: SetOption = None,
+    recipe: Annotated[str | None, typer.Option(help="fast, best or paper: a set of defaults.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="deepqcs, deepqcs-qg, deepqcs-q, deepqcs-ste or ce-decnet.")
+    ] = None,
     levels: Annotated[int | None, typer.Option(help="Quantizer levels I per output.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Bits per source entry, instead of --levels.")] = None,
+    length: Annotated[float | None, typer.Option(help="Multiply the recipe's steps by this.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed; the same seed gives the same model.")] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's event files.")] = None,
     keys: Annotated[bool, typer.Option("--keys", help="List every configuration key and exit.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a codec from `[signal]` and `[train]`."""
+    """Train a codec from `[signal]` and `[train]`. A training that was broken off goes on if called the same way."""
     from qcskit.codec.signal import SignalConfig
     from qcskit.training.config import TrainConfig
 
@@ -46,19 +55,27 @@ def train(
         console.print(keys_help(SignalConfig, "signal") + "\n\n" + keys_help(TrainConfig, "train"), highlight=False)
         return
     signal = load(SignalConfig, "signal", config, settings)
-    recipe = load(TrainConfig, "train", config, settings, levels=levels, steps=steps, seed=seed)
-    metrics = run_training(out, recipe, signal, quiet or json)
+    chosen = load(
+        TrainConfig, "train", config, settings, recipe=recipe, variant=variant, levels=levels, rate=rate, length=length,
+        steps=steps, seed=seed,
+    ).resolved(signal)  # fmt: skip
+    metrics = run_training(out, chosen, signal, quiet or json, tensorboard)
     if json:
-        print_json({"run": str(out), **{k: metrics[k] for k in ("nmse_hard_db", "test_frames", "signal", "train")}})
+        print_json({"run": str(out), **{k: metrics[k] for k in _JSON_KEYS}})
     elif not quiet:
         table = Table(title="trained", show_header=False)
         table.add_row("run", str(out))
+        seconds = (
+            f"{metrics['train_seconds']:.0f} s, {metrics['train']['variant']}, recipe {metrics['train']['recipe']}"
+        )
+        table.add_row("training", seconds)
+        table.add_row("rate", f"{metrics['rate_bits']:g} bits/entry: {chosen.outputs} outputs, {chosen.levels} levels")
         table.add_row("NMSE, hard quantizer", f"{metrics['nmse_hard_db']:.2f} dB on {metrics['test_frames']:,} frames")
         table.add_row("next", f"qcskit export {out}")
         console.print(table)
 
 
-def run_training(out: Path, recipe: Any, signal: Any, quiet: bool) -> dict[str, Any]:
+def run_training(out: Path, recipe: Any, signal: Any, quiet: bool, tensorboard: Path | None = None) -> dict[str, Any]:
     """Train with a progress bar that shows the live NMSE."""
     columns = (
         TextColumn("{task.description}"),
@@ -69,10 +86,10 @@ def run_training(out: Path, recipe: Any, signal: Any, quiet: bool) -> dict[str, 
         TextColumn("{task.fields[live]}"),
     )
     with native_chatter_hidden() as terminal, Progress(*columns, console=terminal, disable=quiet) as bar:
-        task = bar.add_task("train", total=recipe.steps, live="compiling")
+        task = bar.add_task("train", total=recipe.total_steps, live="compiling")
         from qcskit.training.run import train_run
 
         def progress(step: int, soft_db: float, hard_db: float) -> None:
             bar.update(task, completed=step, live=f"NMSE soft {soft_db:.2f} hard {hard_db:.2f} dB")
 
-        return train_run(out, recipe, signal, progress)
+        return train_run(out, recipe, signal, progress, tensorboard)

@@ -33,15 +33,23 @@ class Recording:
     offset: float
     scale: float
 
-    def windows(self, n: int, part: Part, hop: int) -> NDArray[np.float64]:
-        """Return the windows (frames, n) of one part, read-only. hop: samples from one window to the next."""
+    def part(self, n: int, part: Part, hop: int) -> tuple[NDArray[np.float64], int, int]:
+        """Return (samples, windows, hop): window k of this part is samples[k·hop : k·hop + n].
+
+        hop: samples from one window to the next; windows that were cut already lie n apart.
+        """
         start, end = (int(share * len(self.series)) for share in SPLIT[part])
         piece = self.series[start:end]
-        if piece.ndim == 2 and len(piece):
-            return piece
+        if piece.ndim == 2:
+            piece, hop = piece.ravel(), n
         if len(piece) < n:
             raise QcsError(f"recording: the {part} part has {len(piece)} samples, a window needs n = {n}; record more")
-        return np.lib.stride_tricks.sliding_window_view(piece, n)[::hop]
+        return piece, (len(piece) - n) // hop + 1, hop
+
+    def windows(self, n: int, part: Part, hop: int) -> NDArray[np.float64]:
+        """Return the windows (frames, n) of one part, read-only."""
+        samples, _, hop = self.part(n, part, hop)
+        return np.lib.stride_tricks.sliding_window_view(samples, n)[::hop]
 
 
 def read_recording(path: Path, column: str, n: int) -> Recording:

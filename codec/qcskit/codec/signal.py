@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from qcskit.codec import matrices
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
-from qcskit.codec.recordings import Part, read_recording
+from qcskit.codec.recordings import Part, Recording, read_recording
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -95,10 +95,18 @@ def draw_sparse(config: SignalConfig, frames: int, rng: np.random.Generator) -> 
 
 def recorded_windows(config: SignalConfig, part: Part) -> NDArray[np.float64]:
     """Return the windows (frames, N) of one part of the recording, zero mean and unit variance over the whole file."""
+    return _recording(config).windows(config.n, part, config.recording_hop)
+
+
+def recorded_series(config: SignalConfig, part: Part) -> tuple[NDArray[np.float64], int, int]:
+    """Return (samples, windows, hop) of one part: window k is samples[k·hop : k·hop + N]."""
+    return _recording(config).part(config.n, part, config.recording_hop)
+
+
+def _recording(config: SignalConfig) -> Recording:
     if config.source != "recorded":
         raise QcsError("[signal] source is not 'recorded': there are no windows")
-    recording = read_recording(Path(config.recording), config.recording_column, config.n)
-    return recording.windows(config.n, part, config.recording_hop)
+    return read_recording(Path(config.recording), config.recording_column, config.n)
 
 
 def measure(

@@ -1,16 +1,35 @@
-"""Table `[train]`: networks, schedules and budget of one training."""
+"""Table `[train]`: method, networks, schedules and budget of one training.
 
-from typing import Literal, Self
+A recipe is a set of defaults; every key that is given wins over it. `length` scales the recipe's steps.
+"""
+
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from qcskit.codec.config import Table
+from qcskit.codec.errors import QcsError
+from qcskit.codec.packing import Packing
+from qcskit.codec.signal import SignalConfig
 
 Activation = Literal["tanh", "relu", "relu6", "gelu", "swish", "elu", "linear"]
-
-
 EncoderActivation = Literal["tanh", "hard_tanh", "relu", "relu6"]
 """What the integer encoder can compute. The last layer stays in [−1, 1]: tanh with tanh, hard tanh with the others."""
+
+Variant = Literal["deepqcs", "deepqcs-qg", "deepqcs-q", "deepqcs-ste", "ce-decnet"]
+Recipe = Literal["fast", "best", "paper"]
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "fast": {},
+    "best": {"decoder_hidden": 3, "decoder_factor": 20, "steps": 34_000},
+    # Section V-A: small networks, Adam, batch 100, rates falling with 1/√t, h and β linear; 1e6 steps where the paper
+    # takes up to 1e7 (length = 10). Initial rates are ours: the ones that trained well in short runs.
+    "paper": {
+        "decoder_hidden": 2, "decoder_factor": 4, "optimizer": "adam", "rate_schedule": "sqrt", "batch": 100,
+        "steps": 1_000_000, "weight_rate": 0.01, "bias_rate": 0.01, "level_rate": 0.1, "hard_fraction": 0.0,
+        "decoder_activation": "relu",
+    },
+}  # fmt: skip
 
 
 class TrainConfig(Table):
@@ -19,27 +38,62 @@ class TrainConfig(Table):
     name: str = Field(
         "demo", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="model name; becomes part of C identifiers"
     )
+    recipe: Recipe = Field("fast", description="set of defaults: about a minute, about ten, or the paper's schedules")
+    variant: Variant = Field(
+        "deepqcs",
+        description="soft forward and mixed gradient; hard forward with mixed (-qg), soft (-q) or "
+        "straight-through gradient (-ste); ce-decnet: no EncNet, Lloyd-quantized measurements",
+    )
     levels: int = Field(8, ge=2, le=256, description="I, quantizer levels per EncNet output")
-    outputs: int = Field(0, ge=0, description="K, EncNet outputs; 0 = as many as measurements")
+    outputs: int | None = Field(None, ge=1, description="K, EncNet outputs; as many as measurements if not given")
+    rate: float | None = Field(None, gt=0, description="R, bits per source entry, instead of levels; chooses K and I")
     encoder_widths: tuple[int, ...] = Field((), description="hidden widths of EncNet; empty = one layer of 5 K")
     encoder_activation: EncoderActivation = Field(
         "tanh", description="activation of EncNet's hidden layers; its last layer is tanh, or hard tanh with the others"
     )
-    decoder_widths: tuple[int, ...] = Field((), description="hidden widths of DecNet; empty = three layers of 10 N")
+    decoder_widths: tuple[int, ...] = Field((), description="hidden widths of DecNet; empty = by the two keys below")
+    decoder_hidden: int = Field(3, ge=0, description="hidden layers of DecNet")
+    decoder_factor: int = Field(10, ge=1, description="width of DecNet's hidden layers in N")
     decoder_activation: Activation = Field("relu", description="activation of DecNet's hidden layers")
+    decoder_residual: bool = Field(False, description="add each hidden layer of equal width to its input")
+    decoder_input: Literal["levels", "hats"] = Field(
+        "levels", description="what DecNet reads: the level, or I hat functions of it (one-hot at uniform levels)"
+    )
+    shifts: Literal["tied", "trained"] = Field("tied", description="thresholds: fixed and uniform, or learned")
+    quantizer: Literal["shared", "per-output"] = Field("shared", description="one quantizer, or one per output")
     steps: int = Field(12_000, ge=10, description="optimizer steps")
+    length: float = Field(1.0, gt=0, description="multiplies steps: the same schedules, stretched")
     batch: int = Field(1_000, ge=1, description="fresh frames per step")
+    batches: tuple[int, ...] = Field((), description="batch sizes of equal parts of joint training, instead of batch")
     seed: int = Field(0, ge=0, description="seeds initialisation, data and noise; the same seed gives the same model")
-    weight_rate: float = Field(0.02, gt=0, description="peak step size of weight matrices (orthogonalised momentum)")
-    bias_rate: float = Field(5e-3, gt=0, description="peak step size of biases (Adam)")
-    final_rate: float = Field(1e-5, gt=0, description="step size at the end of the cosine schedule")
-    level_rate: float = Field(0.005, ge=0, description="step size of the SHQ levels v relative to bias_rate")
+    optimizer: Literal["orthogonal", "adam"] = Field(
+        "orthogonal", description="for weight matrices: orthogonalised momentum, or Adam; vectors always Adam"
+    )
+    rate_schedule: Literal["cosine", "sqrt"] = Field("cosine", description="cosine, or max(final_rate, rate/√t)")
+    weight_rate: float = Field(0.02, gt=0, description="peak step size of weight matrices")
+    bias_rate: float = Field(5e-3, gt=0, description="peak step size of biases")
+    level_rate: float = Field(0.005, ge=0, description="step size of the SHQ's v and t relative to bias_rate")
+    final_rate: float = Field(1e-5, gt=0, description="smallest step size (η_min)")
     warmup_steps: int = Field(200, ge=0, description="steps of linear warm-up")
     steepness_start: float = Field(5.0, gt=0, description="h at the first step")
-    steepness_end: float = Field(105.0, gt=0, description="h at the end of joint training; rises linearly")
+    steepness_end: float = Field(105.0, gt=0, description="largest h")
+    steepness_slope: float | None = Field(None, ge=0, description="rise of h per step (α); default: as needed")
+    steepness_share: float = Field(1.0, gt=0, le=1, description="share of joint training after which h is largest")
+    steepness_stairs: int = Field(0, ge=0, description="h rises in this many equal stairs; 0 = linearly")
+    mix_start: float = Field(0.0, ge=0, le=1, description="β, the part of the true gradient, at the first step")
+    mix_end: float = Field(1.0, ge=0, le=1, description="β at the end")
+    mix_share: float = Field(1.0, gt=0, le=1, description="share of joint training after which β is mix_end")
     hard_fraction: float = Field(0.08, ge=0, lt=1, description="last part: decoder alone, on hard indices")
+    patience: int = Field(0, ge=0, description="steps without a better hard NMSE that end joint training; 0 = never")
+    target_db: float | None = Field(None, description="stop when the validated hard NMSE is this low")
     validation_frames: int = Field(10_000, ge=100, description="frames of the live hard NMSE")
     test_frames: int = Field(100_000, ge=100, description="fresh frames of the final NMSE")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_recipe(cls, values: Any) -> Any:
+        recipe = values.get("recipe", "fast") if isinstance(values, dict) else None
+        return {**RECIPES[recipe], **values} if recipe in RECIPES else values
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
@@ -47,6 +101,52 @@ class TrainConfig(Table):
             raise ValueError("steepness_end must not be below steepness_start")
         if any(width < 1 for width in (*self.encoder_widths, *self.decoder_widths)):
             raise ValueError("every layer width must be at least 1")
-        if self.warmup_steps >= self.steps:
-            raise ValueError(f"warmup_steps ({self.warmup_steps}) must be fewer than steps ({self.steps})")
+        if any(batch < 1 for batch in self.batches):
+            raise ValueError("every batch must be at least 1")
+        if self.total_steps < 10:
+            raise ValueError(f"steps x length is {self.total_steps}: train at least 10 steps")
+        if self.warmup_steps >= self.total_steps:
+            raise ValueError(f"warmup_steps ({self.warmup_steps}) must be fewer than steps ({self.total_steps})")
+        if self.rate is not None and "levels" in self.model_fields_set and "outputs" in self.model_fields_set:
+            raise ValueError("rate follows from levels and outputs: give at most two of the three")
         return self
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return round(self.steps * self.length)
+
+    def resolved(self, signal: SignalConfig) -> "TrainConfig":
+        """Return this configuration with K and I in numbers and no rate.
+
+        Raises QcsError if no K and I give the rate.
+        """
+        outputs, levels = self.outputs, self.levels
+        if self.variant == "ce-decnet":
+            if outputs not in (None, signal.m):
+                raise QcsError(f"[train] outputs: ce-decnet quantizes the m = {signal.m} measurements; leave it out")
+            outputs = signal.m
+        if self.rate is not None:
+            given = self.levels if "levels" in self.model_fields_set else None
+            outputs, levels = choose_quantizer(self.rate, signal.n, outputs, given, signal.m)
+        return self.model_copy(update={"outputs": outputs or signal.m, "levels": levels, "rate": None})
+
+
+def choose_quantizer(rate: float, n: int, outputs: int | None, levels: int | None, m: int) -> tuple[int, int]:
+    """Return (K, I) that send exactly rate · n bits; K as given, else nearest to m (fewer on a tie).
+
+    Raises QcsError if there is none, naming the nearest rates that exist.
+    >>> choose_quantizer(1.5, 20, None, None, 10), choose_quantizer(0.75, 20, None, None, 10)
+    ((10, 8), (5, 8))
+    """
+    counts = [outputs] if outputs else sorted(range(1, 8 * n + 1), key=lambda k: (abs(k - m), k))
+    choices = [levels] if levels else [2**bits for bits in range(1, 9)]
+    possible = [(k, i) for k in counts for i in choices]
+    wanted = rate * n
+    for k, i in possible:
+        if abs(Packing(k, i).packed_bits - wanted) < 1e-6:
+            return k, i
+    near = sorted({Packing(k, i).packed_bits / n for k, i in possible}, key=lambda r: abs(r - rate))[:2]
+    given = "".join([f" with K = {outputs}" if outputs else "", f" with I = {levels}" if levels else ""])
+    raise QcsError(f"[train] rate: no quantizer sends {rate:g} bits per entry ({wanted:g} bits per frame of n = {n})"
+                   f"{given}; nearest: {', '.join(f'{r:g}' for r in sorted(near))}")  # fmt: skip

@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.signal import SignalConfig, draw_frames, frame_energy
 from qcskit.training.optimizer import apply, make_slot
 
 CALL_STEPS = 100
@@ -28,7 +28,7 @@ def finetune_decoder(
     batch: int = 1000,
     progress: Callable[[int], None] = lambda step: None,
 ) -> None:
-    """Train `decnet` in place on fresh frames. encode: y (frames, M) → indices (frames, K); levels: g (I,).
+    """Train `decnet` in place on fresh frames. encode: y (frames, M) → indices (frames, K); levels: g (I,) or (K, I).
 
     progress(step) is called every CALL_STEPS. Raises QcsError when the loss stops being finite.
     """
@@ -43,7 +43,7 @@ def finetune_decoder(
             step_rate = rate * 0.5 * (1.0 + tf.cos(np.pi * share)) * tf.minimum(1.0, 20.0 * share + 0.01)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([variable.value for variable in variables])
-                loss = tf.reduce_sum((x[i] - decnet(a[i])) ** 2) / (batch * signal.s)
+                loss = tf.reduce_sum((x[i] - decnet(a[i])) ** 2) / (batch * frame_energy(signal))
             gradients = tape.gradient(loss, [variable.value for variable in variables])
             for slot, gradient in zip(slots, gradients, strict=True):
                 apply(slot, gradient, step_rate, step_rate * _BIAS_RATE_RATIO, first + i)
@@ -53,8 +53,10 @@ def finetune_decoder(
     g = levels.astype(np.float32)
     for start in range(0, steps, CALL_STEPS):
         count = min(CALL_STEPS, steps - start)
-        x, y = draw_frames(signal, count * batch, seed + _SEED_OFFSET + start)
-        a = g[encode(y)].reshape(count, batch, -1)
+        x, y = draw_frames(signal, count * batch, seed + _SEED_OFFSET + start, part="train")
+        index = encode(y)
+        a = g[index] if g.ndim == 1 else g[np.arange(len(g)), index]
+        a = a.reshape(count, batch, -1)
         total = call(tf.constant(start), tf.constant(a), tf.constant(x.reshape(count, batch, -1), tf.float32))
         if not np.isfinite(float(total)):
             raise QcsError("decoder fine-tuning diverged; lower export.finetune_rate or set export.finetune_steps = 0")

@@ -4,10 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
-from qcskit.codec.signal import SignalConfig
+from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.training.config import TrainConfig
 from qcskit.training.shq import SHQ
+
+_LLOYD_FRAMES = 50_000
+_LLOYD_ROUNDS = 200
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,32 @@ class Parts:
     encnet: Any
     shq: SHQ
     decnet: Any
+
+
+@keras.saving.register_keras_serializable(package="qcskit")
+class Hats(keras.layers.Layer):  # type: ignore[misc]
+    """Each input q becomes I hat functions max(0, 1 − |q − c_l| (I−1)/2) on the uniform grid c of [−1, 1].
+
+    (B, K) → (B, K·I). A level on the grid gives a one-hot vector, one between two points its interpolation.
+    """
+
+    def __init__(self, levels: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.levels = levels
+
+    def call(self, q: Any) -> Any:
+        """Return the hats of `q`."""
+        centres = tf.constant(np.linspace(-1.0, 1.0, self.levels), tf.float32)
+        hats = tf.nn.relu(1.0 - tf.abs(q[..., None] - centres) * ((self.levels - 1) / 2.0))
+        return tf.reshape(hats, (-1, q.shape[-1] * self.levels))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
+        """Return (B, K·I)."""
+        return input_shape[0], input_shape[-1] * self.levels
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "levels": self.levels}
 
 
 def encoder_widths(train: TrainConfig, signal: SignalConfig) -> tuple[int, ...]:
@@ -33,32 +64,83 @@ def encoder_activations(train: TrainConfig, layers: int) -> tuple[str, ...]:
 
 def decoder_widths(train: TrainConfig, signal: SignalConfig) -> tuple[int, ...]:
     """Return DecNet's hidden widths and N."""
-    return (*(train.decoder_widths or (10 * signal.n,) * 3), signal.n)
+    return (*(train.decoder_widths or (train.decoder_factor * signal.n,) * train.decoder_hidden), signal.n)
 
 
 def build_model(train: TrainConfig, signal: SignalConfig) -> Any:
     """Return the untrained model, weights N(0, 1/fan_in) drawn from the seed, biases 0."""
+    train = train.resolved(signal)
+    outputs = train.outputs or signal.m
     seeds = iter(range(train.seed * 1000, train.seed * 1000 + 1000))
-
-    def dense(width: int, activation: str, name: str) -> Any:
-        start = keras.initializers.VarianceScaling(1.0, "fan_in", "untruncated_normal", seed=next(seeds))
-        return keras.layers.Dense(width, activation, kernel_initializer=start, name=name)
-
-    widths = encoder_widths(train, signal)
-    activations = encoder_activations(train, len(widths))
-    encnet = keras.Sequential(
-        [dense(w, a, f"enc{i}") for i, (w, a) in enumerate(zip(widths, activations, strict=True))], name="encnet"
-    )
-    *hidden, last = decoder_widths(train, signal)
-    layers = [dense(w, train.decoder_activation, f"dec{i}") for i, w in enumerate(hidden)]
-    decnet = keras.Sequential([*layers, dense(last, "linear", f"dec{len(hidden)}")], name="decnet")
+    encnet = _encnet(train, signal, seeds)
+    decnet = _decnet(train, signal, seeds)
     encnet.build((None, signal.m))
-    decnet.build((None, widths[-1]))
-    shq = SHQ(train.levels, steepness=train.steepness_start, name="shq")
+    decnet.build((None, outputs))
+    baseline = train.variant == "ce-decnet"
+    shq = SHQ(
+        train.levels, steepness=train.steepness_start, mix=train.mix_start, train_shifts=train.shifts == "trained",
+        per_output=baseline or train.quantizer == "per-output", hard_forward=train.variant != "deepqcs", name="shq",
+    )  # fmt: skip
     measurements = keras.Input((signal.m,), name="y")
-    return keras.Model(measurements, decnet(shq(encnet(measurements))), name=train.name)
+    model = keras.Model(measurements, decnet(shq(encnet(measurements))), name=train.name)
+    if baseline:
+        _set_lloyd(shq, signal, train)
+    return model
 
 
 def parts(model: Any) -> Parts:
     """Return the stages of a model made by `build_model` or loaded from its `.keras` file."""
     return Parts(model.get_layer("encnet"), model.get_layer("shq"), model.get_layer("decnet"))
+
+
+def _dense(width: int, activation: str, name: str, seed: int) -> Any:
+    start = keras.initializers.VarianceScaling(1.0, "fan_in", "untruncated_normal", seed=seed)
+    return keras.layers.Dense(width, activation, kernel_initializer=start, name=name)
+
+
+def _encnet(train: TrainConfig, signal: SignalConfig, seeds: Any) -> Any:
+    if train.variant == "ce-decnet":
+        return keras.Sequential([keras.layers.Identity()], name="encnet")
+    widths = encoder_widths(train, signal)
+    activations = encoder_activations(train, len(widths))
+    layers = [_dense(w, a, f"enc{i}", next(seeds)) for i, (w, a) in enumerate(zip(widths, activations, strict=True))]
+    return keras.Sequential(layers, name="encnet")
+
+
+def _decnet(train: TrainConfig, signal: SignalConfig, seeds: Any) -> Any:
+    *hidden, last = decoder_widths(train, signal)
+    layers = [_dense(w, train.decoder_activation, f"dec{i}", next(seeds)) for i, w in enumerate(hidden)]
+    layers.append(_dense(last, "linear", f"dec{len(hidden)}", next(seeds)))
+    if train.decoder_input == "levels" and not train.decoder_residual:
+        return keras.Sequential(layers, name="decnet")
+    start = keras.Input((train.outputs,), name="levels")
+    value = Hats(train.levels, name="hats")(start) if train.decoder_input == "hats" else start
+    for layer in layers:
+        out = layer(value)
+        skip = train.decoder_residual and layer is not layers[-1] and out.shape[-1] == value.shape[-1]
+        value = keras.layers.Add()([value, out]) if skip else out
+    return keras.Model(start, value, name="decnet")
+
+
+def _set_lloyd(shq: SHQ, signal: SignalConfig, train: TrainConfig) -> None:
+    """Make the layer the Lloyd-Max quantizer of each measurement; its offset is left to DecNet's biases."""
+    y = np.sort(draw_frames(signal, _LLOYD_FRAMES, train.seed + 6_000_011, part="train")[1], axis=0)
+    rows = [lloyd_levels(column, train.levels) for column in y.T]
+    g = np.stack(rows)
+    shq.v.assign(np.diff(g) / 2.0)
+    shq.t.assign((g[:, 1:] + g[:, :-1]) / 2.0)
+
+
+def lloyd_levels(samples: Any, levels: int) -> Any:
+    """Return the I levels, ascending, that Lloyd's iterations reach from equal shares; samples: (frames,), sorted.
+
+    >>> lloyd_levels(np.array([0.0, 0.0, 1.0, 1.0]), 2)
+    array([0., 1.])
+    """
+    total = np.concatenate([[0.0], np.cumsum(samples)])
+    g = np.quantile(samples, (np.arange(levels) + 0.5) / levels)
+    for _ in range(_LLOYD_ROUNDS):
+        cuts = np.concatenate([[0], np.searchsorted(samples, (g[1:] + g[:-1]) / 2), [len(samples)]])
+        count = np.diff(cuts)
+        g = np.where(count > 0, np.diff(total[cuts]) / np.maximum(count, 1), g)
+    return g

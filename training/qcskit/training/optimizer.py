@@ -1,13 +1,15 @@
 """Update rules used inside the compiled loop.
 
 Weight matrices: momentum orthogonalised by Newton–Schulz iterations (Muon; K. Jordan et al., 2024), which for these
-small dense networks beats Adam by over a decibel at equal time. Vectors (biases, SHQ levels): Adam (Kingma & Ba, 2015).
+small dense networks beats Adam by over a decibel at equal time. Vectors (biases, SHQ levels), or all: Adam (Kingma &
+Ba, 2015).
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 
 _NS_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # quintic of the Muon reference implementation
@@ -30,18 +32,26 @@ def orthogonalize(gradient: Any) -> Any:
 
 @dataclass
 class Slot:
-    """One trainable variable with its optimizer state. scale: its step size relative to its kind's."""
+    """One trainable variable with its optimizer state. scale: its step size relative to its group's."""
 
     variable: Any
     first: Any
     second: Any
     scale: float = 1.0
+    is_matrix: bool = False
+
+    def state(self) -> list[Any]:
+        """Return the variables a checkpoint must keep."""
+        return [self.first] if self.second is None else [self.first, self.second]
 
 
-def make_slot(variable: Any, scale: float = 1.0) -> Slot:
-    """Return the zero state of a variable; a vector keeps a second moment, a matrix none."""
-    value = tf.zeros(variable.shape)
-    return Slot(variable, tf.Variable(value), None if len(variable.shape) == 2 else tf.Variable(value), scale)
+def make_slot(
+    variable: Any, scale: float = 1.0, rule: Literal["orthogonal", "adam"] = "orthogonal", vector: bool = False
+) -> Slot:
+    """Return the zero state of a variable. rule: for matrices; `vector` marks a matrix that is a bundle of vectors."""
+    is_matrix = len(variable.shape) == 2 and not vector
+    second = None if is_matrix and rule == "orthogonal" else tf.Variable(tf.zeros(variable.shape))
+    return Slot(variable, tf.Variable(tf.zeros(variable.shape)), second, scale, is_matrix)
 
 
 def apply(slot: Slot, gradient: Any, weight_rate: Any, bias_rate: Any, step: Any) -> None:
@@ -52,8 +62,19 @@ def apply(slot: Slot, gradient: Any, weight_rate: Any, bias_rate: Any, step: Any
         fan_in, fan_out = slot.variable.shape
         slot.variable.assign_sub(weight_rate * slot.scale * math.sqrt(max(1.0, fan_out / fan_in)) * update)
         return
+    rate = weight_rate if slot.is_matrix else bias_rate
     slot.first.assign(_ADAM_B1 * slot.first + (1 - _ADAM_B1) * gradient)
     slot.second.assign(_ADAM_B2 * slot.second + (1 - _ADAM_B2) * gradient**2)
     t = tf.cast(step + 1, tf.float32)
     root = tf.sqrt(1.0 - _ADAM_B2**t) / (1.0 - _ADAM_B1**t)
-    slot.variable.assign_sub(bias_rate * slot.scale * root * slot.first / (tf.sqrt(slot.second) + _ADAM_EPS))
+    slot.variable.assign_sub(rate * slot.scale * root * slot.first / (tf.sqrt(slot.second) + _ADAM_EPS))
+
+
+def cosine_rate(peak: Any, final: float, share: Any) -> Any:
+    """Return the step size at `share` in [0, 1] of a phase: from peak down to final along half a cosine."""
+    return final + (peak - final) * 0.5 * (1.0 + tf.cos(np.pi * share))
+
+
+def sqrt_rate(first: Any, final: float, step: Any, length: float) -> Any:
+    """Return max(final, first / √(1 + step / length)) (DeepQCS paper, section V-A; length stretches it)."""
+    return tf.maximum(final, first / tf.sqrt(1.0 + tf.cast(step, tf.float32) / length))

@@ -10,7 +10,8 @@ from typing import Any
 
 from qcskit.codec.bundle import write_directory
 from qcskit.codec.errors import QcsError
-from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.packing import Packing
+from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix
 from qcskit.training.config import TrainConfig
 
 RUN_VERSION = 1
@@ -30,18 +31,29 @@ class Run:
 
 
 def train_run(
-    path: Path, train: TrainConfig, signal: SignalConfig, progress: Callable[[int, float, float], None]
-) -> dict[str, Any]:
-    """Train, test on fresh frames, write the run directory `path` in one go, and return its metrics."""
+    path: Path, train: TrainConfig, signal: SignalConfig, progress: Callable[[int, float, float], None],
+    tensorboard: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Train, test on fresh frames, write the run directory `path` in one go, and return its metrics.
+
+    A training that was broken off goes on from the checkpoint beside `path`, if nothing in its configuration changed.
+    tensorboard: folder for TensorBoard's event files.
+    """
+    train = train.resolved(signal)
+    measurement_matrix(signal)  # a bad file fails before TensorFlow loads
     keras, tf = _import_tensorflow()
     from qcskit.training import loop, networks
+    from qcskit.training.checkpoint import checkpoint_path
+    from qcskit.training.tensorboard import tensorboard_log
 
-    if path.exists() and not (path / "metrics.json").is_file() and any(path.iterdir()):
+    if path.exists() and not (path / "metrics.json").is_file() and (not path.is_dir() or any(path.iterdir())):
         raise QcsError(f"'{path}' exists and is not a training run; choose another --out")
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(train.seed)
     model = networks.build_model(train, signal)
-    history = loop.train(model, train, signal, progress)
+    checkpoint = checkpoint_path(path)
+    log = tensorboard_log(tensorboard) if tensorboard else _no_log
+    state = loop.train(model, train, signal, progress, checkpoint, log)
     x, y = draw_frames(signal, train.test_frames, train.seed + TEST_SEED_OFFSET)
     metrics = {
         "run_version": RUN_VERSION,
@@ -49,7 +61,11 @@ def train_run(
         "train": train.model_dump(mode="json"),
         "nmse_hard_db": loop.hard_nmse_db(networks.parts(model), x, y),
         "test_frames": train.test_frames,
-        "history": asdict(history),
+        "rate_bits": Packing(train.outputs or signal.m, train.levels).packed_bits / signal.n,
+        "best_step": state.best_step,
+        "train_seconds": round(state.seconds, 1),
+        "device": "GPU" if tf.config.list_physical_devices("GPU") else "CPU",
+        "history": asdict(state.history),
         "tools": {"tensorflow": tf.__version__, "keras": keras.__version__},
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -57,7 +73,12 @@ def train_run(
         model.save(file)
         text = json.dumps(metrics, indent=1, allow_nan=False)
         write_directory(path, {"model.keras": file.read_bytes(), "metrics.json": text.encode()}, "metrics.json")
+    checkpoint.unlink(missing_ok=True)
     return metrics
+
+
+def _no_log(step: int, values: dict[str, float]) -> None:
+    """Keep nothing."""
 
 
 def read_run(path: Path) -> Run:
@@ -72,7 +93,7 @@ def read_run(path: Path) -> Run:
     if metrics.get("run_version") != RUN_VERSION:
         raise QcsError(f"run '{path}' is of version {metrics.get('run_version')}, expected {RUN_VERSION}; {again}")
     keras, _ = _import_tensorflow()
-    import qcskit.training.shq  # noqa: F401  (registers the layer)
+    import qcskit.training.networks  # noqa: F401  (registers the layers)
 
     try:
         model = keras.saving.load_model(path / "model.keras", compile=False)
