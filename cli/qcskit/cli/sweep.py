@@ -1,0 +1,100 @@
+"""`qcskit sweep`: many trainings, one table."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from qcskit.cli.common import (
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    console,
+    error_console,
+    keys_help,
+    load,
+    print_json,
+)
+
+_SHOWN = ("point", "status", "variant", "n", "m", "outputs", "levels", "rate_bits", "seed", "nmse_hard_db", "seconds")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommand."""
+    app.command("sweep", help="Train over rates, sizes, variants and seeds; append to one table, resume if broken.\n\n"
+                "Keys of [sweep]: see 'qcskit sweep --keys'.")(sweep)  # fmt: skip
+
+
+def sweep(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for results.csv and the runs.")] = Path("runs/sweep"),
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    rate: Annotated[list[float] | None, typer.Option(help="Bits per source entry. Repeatable.")] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="Method. Repeatable.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed. Repeatable.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes on this machine.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://HOST:PORT, instead.")] = None,
+    keys: Annotated[bool, typer.Option("--keys", help="List every configuration key and exit.")] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run every point of `[sweep]` over the settings of `[signal]` and `[train]`."""
+    from qcskit.codec.errors import CheckFailedError
+    from qcskit.codec.signal import SignalConfig
+    from qcskit.training.config import TrainConfig
+    from qcskit.training.sweep import SweepConfig, grid, run_sweep
+
+    if keys:
+        console.print(keys_help(SweepConfig, "sweep"), highlight=False)
+        return
+    wanted = load(
+        SweepConfig, "sweep", config, settings,
+        rates=rate or None, variants=variant or None, seeds=seed or None, workers=workers,
+    )  # fmt: skip
+    signal, train = load(SignalConfig, "signal", config, settings), load(TrainConfig, "train", config, settings)
+    # Only the keys that were given: the others follow from each point's recipe.
+    points = grid(wanted, signal.model_dump(exclude_unset=True), train.model_dump(include=given(config, settings)))
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[live]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=error_console, disable=quiet or json) as bar:
+        task = bar.add_task("sweep", total=len(points), live="")
+
+        def finished(row: dict[str, str]) -> None:
+            result = f"{row['nmse_hard_db']} dB" if row["status"] == "done" else f"failed: {row['error']}"
+            bar.update(task, advance=1, live=f"{row['point']} {result}")
+            if row["status"] != "done":
+                bar.console.print(f"[yellow]point {row['point']} failed:[/] {row['error']}", highlight=False)
+
+        rows = run_sweep(points, out, wanted.workers, scheduler, finished)
+        bar.update(task, completed=len(points))
+    if json:
+        print_json({"table": str(out / "results.csv"), "rows": rows})
+    elif not quiet:
+        console.print(summary(rows, out))
+    failed = [row["point"] for row in rows if row["status"] != "done"]
+    if failed:
+        raise CheckFailedError(f"{len(failed)} of {len(rows)} points failed, see {out / 'results.csv'}; "
+                               "run the same command again to try them again")  # fmt: skip
+
+
+def given(config: Path | None, settings: list[str] | None) -> set[str]:
+    """Return the keys of [train] that the file or --set name."""
+    from qcskit.codec.config import parse_overrides, read_toml
+
+    path = config or (Path("qcs.toml") if Path("qcs.toml").is_file() else None)
+    return set(read_toml(path).get("train", {})) | set(parse_overrides(settings or []).get("train", {}))
+
+
+def summary(rows: list[dict[str, str]], out: Path) -> Any:
+    """Return the closing table of a sweep."""
+    table = Table(title=f"sweep: {out / 'results.csv'}")
+    for column in _SHOWN:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(row[column] for column in _SHOWN))
+    return table

@@ -1,0 +1,125 @@
+"""Sweeps: the grid, the table, failures, kill and resume, Dask workers."""
+
+import json
+import os
+import signal as signals
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from qcskit.codec.errors import QcsError
+from qcskit.training.sweep import COLUMNS, SweepConfig, append_row, grid, read_table, run_sweep
+
+SIGNAL = {"n": 8, "m": 4, "s": 1}
+TRAIN = {"decoder_widths": (8,), "encoder_widths": (8,), "steps": 40, "warmup_steps": 5, "batch": 50,
+         "test_frames": 500, "validation_frames": 200, "hard_fraction": 0.0}  # fmt: skip
+
+CHILD = """
+import json, sys
+from pathlib import Path
+from qcskit.training.sweep import SweepConfig, grid, run_sweep
+sweep, signal, train = json.loads(sys.argv[2])
+def finished(row):
+    print(row["point"], flush=True)
+run_sweep(grid(SweepConfig(**sweep), signal, train), Path(sys.argv[1]), 1, None, finished)
+"""
+
+
+def ignore(row: dict[str, str]) -> None:
+    """No progress wanted."""
+
+
+def figures(folder) -> dict[str, str]:
+    return {row["point"]: row["nmse_hard_db"] for row in read_table(folder / "results.csv")}
+
+
+def test_the_grid_is_every_combination_once() -> None:
+    sweep = SweepConfig(rates=(0.5, 1.0), variants=("deepqcs", "deepqcs-ste"), seeds=(0, 1, 1), sizes=((8, 4, 1),))
+    points = grid(sweep, {}, TRAIN)
+    assert len({point.id for point in points}) == len(points) == 8
+    assert {(p.train.outputs, p.train.levels) for p in points} == {(4, 2), (4, 4)}
+    assert {p.signal.n for p in points} == {8}
+    assert [p.id for p in points] == [p.id for p in grid(sweep, {}, TRAIN)]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [({"rates": (0.3,)}, "point .'rate': 0.3. is not valid: .*nearest"), ({"sizes": ((8, 9, 1),)}, "smaller than n")],
+)
+def test_a_point_that_cannot_be_is_named_before_anything_runs(sweep, message: str) -> None:
+    with pytest.raises(QcsError, match=message) as caught:
+        grid(SweepConfig(**sweep), SIGNAL, TRAIN)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_torn_row_is_cut_and_another_table_is_refused(tmp_path) -> None:
+    table = tmp_path / "results.csv"
+    row = dict.fromkeys(COLUMNS, "x") | {"error": "two\nlines, and a comma"}
+    append_row(table, row)
+    with table.open("a") as stream:
+        stream.write("torn,do")
+    assert [r["error"] for r in read_table(table)] == ["two lines, and a comma"]
+    append_row(table, row)
+    assert len(read_table(table)) == 2
+    table.write_text("a,b\n1,2\n")
+    with pytest.raises(QcsError, match="columns differ"):
+        read_table(table)
+
+
+def test_kill_and_resume_give_the_unbroken_table_and_a_failure_stops_nothing(tmp_path) -> None:
+    sweep = {"seeds": [0, 1], "rates": [0.5]}
+    job = [sys.executable, "-c", CHILD, str(tmp_path / "broken"), json.dumps([sweep, SIGNAL, TRAIN])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    child = subprocess.Popen(job, stdout=subprocess.PIPE, text=True, env=environment)
+    first = child.stdout.readline().strip()
+    child.send_signal(signals.SIGKILL)
+    child.wait()
+    assert list(figures(tmp_path / "broken")) == [first]
+    time.sleep(0.5)
+    # The same points again, and one whose numbers blow up.
+    points = grid(SweepConfig(**sweep), SIGNAL, TRAIN)
+    wild = grid(SweepConfig(), SIGNAL, {**TRAIN, "weight_rate": 1e30, "bias_rate": 1e30, "level_rate": 0.0})
+    ended: list[str] = []
+    rows = run_sweep([*points, *wild], tmp_path / "broken", 2, None, lambda row: ended.append(row["point"]))
+    assert first not in ended
+    assert [row["status"] for row in rows] == ["done", "done", "failed"]
+    assert "diverged" in rows[2]["error"]
+    run_sweep(points, tmp_path / "whole", 2, None, ignore)
+    whole = figures(tmp_path / "whole")
+    assert whole == {key: value for key, value in figures(tmp_path / "broken").items() if key in whole}
+
+
+def test_dask_workers_run_the_points(tmp_path) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs the extra 'sweep': pip install 'qcskit[sweep]'")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None,
+                                  protocol="tcp", host="127.0.0.1") as cluster:  # fmt: skip
+        assert cluster.scheduler_address.startswith("tcp://")
+        rows = run_sweep(grid(SweepConfig(), SIGNAL, TRAIN), tmp_path, 1, cluster.scheduler_address, ignore)
+    assert [row["status"] for row in rows] == ["done"]
+
+
+def test_no_scheduler_is_one_clear_line(tmp_path, monkeypatch) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs the extra 'sweep': pip install 'qcskit[sweep]'")
+
+    def refuse(*args: object, **keys: object) -> None:
+        raise OSError("connection refused")
+
+    monkeypatch.setattr(distributed, "Client", refuse)
+    with pytest.raises(QcsError, match="no Dask scheduler answers"):
+        run_sweep(grid(SweepConfig(), SIGNAL, TRAIN), tmp_path, 1, "tcp://127.0.0.1:1", ignore)
+
+
+def test_the_command_prints_the_rows(tmp_path, monkeypatch) -> None:
+    from qcskit.cli import build_app
+
+    monkeypatch.chdir(tmp_path)
+    keys = {**TRAIN, "decoder_widths": [8], "encoder_widths": [8]}
+    settings = [f"--set=train.{key}={value}" for key, value in keys.items()]
+    settings += [f"--set=signal.{key}={value}" for key, value in SIGNAL.items()]
+    result = CliRunner().invoke(build_app(), ["sweep", "--rate", "0.5", "--json", "--out", "s", *settings])
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)["rows"]
+    assert [(row["status"], row["rate_bits"], row["steps"]) for row in rows] == [("done", "0.5", "40")]
