@@ -65,6 +65,11 @@ def parse(description: str, figures: Sequence[str] = ()) -> argparse.Namespace:
     parser.add_argument("--bundles", type=Path, action="append", default=[], metavar="DIR", help=more)
     if figures:
         parser.add_argument("--figure", choices=figures, default=figures[0], help=f"default {figures[0]}")
+        trained = "train the figure's DeepQCS and CE-DecNet curves too; table and runs go here, a broken run goes on"
+        parser.add_argument("--train", type=Path, metavar="DIR", help=trained)
+        parser.add_argument("--recipe", default="fast", help="with --train: fast, best or paper; default fast")
+        parser.add_argument("--length", type=float, default=1.0, help="with --train: multiplies the recipe's steps")
+        parser.add_argument("--workers", type=int, default=1, help="with --train: processes")
     return parser.parse_args()
 
 

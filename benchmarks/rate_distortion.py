@@ -4,9 +4,11 @@
 
 Every classical codec is fitted on its own training frames (docs/classical.md says how) and tested on others. Trained
 codecs come from bundles (`qcskit export`): --bundles takes one or a folder of them, and those trained for the figure's
-source join it under their variant's name.
+source join it under their variant's name. With --train DIR they are trained here (a TensorFlow installation is needed;
+--quick then trains a twentieth of the recipe's steps).
 """
 
+import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -68,6 +70,22 @@ def figure_5(quick: bool) -> Iterator[Task]:
             yield Task(name, levels, frames)
 
 
+def trained_points(options: argparse.Namespace) -> list[Point]:
+    """Train the figure's curves; NMSE with the hard quantizer on the run's own 100,000 test frames."""
+    from _deepqcs import QUICK_LENGTH, curves, run_curves
+
+    train = {"recipe": options.recipe, "length": options.length * (QUICK_LENGTH if options.quick else 1.0)}
+    points = []
+    for curve, row in run_curves(curves(options.figure, options.quick, train), options.train, workers=options.workers):
+        done = row["status"] == "done"
+        budget = f"{row['recipe']}, {row['steps']} steps, K = {row['outputs']}, I = {row['levels']}"
+        points.append(
+            Point(curve, float(row["rate_bits"]), float(row["nmse_hard_db"]) if done else None,
+                  float(row["seconds"]) if done else None, budget if done else row["error"])
+        )  # fmt: skip
+    return points
+
+
 def limit_points(quick: bool) -> list[Point]:
     """Return the remote rate-distortion function of figure 5's source, from above and from below."""
     slopes = (3, 6, 12, 25, 50, 100) if quick else (2, 3, 4, 6, 8, 12, 16, 25, 35, 50, 70, 100, 140, 200)
@@ -103,6 +121,7 @@ def main() -> int:
         points = bundle_points(options.bundles, signal, 20_000)
         points += classical_points(tasks, signal, f"figure {figure}")
         points += limit_points(quick) if figure == "5" else []
+        points += trained_points(options) if options.train else []
     except QcsError as error:
         print(error, file=sys.stderr)
         return error.exit_code

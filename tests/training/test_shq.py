@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.quantizer import hard_index, hard_quantizer
-from qcskit.training.shq import SHQ, soft_quantize
+from qcskit.training.shq import SHQ, hard_quantize, soft_quantize
 
 RNG = np.random.default_rng(5)
 
@@ -75,8 +75,65 @@ def test_input_gradient_is_the_stated_mixture(beta: float) -> None:
     np.testing.assert_allclose(tape.gradient(total, x), (1 - beta) + beta * slope, rtol=1e-9)
 
 
+@pytest.mark.parametrize("per_output", [False, True])
+def test_gradients_equal_the_papers_expressions(per_output: bool) -> None:
+    """Directly from the formulas: to v (25), to s (28), to a (29) and the mixed one that training uses (32)."""
+    a, v, t = case(5)
+    if per_output:
+        v, t = RNG.uniform(0.1, 1, (3, 4)), np.sort(RNG.uniform(-1, 1, (3, 4)))
+    h, beta, s = 9.0, 0.4, 9.0 * t
+    upstream = RNG.standard_normal(a.shape)
+    with tf.GradientTape() as tape:
+        tensors = [tf.constant(value) for value in (a, v, s)]
+        tape.watch(tensors)
+        x, levels, shifts = tensors
+        out = soft_quantize(x, levels, shifts / h, tf.constant(h, tf.float64), tf.constant(beta, tf.float64))
+    to_a, to_v, to_s = tape.gradient(out, tensors, output_gradients=tf.constant(upstream))
+    bend = np.empty((7, 3, 4))
+    for frame, k, i in np.ndindex(bend.shape):
+        bend[frame, k, i] = np.tanh(h * a[frame, k] - (s[k, i] if per_output else s[i]))
+    frames_only = (0,) if per_output else (0, 1)
+    np.testing.assert_allclose(to_v, (upstream[..., None] * bend).sum(frames_only), rtol=1e-9)
+    sech2 = 1 - bend**2
+    np.testing.assert_allclose(to_s, -(upstream[..., None] * v * sech2).sum(frames_only), rtol=1e-9)
+    true = (v * h * sech2).sum(-1)
+    np.testing.assert_allclose(to_a, upstream * ((1 - beta) + beta * true), rtol=1e-9)
+
+
+def test_hard_forward_keeps_the_soft_backward() -> None:
+    a, v, t = case(4)
+    h, beta = 6.0, 0.7
+    gradients, values = [], []
+    for quantize in (soft_quantize, hard_quantize):
+        with tf.GradientTape() as tape:
+            tensors = [tf.constant(value) for value in (a, v, t)]
+            tape.watch(tensors)
+            out = quantize(*tensors, tf.constant(h, tf.float64), tf.constant(beta, tf.float64))
+        values.append(out.numpy())
+        gradients.append(tape.gradient(out, tensors))
+    sign = np.where(a[..., None] >= t, 1.0, -1.0)
+    np.testing.assert_allclose(values[1], (v * sign).sum(-1), rtol=1e-12)
+    np.testing.assert_array_equal(gradients[0][0], gradients[1][0])
+    np.testing.assert_array_equal(gradients[0][2], gradients[1][2])
+    np.testing.assert_allclose(gradients[1][1], sign.sum((0, 1)))
+
+
+def test_the_example_of_figure_2() -> None:
+    layer = SHQ(4, steepness=50.0, train_shifts=True)
+    layer.build((None, 1))
+    layer.v.assign([0.15, 0.4, 0.45])
+    layer.t.assign([-0.2, 0.0, 2 / 3])
+    t, g = layer.quantizer()
+    np.testing.assert_allclose(t, [-0.2, 0.0, 2 / 3], atol=1e-6)
+    np.testing.assert_allclose(g, [-1.0, -0.7, 0.1, 1.0], atol=1e-6)
+    middles = np.array([[-0.6], [-0.1], [0.3], [0.9]], np.float32)
+    np.testing.assert_allclose(layer.hard(middles).numpy().ravel(), g, atol=1e-6)
+    layer.steepness.assign(1e4)
+    np.testing.assert_allclose(layer(middles).numpy().ravel(), g, atol=1e-5)
+
+
 @pytest.mark.parametrize("levels", [2, 3, 4, 16])
-def test_hard_forward_is_the_limit_of_the_soft_one(levels: int) -> None:
+def test_the_hard_forward_is_the_limit_of_the_soft_one(levels: int) -> None:
     layer = SHQ(levels, steepness=1e6, mix=1.0)
     layer.build((None, 5))
     layer.v.assign(RNG.uniform(0.1, 1, levels - 1))
