@@ -142,8 +142,9 @@ def _command(entry: Board, elf: Path, listener: socket.socket | None) -> list[st
     fd = str(listener.fileno()) if listener else ""
     words = [word.replace("{elf}", str(elf)) for word in entry.emulator]
     if entry.emulator[0].startswith("qemu-system"):
-        words += ["-display", "none", "-monitor", "none", "-chardev", f"socket,id=uart,fd={fd},server=on,wait=off",
-                  "-serial", "chardev:uart", "-semihosting-config", "enable=on,target=native"]  # fmt: skip
+        # nodelay: else the system holds a reply back until the host's delayed acknowledgement, 40 ms.
+        words += ["-display", "none", "-monitor", "none",
+                  "-chardev", f"socket,id=uart,fd={fd},server=on,wait=off,nodelay=on", "-serial", "chardev:uart", "-semihosting-config", "enable=on,target=native"]  # fmt: skip
     if words[0] == "{simavr}":
         words[0] = str(build_simavr())
     elif "{" not in entry.emulator[0]:
