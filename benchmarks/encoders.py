@@ -5,10 +5,12 @@ Instruction counts and speed depend on the widths and levels; weights only have 
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
 from qcskit.codec.integer import EncoderTables, FrontEnd
+from qcskit.export import c_text
 from qcskit.export.flatbuffer import Int8Dense, encoder_flatbuffer
 from qcskit.export.int8 import FloatEncoder, Ranges, front_end_for, integer_tables, quantize_layers
 from qcskit.firmware_sim.fuzz import ModelSpec
@@ -52,3 +54,9 @@ def build(spec: ModelSpec) -> tuple[EncoderTables, bytes]:
         scale = np.float32(1 / 128)
     front_end: FrontEnd = spec.front_end
     return integer_tables(tuple(layers), np.array(spec.thresholds), front_end), encoder_flatbuffer(layers, "random")
+
+
+def write_text(place: Path, name: str, tables: EncoderTables) -> None:
+    """Write a model's C text: `qcskit.firmware_sim.cores.WriteText`."""
+    (place / f"qcs_model_{name}.h").write_text(c_text.model_header(name, tables), encoding="ascii")
+    (place / f"qcs_model_{name}.c").write_text(c_text.model_source(name, tables), encoding="ascii")

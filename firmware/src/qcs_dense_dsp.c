@@ -211,23 +211,24 @@ void qcs_dense(const qcs_dense_t *layer, const qcs_act_t x[], qcs_act_t y[]) {
 }
 
 /* Words of four indices, `bits` apart: 4 * bits is a multiple of 4, so that at most 4 bits wait. */
-static void pack_words(const uint32_t *words, uint32_t bits, uint8_t packed[], uint32_t bytes) {
+static void pack_words(const uint32_t *words, uint32_t groups, uint32_t bits, uint8_t packed[],
+                       const uint8_t *end) {
   uint32_t waiting = 0, fill = 0;
   if (bits == 2) {
     do
       *packed++ = (uint8_t)*words++;
-    while (--bytes > 0);
+    while (packed != end);
     return;
   }
-  while (bytes > 0) {
+  for (; groups > 0; groups--) {
     waiting |= *words++ << fill;
-    fill += 4U * bits;
-    do {
+    for (fill += 4U * bits; fill >= 8U && packed != end; fill -= 8U) {
       *packed++ = (uint8_t)waiting;
       waiting >>= 8;
-      fill -= 8U;
-    } while (--bytes > 0 && fill >= 8U);
+    }
   }
+  if (packed != end)
+    *packed = (uint8_t)waiting;
 }
 
 void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x[],
@@ -237,7 +238,8 @@ void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x
   (void)inputs;
   chain_rows(x, words, model->stream, binary ? model->group_bits : 8U);
   if (binary) {
-    pack_words(words, model->group_bits, packed, model->packed_bytes);
+    pack_words(words, (model->outputs + 3U) / 4U, model->group_bits, packed,
+               packed + model->packed_bytes);
     return;
   }
   qcs_packer_t packer;
