@@ -18,6 +18,7 @@ from qcskit.codec.signal import draw_frames
 from qcskit.export import int8
 from qcskit.export.config import ExportConfig
 from qcskit.export.flatbuffer import encoder_flatbuffer, tanh_table
+from qcskit.export.read_flatbuffer import read_operators
 from qcskit.export.run import export_run
 
 QUICK = ExportConfig(finetune_steps=20, golden_frames=16, test_frames=2000, calibration_frames=1000)
@@ -36,13 +37,18 @@ def exported(run_path, tmp_path_factory):
     return paths
 
 
-def random_encoder(rng: np.random.Generator, widths: tuple[int, ...], levels: int) -> int8.FloatEncoder:
+def random_encoder(
+    rng: np.random.Generator, widths: tuple[int, ...], levels: int, activation: str = "tanh"
+) -> int8.FloatEncoder:
     """Return a float encoder with weights large enough to saturate now and then."""
     pairs = list(itertools.pairwise(widths))
+    last = "tanh" if activation == "tanh" else "hard_tanh"
     return int8.FloatEncoder(
         tuple(rng.standard_normal((o, i)).astype(np.float32) * 2 / np.sqrt(i).astype(np.float32) for i, o in pairs),
         tuple(rng.standard_normal(o).astype(np.float32) * np.float32(0.3) for _, o in pairs),
         np.sort(rng.uniform(-0.95, 0.95, levels - 1)),
+        (activation,) * (len(pairs) - 1) + (last,),
+        tuple(rng.uniform(0.5, 9, len(pairs))),
     )
 
 
@@ -57,18 +63,20 @@ def tflm_outputs(flatbuffer: bytes, inputs: np.ndarray) -> np.ndarray:
     return np.stack(rows)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_tables_equal_the_tflm_runtime_on_random_models(seed: int) -> None:
+@pytest.mark.parametrize("activation", ["tanh", "hard_tanh", "relu", "relu6"])
+@pytest.mark.parametrize("seed", range(6))
+def test_tables_equal_the_tflm_runtime_on_random_models(seed: int, activation: str) -> None:
     rng = np.random.default_rng(seed)
     widths = tuple(int(w) for w in rng.integers(1, 40, rng.integers(2, 5)))
-    encoder = random_encoder(rng, widths, int(rng.integers(2, 20)))
-    layers = int8.quantize_layers(encoder, int8.Ranges(*rng.uniform(1, 5, 3)))
+    encoder = random_encoder(rng, widths, int(rng.integers(2, 20)), activation)
+    ranges = int8.Ranges(*rng.uniform(1, 5, 3)) if activation == "tanh" else int8.Ranges(2.0, rng.uniform(0.3, 1), 1.0)
+    layers = int8.quantize_layers(encoder, ranges)
     tables = int8.integer_tables(layers, encoder.thresholds, int8.front_end_for(0.02, 0.001, 0))
     inputs = rng.integers(-128, 128, (400, widths[0])).astype(np.int8)
     inputs[:2] = [[-128], [127]]
     output = tflm_outputs(encoder_flatbuffer(layers, "random"), inputs)
     # Straight from the definition: thresholds strictly below the dequantized output.
-    expected = (output[..., None] / 128.0 > encoder.thresholds).sum(-1)
+    expected = (output[..., None] > np.floor(encoder.thresholds / float(layers[-1].output_scale))).sum(-1)
     np.testing.assert_array_equal(integer.encode_index(tables, inputs), expected)
 
 
@@ -87,6 +95,48 @@ def test_folded_thresholds_are_exact_for_every_attainable_accumulator(bundle_pat
         expected = (q[:, None] >= cuts).sum(1)
         np.testing.assert_array_equal((acc[:, None] >= folded[output]).sum(1), expected)
     assert np.all(np.diff(tables.thresholds, axis=1) >= 0)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "hard_tanh", "relu"])
+def test_native_thresholds_are_the_float_boundaries_for_every_attainable_accumulator(activation: str) -> None:
+    encoder = random_encoder(np.random.default_rng(3), (12, 9, 5), 24, activation)
+    encoder.thresholds[[0, -1]] = [-1.0, 1.0]  # always reached; by tanh never, by hard tanh from 1 on
+    layers = int8.quantize_layers(encoder, int8.Ranges(2.0, 1.0, 2.0))
+    last = layers[-1]
+    folded = int8.integer_tables(layers, encoder.thresholds, int8.front_end_for(0.02, 0.001, 0), "native").thresholds
+    reach = 128 * np.abs(last.weights.astype(np.int64)).sum(1)
+    sums = last.weights.astype(np.int64).sum(1)
+    for output in range(5):
+        acc = np.arange(-reach[output], reach[output] + 1)
+        # The dequantized last layer, written down as its definition: real = scale · (q − zero point).
+        bias = float(last.bias[output]) - last.input_zero_point * sums[output]
+        real = (acc + bias) * float(last.input_scale) * float(last.weight_scale[output])
+        value = np.tanh(real) if activation == "tanh" else real.clip(-1, 1)
+        expected = (value[:, None] >= encoder.thresholds).sum(1)
+        np.testing.assert_array_equal((acc[:, None] >= folded[output]).sum(1), expected)
+
+
+def test_native_indices_differ_from_float_only_where_the_stated_bound_allows() -> None:
+    """Bound on the last pre-activation: each hidden value is off by at most half a step of each grid it passes."""
+    rng = np.random.default_rng(5)
+    encoder = random_encoder(rng, (10, 30, 8), 32, "hard_tanh")
+    layers = int8.quantize_layers(encoder, int8.Ranges(2.0, 1.0, 1.0))
+    tables = int8.integer_tables(layers, encoder.thresholds, int8.front_end_for(0.02, 0.001, 0), "native")
+    x = rng.integers(-127, 128, (4000, 10)).astype(np.int8)
+    # Float network on dequantized inputs and weights: what int8 weights alone make of it.
+    real = [np.float64(layer.weight_scale)[:, None] * layer.weights for layer in layers]
+    biases = [np.float64(layer.input_scale) * np.float64(layer.weight_scale) * layer.bias for layer in layers]
+    hidden = (x * float(layers[0].input_scale) @ real[0].T + biases[0]).clip(-1, 1)
+    pre = hidden @ real[1].T + biases[1]
+    off = 1.01 * float(layers[0].output_scale)  # half a step, and TFLM's second rounding at most another half
+    bound = off * np.abs(real[1]).sum(1)
+    low = ((pre - bound)[..., None] >= encoder.thresholds).sum(-1)
+    high = ((pre + bound)[..., None] >= encoder.thresholds).sum(-1)
+    index = integer.encode_index(tables, x)
+    assert np.all((low <= index) & (index <= high))
+    exact = (pre[..., None] >= encoder.thresholds).sum(-1)
+    assert np.abs(index - exact).max() <= 2
+    assert np.mean(index == exact) > 0.8
 
 
 def test_tanh_table_is_close_to_tanh_and_ascends() -> None:
@@ -168,6 +218,39 @@ def test_nan_weights_are_refused() -> None:
     encoder.weights[0][1, 2] = np.nan
     with pytest.raises(QcsError, match="layer 0 holds NaN"):
         int8.quantize_layers(encoder, int8.Ranges(2.0, 3.0, 2.0))
+
+
+@pytest.mark.parametrize("activation", ["hard_tanh"])
+def test_other_activations_are_fused_and_exact_end_to_end(activation, tmp_path) -> None:
+    from qcskit.codec.signal import SignalConfig
+    from qcskit.training.config import TrainConfig
+    from qcskit.training.run import train_run
+
+    recipe = TrainConfig(levels=4, decoder_widths=(32,), steps=60, warmup_steps=5, batch=200, test_frames=1000,
+                         validation_frames=1000, encoder_activation=activation)  # fmt: skip
+    train_run(tmp_path / "run", recipe, SignalConfig(), lambda step, soft, hard: None)
+    export_run(tmp_path / "run", tmp_path / "b", QUICK, ignore)
+    bundle = read_bundle(tmp_path / "b")
+    fused = [(op.name, op.fused) for op in read_operators(bundle.file("encoder.tflite").read_bytes())]
+    hidden = {"hard_tanh": "RELU_N1_TO_1", "relu6": "RELU6"}[activation]
+    assert fused == [("FULLY_CONNECTED", hidden), ("FULLY_CONNECTED", "RELU_N1_TO_1")]
+    output = tflm_outputs(bundle.file("encoder.tflite").read_bytes(), bundle.vectors["input"])
+    np.testing.assert_array_equal(output, bundle.vectors["output"])
+    expected = (output[..., None] > np.floor(np.array(bundle.manifest.thresholds) / np.float32(1 / 127))).sum(-1)
+    np.testing.assert_array_equal(bundle.vectors["index"], expected)
+    assert bundle.manifest.activation == activation
+
+
+def test_profile_native_and_auto(run_path, exported, tmp_path) -> None:
+    export_run(run_path, tmp_path / "n", QUICK.model_copy(update={"profile": "native"}), ignore)
+    native, tflm = read_bundle(tmp_path / "n"), read_bundle(exported[0])
+    assert (native.manifest.profile, tflm.manifest.profile) == ("native", "tflm")
+    assert not any("tflm" in name for name in native.manifest.files)
+    assert native.manifest.nmse.int8_db <= tflm.manifest.nmse.int8_db + 0.1
+    auto = QUICK.model_copy(update={"profile": "auto", "max_loss_db": 50.0})
+    assert export_run(run_path, tmp_path / "a", auto, ignore).profile == "tflm"
+    with pytest.raises(QcsError, match="no arithmetic profile keeps the loss"):
+        export_run(run_path, tmp_path / "x", auto.model_copy(update={"max_loss_db": -50.0}), ignore)
 
 
 def test_a_run_that_is_missing_or_broken_is_one_clear_line(run_path, tmp_path) -> None:

@@ -24,7 +24,8 @@ from qcskit.export.int8 import FloatEncoder, Ranges, front_end_for, integer_tabl
 ADC_SCALE = 2.0 / 2048
 
 
-def write_random_bundle(path: Path, widths: tuple[int, ...], levels: int, seed: int, name: str = "random") -> None:
+def write_random_bundle(path: Path, widths: tuple[int, ...], levels: int, seed: int, name: str = "random",
+                        activation: str = "tanh", profile: str = "tflm") -> None:  # fmt: skip
     """Write a bundle whose encoder has these widths and random float weights and thresholds."""
     rng = np.random.default_rng(seed)
     pairs = list(pairwise(widths))
@@ -32,10 +33,12 @@ def write_random_bundle(path: Path, widths: tuple[int, ...], levels: int, seed: 
         tuple((rng.normal(size=(b, a)) * 2 / np.sqrt(a)).astype(np.float32) for a, b in pairs),
         tuple((rng.normal(size=b) * 0.3).astype(np.float32) for _, b in pairs),
         np.sort(rng.uniform(-0.95, 0.95, levels - 1)),
+        (activation,) * (len(pairs) - 1) + ("tanh" if activation == "tanh" else "hard_tanh",),
+        tuple(rng.uniform(1, 6, len(pairs))),
     )
-    layers = quantize_layers(encoder, Ranges(2.0, 3.0, 2.0))
+    layers = quantize_layers(encoder, Ranges(2.0, 3.0 if activation == "tanh" else 1.0, 2.0))
     scale = float(layers[0].input_scale)
-    tables = integer_tables(layers, encoder.thresholds, front_end_for(scale, ADC_SCALE, 3))
+    tables = integer_tables(layers, encoder.thresholds, front_end_for(scale, ADC_SCALE, 3), profile)
     x = rng.integers(-128, 128, (32, widths[0]), np.int8)
     counts = rng.integers(-2048, 2048, (32, widths[0])).astype(np.int16)
     index = integer.encode_index(tables, x)
@@ -56,7 +59,7 @@ def write_random_bundle(path: Path, widths: tuple[int, ...], levels: int, seed: 
         packed_bytes=packing.packed_bytes, packed_bits=packing.packed_bits, rate_bits=packing.packed_bits / (2 * m),
         signal=SignalFacts(n=2 * m, m=m, s=min(2, m), noise_variance=1e-4, matrix="dct"),
         input_grid=Grid(scale=scale, zero_point=0), adc=Adc(scale=ADC_SCALE, offset_counts=3),
-        thresholds=encoder.thresholds.tolist(), quantizer_levels=[0.0] * levels,
+        profile=profile, activation=activation, thresholds=encoder.thresholds.tolist(), quantizer_levels=[0.0] * levels,
         nmse=NmseFacts(frames=0), training={}, tools={}, files={k: sha256(v) for k, v in files.items()},
     )  # fmt: skip
     files["manifest.json"] = json.dumps(manifest.model_dump()).encode()

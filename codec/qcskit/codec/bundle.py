@@ -111,6 +111,8 @@ class Manifest(Table):
     adc: Adc
     thresholds: list[float]
     quantizer_levels: list[float]
+    profile: Literal["tflm", "native"] = "tflm"
+    activation: str = "tanh"
     arena_bytes: int | None = None
     nmse: NmseFacts
     coded: CodedFacts | None = None

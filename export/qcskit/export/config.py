@@ -1,5 +1,7 @@
 """Table `[export]`: how a trained run becomes integers."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from qcskit.codec.config import Table
@@ -18,6 +20,15 @@ class ExportConfig(Table):
     last_ranges: tuple[float, ...] = Field(
         (1.5, 2.0, 2.5, 3.0), description="candidates: last pre-activations are clipped at ± this", min_length=1
     )
+    relu_ranges: tuple[float, ...] = Field(
+        (0.4, 0.6, 0.8, 1.0), description="candidates: ReLU grids cover this part of the largest output", min_length=1
+    )
+    profile: Literal["tflm", "native", "auto"] = Field(
+        "tflm",
+        description="tflm: what TFLite Micro computes; native: thresholds on the last accumulators, no output "
+        "grid; auto: tflm if it keeps max_loss_db, else native",
+    )
+    max_loss_db: float = Field(0.1, description="profile auto: most NMSE that int8 may cost against the trained float")
     calibration_frames: int = Field(20_000, ge=100, description="frames on which the candidates are compared")
     finetune_steps: int = Field(2_000, ge=0, description="decoder steps on exact int8 indices; 0 = none")
     finetune_rate: float = Field(2e-3, gt=0, description="peak step size of that fine-tuning")

@@ -1,5 +1,7 @@
 """Write the int8 EncNet as a TensorFlow Lite flatbuffer: FULLY_CONNECTED and TANH only, byte for byte reproducible.
 
+Hard tanh, ReLU and ReLU6 are fused into FULLY_CONNECTED: such an encoder has no TANH at all.
+
 The schema classes are those that the pinned `tflite-micro` wheel carries, so writer and runtime agree.
 """
 
@@ -7,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import flatbuffers
 import numpy as np
@@ -21,6 +23,15 @@ from qcskit.codec.errors import QcsError
 TANH_SCALE = 1.0 / 128.0
 """Output scale of an int8 TANH, fixed by the TensorFlow Lite quantization specification; its zero point is 0."""
 
+Activation = Literal["tanh", "hard_tanh", "relu", "relu6"]
+
+_FUSED = {
+    "tanh": schema.ActivationFunctionType.NONE,
+    "hard_tanh": schema.ActivationFunctionType.RELU_N1_TO_1,
+    "relu": schema.ActivationFunctionType.RELU,
+    "relu6": schema.ActivationFunctionType.RELU6,
+}
+
 ARENA_MARGIN_BYTES = 1024
 """Room for what TFLM allocates only while it prepares the graph, which its report leaves out."""
 
@@ -30,10 +41,11 @@ _SCHEMA_VERSION = 3
 
 @dataclass(frozen=True)
 class Int8Dense:
-    """FULLY_CONNECTED then TANH in int8, as the flatbuffer states it.
+    """FULLY_CONNECTED and its activation in int8, as the flatbuffer states it.
 
     weights: int8 (outputs, inputs), symmetric per output with weight_scale float32 (outputs,). bias: int32 (outputs,)
-    in units of input_scale · weight_scale. pre_scale: scale of the pre-activation grid (zero point 0).
+    in units of input_scale · weight_scale. pre_scale, pre_zero_point: grid of FULLY_CONNECTED's output.
+    activation: tanh is an operator of its own with its own output grid; the others are fused and keep pre's grid.
     """
 
     weights: NDArray[np.int8]
@@ -42,6 +54,18 @@ class Int8Dense:
     input_scale: np.float32
     input_zero_point: int
     pre_scale: np.float32
+    pre_zero_point: int = 0
+    activation: Activation = "tanh"
+
+    @property
+    def output_scale(self) -> np.float32:
+        """Scale of the layer's output grid."""
+        return np.float32(TANH_SCALE) if self.activation == "tanh" else self.pre_scale
+
+    @property
+    def output_zero_point(self) -> int:
+        """Zero point of the layer's output grid."""
+        return 0 if self.activation == "tanh" else self.pre_zero_point
 
 
 class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
@@ -120,7 +144,7 @@ def _code(builtin: int) -> Any:
 
 
 def encoder_flatbuffer(layers: Sequence[Int8Dense], description: str) -> bytes:
-    """Return the flatbuffer of FULLY_CONNECTED + TANH pairs, batch 1, int8 in and out."""
+    """Return the flatbuffer of dense layers with their activations, batch 1, int8 in and out."""
     graph = _Graph()
     int8, int32 = schema.TensorType.INT8, schema.TensorType.INT32
     first = layers[0]
@@ -131,12 +155,15 @@ def encoder_flatbuffer(layers: Sequence[Int8Dense], description: str) -> bytes:
         weights = graph.tensor(f"w{number}", (outputs, inputs), int8, layer.weight_scale, 0, layer.weights)
         bias_scale = layer.input_scale * layer.weight_scale
         bias = graph.tensor(f"b{number}", (outputs,), int32, bias_scale, 0, layer.bias.astype("<i4"))
-        pre = graph.tensor(f"pre{number}", (1, outputs), int8, layer.pre_scale, 0)
+        pre = graph.tensor(f"pre{number}", (1, outputs), int8, layer.pre_scale, layer.pre_zero_point)
         options = schema.FullyConnectedOptionsT()
+        options.fusedActivationFunction = _FUSED[layer.activation]
         kind = schema.BuiltinOptions.FullyConnectedOptions
         graph.operator(schema.BuiltinOperator.FULLY_CONNECTED, (current, weights, bias), pre, options, kind)
-        current = graph.tensor(f"a{number}", (1, outputs), int8, TANH_SCALE, 0)
-        graph.operator(schema.BuiltinOperator.TANH, (pre,), current)
+        current = pre
+        if layer.activation == "tanh":
+            current = graph.tensor(f"a{number}", (1, outputs), int8, TANH_SCALE, 0)
+            graph.operator(schema.BuiltinOperator.TANH, (pre,), current)
     return graph.finish(source, current, description)
 
 

@@ -7,33 +7,47 @@ seen; min/max calibration would cost decibels.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.integer import DenseTables, EncoderTables, FrontEnd, requantize
-from qcskit.export.flatbuffer import TANH_SCALE, Int8Dense, tanh_table
+from qcskit.export.flatbuffer import TANH_SCALE, Activation, Int8Dense, tanh_table
 
 INT32_MAX = 2**31 - 1
+
+Profile = Literal["tflm", "native"]
+"""Where the quantizer's thresholds act: on TFLM's int8 output, or on the int32 accumulators of the last layer."""
 
 
 @dataclass(frozen=True)
 class FloatEncoder:
     """Trained EncNet and its hard quantizer.
 
-    weights: per layer float (outputs, inputs); biases: per layer (outputs,); every layer ends in tanh.
-    thresholds: t (I−1), ascending, on the last layer's output.
+    weights: per layer float (outputs, inputs); biases: per layer (outputs,). thresholds: t (I−1), ascending, on the
+    last layer's output. activations: per layer; empty = tanh everywhere. peaks: per layer the largest output seen,
+    which only ReLU needs.
     """
 
     weights: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
     thresholds: NDArray[np.float64]
+    activations: tuple[Activation, ...] = ()
+    peaks: tuple[float, ...] = ()
+
+    def activation(self, layer: int) -> Activation:
+        """Return the activation of a layer."""
+        return self.activations[layer] if self.activations else "tanh"
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """What the int8 grids cover: ± input units of y, ± pre-activations of hidden and last layers."""
+    """What the int8 grids cover: ± input units of y, ± pre-activations of hidden and last layers.
+
+    hidden: for ReLU and ReLU6 the part of the largest output seen that the grid covers. Hard tanh needs no range.
+    """
 
     input: float
     hidden: float
@@ -41,9 +55,9 @@ class Ranges:
 
 
 def quantize_layers(encoder: FloatEncoder, ranges: Ranges) -> tuple[Int8Dense, ...]:
-    """Return the int8 layers: weights symmetric per output, |w| <= 127; zero points 0."""
-    layers = []
-    input_scale = np.float32(ranges.input / 127.0)
+    """Return the int8 layers: weights symmetric per output, |w| <= 127; input zero point 0."""
+    layers: list[Int8Dense] = []
+    input_scale, input_zero_point = np.float32(ranges.input / 127.0), 0
     for number, (w, b) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
         if not (np.isfinite(w).all() and np.isfinite(b).all()):
             raise QcsError(f"encoder layer {number} holds NaN or infinity: the training has diverged, train again")
@@ -53,22 +67,66 @@ def quantize_layers(encoder: FloatEncoder, ranges: Ranges) -> tuple[Int8Dense, .
         bias_scale = input_scale.astype(np.float64) * weight_scale.astype(np.float64)
         bias = np.rint(b / bias_scale).clip(-INT32_MAX, INT32_MAX).astype(np.int32)
         last = number == len(encoder.weights) - 1
-        pre_scale = np.float32((ranges.last if last else ranges.hidden) / 127.0)
-        layers.append(Int8Dense(weights, weight_scale, bias, input_scale, 0, pre_scale))
-        input_scale = np.float32(TANH_SCALE)
+        scale, zero_point = _pre_grid(encoder, number, ranges.last if last else ranges.hidden)
+        layers.append(Int8Dense(weights, weight_scale, bias, input_scale, input_zero_point, scale, zero_point,
+                                encoder.activation(number)))  # fmt: skip
+        input_scale, input_zero_point = layers[-1].output_scale, layers[-1].output_zero_point
     return tuple(layers)
 
 
-def integer_tables(layers: Sequence[Int8Dense], thresholds: NDArray[np.float64], front_end: FrontEnd) -> EncoderTables:
-    """Return the tables that compute exactly what TFLM computes on `layers`, followed by `thresholds` on its output."""
+def _pre_grid(encoder: FloatEncoder, number: int, covered: float) -> tuple[np.float32, int]:
+    """Return (scale, zero point) of a layer's pre-activations."""
+    activation = encoder.activation(number)
+    if activation == "tanh":
+        return np.float32(covered / 127.0), 0
+    if activation == "hard_tanh":
+        return np.float32(1.0 / 127.0), 0
+    peak = max(encoder.peaks[number], 1e-6) * covered
+    return np.float32((min(peak, 6.0) if activation == "relu6" else peak) / 255.0), -128
+
+
+def integer_tables(
+    layers: Sequence[Int8Dense], thresholds: NDArray[np.float64], front_end: FrontEnd, profile: Profile = "tflm"
+) -> EncoderTables:
+    """Return the tables of an encoder.
+
+    tflm: exactly what TFLM computes on `layers`, followed by `thresholds` on its int8 output. native: the same up to
+    the last accumulator, on which the thresholds are the decision boundaries of the dequantized last layer.
+    """
     *hidden, last = [_dense_tables(layer) for layer in layers]
-    return EncoderTables(tuple(hidden), last.weights, fold_thresholds(last, output_cuts(thresholds)), front_end)
+    if profile == "native":
+        folded = native_thresholds(layers[-1], last, thresholds)
+    else:
+        folded = fold_thresholds(last, output_cuts(thresholds, layers[-1].output_scale, layers[-1].output_zero_point))
+    return EncoderTables(tuple(hidden), last.weights, folded, front_end)
 
 
-def output_cuts(thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return per threshold the smallest int8 output q above it: index counts thresholds with q > floor(t / scale)."""
-    cuts: NDArray[np.int64] = np.floor(np.asarray(thresholds) / TANH_SCALE).astype(np.int64) + 1
+def output_cuts(
+    thresholds: NDArray[np.float64], scale: float | np.float32 = TANH_SCALE, zero_point: int = 0
+) -> NDArray[np.int64]:
+    """Return per threshold the smallest int8 output q above it: q > floor(zero_point + t / scale)."""
+    cuts: NDArray[np.int64] = np.floor(zero_point + np.asarray(thresholds) / float(scale)).astype(np.int64) + 1
     return cuts
+
+
+def native_thresholds(layer: Int8Dense, last: DenseTables, thresholds: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return int32 thresholds (outputs, I−1): acc >= T ⇔ activation(scale · (acc + bias)) >= t, no grid.
+
+    A boundary outside the activation's range, or beyond what the weights reach, is never or always reached.
+    """
+    t = np.asarray(thresholds, np.float64)
+    if layer.activation == "tanh":
+        boundary = np.full(t.shape, np.inf)
+        boundary[np.abs(t) < 1] = np.arctanh(t[np.abs(t) < 1])
+    elif layer.activation == "hard_tanh":
+        boundary = np.where(t > 1, np.inf, t)
+    else:
+        raise QcsError(f"the last layer's activation is {layer.activation}; expected tanh or hard_tanh")
+    boundary[t <= -1] = -np.inf
+    unit = np.float64(layer.input_scale) * layer.weight_scale.astype(np.float64)
+    reach = 128.0 * np.abs(last.weights.astype(np.int64)).sum(axis=1)[:, None]
+    exact = np.ceil(boundary[None, :] / unit[:, None]) - last.bias[:, None]
+    return np.clip(exact, -reach, reach + 1).astype(np.int32)
 
 
 def fold_thresholds(last: DenseTables, cuts: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -120,17 +178,35 @@ def _dense_tables(layer: Int8Dense) -> DenseTables:
     # populate as TFLM does: double(input_scale) * filter_scale / output_scale.
     ratio = np.float64(layer.input_scale) * layer.weight_scale.astype(np.float64) / np.float64(layer.pre_scale)
     pairs = [quantize_multiplier(float(value)) for value in ratio]
-    if layer.input_zero_point != 0:
-        raise QcsError("input zero points other than 0 are not written by this exporter")
-    reach = 128 * np.abs(layer.weights.astype(np.int64)).sum(axis=1) + np.abs(layer.bias.astype(np.int64))
+    weights = layer.weights.astype(np.int64)
+    bias = layer.bias.astype(np.int64) - layer.input_zero_point * weights.sum(axis=1)
+    reach = 128 * np.abs(weights).sum(axis=1) + np.abs(bias)
     left = np.maximum([shift for _, shift in pairs], 0)
     if np.any(reach << left > INT32_MAX):
         raise QcsError("an accumulator can exceed 32 bits: EncNet's weights or biases are too large, train again")
     return DenseTables(
         weights=layer.weights,
-        bias=layer.bias,
+        bias=bias.astype(np.int32),
         multiplier=np.array([m for m, _ in pairs], np.int32),
         shift=np.array([s for _, s in pairs], np.int8),
-        zero_point=0,
-        activation=tanh_table(float(layer.pre_scale)),
+        zero_point=layer.pre_zero_point,
+        activation=activation_table(layer),
     )
+
+
+def activation_table(layer: Int8Dense) -> NDArray[np.int8]:
+    """Return the layer's 256-entry activation: TFLM's TANH, or the clamp that it fuses into FULLY_CONNECTED.
+
+    Bounds as CalculateActivationRangeQuantized (kernel_util.cc) rounds them: in float, half away from zero.
+    """
+    if layer.activation == "tanh":
+        return tanh_table(float(layer.pre_scale))
+    bounds = {"hard_tanh": (-1.0, 1.0), "relu": (0.0, math.inf), "relu6": (0.0, 6.0)}[layer.activation]
+
+    def on_grid(value: float) -> int:
+        steps = float(np.float32(value) / layer.pre_scale)
+        return layer.pre_zero_point + int(math.copysign(math.floor(abs(steps) + 0.5), steps))
+
+    low = max(-128, on_grid(bounds[0]))
+    high = 127 if math.isinf(bounds[1]) else min(127, on_grid(bounds[1]))
+    return np.arange(-128, 128).clip(low, high).astype(np.int8)

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec import integer
+from qcskit.codec import fast, integer
 from qcskit.codec.bundle import Adc, Grid, Manifest, NmseFacts, SignalFacts, npz_bytes, sha256, write_directory
-from qcskit.codec.errors import QcsError
+from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.litert import LiteRt
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.packing import Packing
@@ -20,10 +20,11 @@ from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.export import c_text, int8
 from qcskit.export.config import ExportConfig
 from qcskit.export.decoder import decoder_flatbuffer
-from qcskit.export.flatbuffer import Int8Dense, encoder_flatbuffer, measured_arena_bytes
+from qcskit.export.flatbuffer import Activation, Int8Dense, encoder_flatbuffer, measured_arena_bytes
 
 CALIBRATION_SEED_OFFSET = 4_000_037
 GOLDEN_SEED_OFFSET = 5_000_011
+_PROFILES: tuple[int8.Profile, ...] = ("tflm", "native")
 TEST_SEED_OFFSET = 2_000_003
 """The same fresh frames as the training's own test, so that float and int8 compare frame by frame."""
 
@@ -37,6 +38,7 @@ class Encoder:
 
     layers: tuple[Int8Dense, ...]
     tables: integer.EncoderTables
+    profile: int8.Profile
 
     def quantize(self, y: NDArray[np.float64]) -> NDArray[np.int8]:
         """Return int8 inputs of measurements (frames, M)."""
@@ -44,95 +46,174 @@ class Encoder:
 
     def index(self, y: NDArray[np.float64]) -> NDArray[np.uint8]:
         """Return indices (frames, K) of measurements (frames, M)."""
-        return integer.encode_index(self.tables, self.quantize(y))
+        return fast.encode_index(self.tables, self.quantize(y))
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """One finished choice: the encoder, its fine-tuned decoder as a flatbuffer, and what both achieve."""
+
+    encoder: Encoder
+    decoder: bytes
+    nmse: NmseFacts
+
+    @property
+    def loss_db(self) -> float:
+        """How much worse than the trained float model."""
+        return float(self.nmse.int8_db or 0.0) - float(self.nmse.float_db or 0.0)
 
 
 def export_run(run_path: Path, out: Path, config: ExportConfig, progress: Progress) -> Manifest:
-    """Write the bundle of a run to `out` in one rename and return its manifest."""
-    from qcskit.training.finetune import finetune_decoder
+    """Write the bundle of a run to `out` in one rename and return its manifest.
+
+    Raises CheckFailedError if profile is "auto" and no profile keeps `max_loss_db`.
+    """
     from qcskit.training.networks import parts
     from qcskit.training.run import read_run
 
     run = read_run(run_path)
     stages = parts(run.model)
-    if run.train.encoder_activation != "tanh":
-        raise QcsError(f"run '{run_path}': its encoder activation cannot be exported yet")
     thresholds, levels = stages.shq.quantizer()
-    float_encoder = int8.FloatEncoder(
-        tuple(layer.kernel.numpy().T for layer in stages.encnet.layers),
-        tuple(layer.bias.numpy() for layer in stages.encnet.layers),
-        thresholds,
-    )
-    encoder = choose_ranges(float_encoder, stages.decnet, levels, run.signal, config, run.train.seed, progress)
-    if config.finetune_steps:
-        finetune_decoder(
-            stages.decnet, levels, encoder.index, run.signal, config.finetune_steps, config.finetune_rate,
-            run.train.seed, progress=lambda step: progress("fine-tune decoder", step, config.finetune_steps),
-        )  # fmt: skip
+    deployed = choose_profile(run, stages, config, progress)
     progress("write", 0, 1)
     name = config.name or run.train.name
-    decoder = decoder_flatbuffer(stages.decnet, levels, encoder.tables.outputs)
-    files = encoder_files(name, encoder)
-    files["decoder.tflite"] = decoder
-    files["vectors.npz"] = golden_vectors(encoder, decoder, files["encoder.tflite"], run.signal, config, run.train.seed)
-    x, y = draw_frames(run.signal, config.test_frames, run.train.seed + TEST_SEED_OFFSET)
-    decode = LiteRt(decoder)
-    nmse = NmseFacts(
-        frames=config.test_frames,
-        float_db=_float_nmse_db(run.model, x, y) if not config.finetune_steps else float(run.metrics["nmse_hard_db"]),
-        int8_db=nmse_db(x, decode.run(encoder.index(y).astype(np.int32))),
+    files = encoder_files(name, deployed.encoder)
+    files["decoder.tflite"] = deployed.decoder
+    files["vectors.npz"] = golden_vectors(
+        deployed.encoder, deployed.decoder, files["encoder.tflite"], run.signal, config, run.train.seed
     )
-    manifest = _manifest(name, encoder, run, (thresholds, levels), nmse, files, config)
+    manifest = _manifest(name, deployed.encoder, run, (thresholds, levels), deployed.nmse, files, config)
     files["manifest.json"] = (json.dumps(manifest.model_dump(), indent=1, allow_nan=False) + "\n").encode()
     write_directory(out, files)
     progress("write", 1, 1)
     return manifest
 
 
+def choose_profile(run: Any, stages: Any, config: ExportConfig, progress: Progress) -> Deployed:
+    """Return the deployment in the profile that the configuration asks for, or the first that keeps `max_loss_db`.
+
+    Both cost the device the same; tflm comes first because TFLite Micro computes the same bytes.
+    """
+    if config.profile != "auto":
+        return deploy(run, stages, config, config.profile, progress)
+    trained = stages.decnet.get_weights()
+    tried = []
+    for profile in _PROFILES:
+        stages.decnet.set_weights(trained)
+        tried.append(deploy(run, stages, config, profile, progress))
+        if tried[-1].loss_db <= config.max_loss_db:
+            return tried[-1]
+    losses = ", ".join(f"{each.encoder.profile} {each.loss_db:+.3f} dB" for each in tried)
+    raise CheckFailedError(f"no arithmetic profile keeps the loss within {config.max_loss_db:g} dB ({losses}); raise "
+                           f"export.max_loss_db or export.finetune_steps")  # fmt: skip
+
+
+def deploy(run: Any, stages: Any, config: ExportConfig, profile: int8.Profile, progress: Progress) -> Deployed:
+    """Choose ranges, fine-tune the decoder in place on exact indices, and measure on fresh frames."""
+    from qcskit.training.finetune import finetune_decoder
+
+    _, levels = stages.shq.quantizer()
+    float_encoder = read_encoder(stages, run, config)
+    encoder = choose_ranges(float_encoder, stages.decnet, levels, run.signal, config, run.train.seed, progress, profile)
+    if config.finetune_steps:
+        finetune_decoder(
+            stages.decnet, levels, encoder.index, run.signal, config.finetune_steps, config.finetune_rate,
+            run.train.seed, progress=lambda step: progress("fine-tune decoder", step, config.finetune_steps),
+        )  # fmt: skip
+    decoder = decoder_flatbuffer(stages.decnet, levels, encoder.tables.outputs)
+    x, y = draw_frames(run.signal, config.test_frames, run.train.seed + TEST_SEED_OFFSET)
+    nmse = NmseFacts(
+        frames=config.test_frames,
+        float_db=_float_nmse_db(run.model, x, y) if not config.finetune_steps else float(run.metrics["nmse_hard_db"]),
+        int8_db=nmse_db(x, LiteRt(decoder).run(encoder.index(y).astype(np.int32))),
+    )
+    return Deployed(encoder, decoder, nmse)
+
+
+def read_encoder(stages: Any, run: Any, config: ExportConfig) -> int8.FloatEncoder:
+    """Return EncNet as arrays; the peaks of its outputs come from calibration frames."""
+    layers = stages.encnet.layers
+    activations = tuple(getattr(layer.activation, "__name__", "") for layer in layers)
+    for number, activation in enumerate(activations):
+        allowed = ("tanh", "hard_tanh") if number == len(layers) - 1 else get_args(Activation)
+        if activation not in allowed:
+            raise QcsError(f"run '{run.path}': EncNet layer {number} ends in '{activation}', which the integer encoder "
+                           f"does not compute; train with one of: {', '.join(allowed)}")  # fmt: skip
+    _, y = draw_frames(run.signal, config.calibration_frames, run.train.seed + CALIBRATION_SEED_OFFSET)
+    peaks, value = [], y.astype(np.float32)
+    for layer in layers:
+        value = np.asarray(layer(value))
+        peaks.append(float(np.abs(value).max()))
+    return int8.FloatEncoder(
+        tuple(layer.kernel.numpy().T for layer in layers), tuple(layer.bias.numpy() for layer in layers),
+        stages.shq.quantizer()[0], activations, tuple(peaks),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
 def choose_ranges(
     encoder: int8.FloatEncoder, decnet: Any, levels: NDArray[np.float64], signal: SignalConfig, config: ExportConfig,
-    seed: int, progress: Progress,
+    seed: int, progress: Progress, profile: int8.Profile = "tflm",
 ) -> Encoder:  # fmt: skip
     """Return the int8 encoder whose three ranges give the lowest NMSE on calibration frames (coordinate search)."""
     x, y = draw_frames(signal, config.calibration_frames, seed + CALIBRATION_SEED_OFFSET)
-    candidates = {"input": config.input_ranges, "hidden": config.hidden_ranges, "last": config.last_ranges}
+    candidates = range_candidates(encoder, config, profile)
     chosen = {key: values[len(values) // 2] for key, values in candidates.items()}
-    total, done = sum(len(values) for values in candidates.values()), 0
+    total, done = sum(len(values) for values in candidates.values() if len(values) > 1), 0
 
     def score(trial: dict[str, float]) -> float:
-        index = build_encoder(encoder, int8.Ranges(**trial), config).index(y)
-        return nmse_db(x, decnet.predict_on_batch(levels[index].astype(np.float32)))
+        index = build_encoder(encoder, int8.Ranges(**trial), config, profile).index(y)
+        return nmse_db(x, decnet(levels[index].astype(np.float32)).numpy())
 
     for key, values in candidates.items():
+        if len(values) == 1:
+            continue
         scores = {}
         for value in values:
             scores[value] = score({**chosen, key: value})
             done += 1
             progress("choose ranges", done, total)
         chosen[key] = min(scores, key=scores.__getitem__)
-    return build_encoder(encoder, int8.Ranges(**chosen), config)
+    return build_encoder(encoder, int8.Ranges(**chosen), config, profile)
 
 
-def build_encoder(encoder: int8.FloatEncoder, ranges: int8.Ranges, config: ExportConfig) -> Encoder:
+def range_candidates(
+    encoder: int8.FloatEncoder, config: ExportConfig, profile: int8.Profile
+) -> dict[str, tuple[float, ...]]:
+    """Return the candidates of each range; one candidate where the range has no effect."""
+    hidden = {encoder.activation(number) for number in range(len(encoder.weights) - 1)}
+    last = encoder.activation(len(encoder.weights) - 1)
+    hidden_ranges = config.relu_ranges if hidden & {"relu", "relu6"} else config.hidden_ranges
+    return {
+        "input": config.input_ranges,
+        "hidden": hidden_ranges if hidden - {"hard_tanh"} else (1.0,),
+        "last": config.last_ranges if last == "tanh" and profile == "tflm" else (1.0,),
+    }
+
+
+def build_encoder(
+    encoder: int8.FloatEncoder, ranges: int8.Ranges, config: ExportConfig, profile: int8.Profile = "tflm"
+) -> Encoder:
     """Return the int8 encoder on these ranges; the ADC's full scale is the input range."""
     layers = int8.quantize_layers(encoder, ranges)
     adc_scale = _adc_scale(ranges.input, config)
     front_end = int8.front_end_for(float(layers[0].input_scale), adc_scale, config.adc_offset_counts)
-    return Encoder(layers, int8.integer_tables(layers, encoder.thresholds, front_end))
+    return Encoder(layers, int8.integer_tables(layers, encoder.thresholds, front_end, profile), profile)
 
 
 def encoder_files(name: str, encoder: Encoder) -> dict[str, bytes]:
     """Return the flatbuffer, the tables and the C text, by file name."""
     tables = encoder.tables
     flatbuffer = encoder_flatbuffer(encoder.layers, f"qcskit {name}")
-    arena = measured_arena_bytes(flatbuffer)
-    return {
+    files = {
         "encoder.tflite": flatbuffer,
         "tables.npz": npz_bytes(dict(integer.to_arrays(tables))),
         f"c/qcs_model_{name}.h": c_text.model_header(name, tables).encode(),
         f"c/qcs_model_{name}.c": c_text.model_source(name, tables).encode(),
-        f"c/qcs_tflm_{name}.h": c_text.tflm_header(name, tables.model_id, flatbuffer, arena).encode(),
     }
+    if encoder.profile == "tflm":  # what TFLM computes is another encoder than the native one
+        arena = measured_arena_bytes(flatbuffer)
+        files[f"c/qcs_tflm_{name}.h"] = c_text.tflm_header(name, tables.model_id, flatbuffer, arena).encode()
+    return files
 
 
 def golden_vectors(
@@ -193,6 +274,7 @@ def _manifest(
         input_grid=Grid(scale=float(encoder.layers[0].input_scale), zero_point=encoder.layers[0].input_zero_point),
         adc=Adc(scale=encoder_adc_scale(encoder, config), offset_counts=config.adc_offset_counts),
         thresholds=quantizer[0].tolist(), quantizer_levels=quantizer[1].tolist(),
+        profile=encoder.profile, activation=encoder.layers[0].activation,
         arena_bytes=measured_arena_bytes(files["encoder.tflite"]), nmse=nmse,
         training={key: run.metrics["train"][key] for key in ("seed", "steps", "batch")}
         | {"finetune_steps": config.finetune_steps, "nmse_hard_db": run.metrics["nmse_hard_db"]},

@@ -14,6 +14,7 @@ from qcskit.codec.errors import QcsError
 from qcskit.codec.integer import FrontEnd
 from qcskit.firmware import HostModel, build_host_library
 from qcskit.firmware_sim import tflm
+from qcskit.firmware_sim.native import NativeOracle
 
 Encode = Callable[[NDArray[np.int8]], NDArray[np.uint8]]
 Role = Literal["reference", "must agree", "oracle", "reported"]
@@ -45,7 +46,10 @@ def host_model(bundle: Bundle, compiler: str | None = None) -> HostModel:
 def implementations(
     bundle: Bundle, *, tflm_vectors: int, litert_vectors: int, compiler: str | None = None
 ) -> list[Implementation]:
-    """Return what can compute this bundle's encoder here: NumPy first (the reference), C, TFLM, LiteRT."""
+    """Return what can compute this bundle's encoder here: NumPy first (the reference), C, TFLM, LiteRT.
+
+    A native bundle's oracle takes only the hidden layers from TFLM, and LiteRT, which ends in int8 too, is left out.
+    """
     tables, thresholds = bundle.tables, bundle.manifest.thresholds
     if len(thresholds) != tables.levels - 1 or sorted(thresholds) != list(thresholds):
         raise QcsError(f"bundle '{bundle.path}': manifest.json lists {len(thresholds)} thresholds, expected "
@@ -57,6 +61,12 @@ def implementations(
         Implementation("c-block", "must agree", host.encode_block),
     ]
     flatbuffer = bundle.file("encoder.tflite").read_bytes()
+    if bundle.manifest.profile == "native":
+        if tflm_vectors:
+            boundaries = NativeOracle(flatbuffer, thresholds)
+            found.append(Implementation("tflm hidden + float64", "oracle", lambda x: bundle.packing.pack(
+                boundaries.index(x)), tflm_vectors))  # fmt: skip
+        return found
     if tflm_vectors:
         oracle = tflm.TflmRuntime(flatbuffer)
         found.append(Implementation("tflm", "oracle", lambda x: bundle.packing.pack(
