@@ -20,6 +20,7 @@ def simulate(
     vectors: Annotated[int | None, typer.Option("--vectors", "-n", help="Vectors beside the golden ones.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the vectors.")] = None,
     tflm_vectors: Annotated[int | None, typer.Option(help="How many of them TFLite Micro computes too.")] = None,
+    boards: Annotated[str | None, typer.Option("--boards", "-b", help="Emulated boards too: 'all' or names.")] = None,
     processes: Annotated[int | None, typer.Option("--processes", "-j", help="Processes; 0 chooses.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the verdict here.")] = Path("verdict.json"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that --out holds.")] = False,
@@ -35,7 +36,8 @@ def simulate(
     from qcskit.firmware_sim.verdict import read_verdict
 
     table = load(SimulateConfig, "simulate", config, settings, vectors=vectors, seed=seed, tflm_vectors=tflm_vectors,
-                 processes=processes)  # fmt: skip
+                 processes=processes,
+                 boards=boards)  # fmt: skip
     earlier = read_verdict(out) if resume and out else None
     verdict = run_simulate(read_bundle(bundle), table, out, earlier, quiet or json)
     if json:

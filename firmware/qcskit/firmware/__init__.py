@@ -9,11 +9,13 @@ from qcskit.firmware.counting import Counts, Place, count, count_instructions
 from qcskit.firmware.emulator import Emulator, start
 from qcskit.firmware.errors import FirmwareError, MissingToolError
 from qcskit.firmware.host import HostCodec, HostModel, build_host_library
+from qcskit.firmware.running import BoardEncoder
 from qcskit.firmware.sources import sources
 from qcskit.firmware.tools import Tool, tool_report
 
 __all__ = [
     "Board",
+    "BoardEncoder",
     "Counts",
     "Emulator",
     "FirmwareError",

@@ -9,6 +9,7 @@ import select
 import socket
 import time
 import zlib
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,23 @@ from cobs import cobs
 from numpy.typing import NDArray
 
 from qcskit.firmware.errors import FirmwareError
+
+
+@dataclass(frozen=True)
+class Info:
+    """What INFO says, as far as it is needed here."""
+
+    model_id: str
+    inputs: int
+    packed_bytes: int
+    rx_bytes: int
+    max_batch: int
+
+    @classmethod
+    def parse(cls, payload: bytes) -> Self:
+        """Return the fields of an INFO payload."""
+        word = np.frombuffer(payload[12:24], "<u2")
+        return cls(payload[4:12].hex(), int(word[0]), int(word[4]), int(word[5]), payload[24])
 
 
 class Wire:

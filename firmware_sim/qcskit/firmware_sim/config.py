@@ -14,3 +14,5 @@ class SimulateConfig(Table):
     litert_vectors: int = Field(10_000, ge=0, description="how many of them LiteRT computes too (reported only)")
     processes: int = Field(0, ge=0, description="processes; 0 = one per core when the run is long, else 1")
     compiler: str | None = Field(None, description="C compiler of the host build; default $CC, gcc or clang")
+    boards: str = Field("", description="emulated boards too: 'all' that are installed, or names with commas")
+    board_vectors: int = Field(1_000, ge=1, description="how many of the vectors each board computes")

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit import firmware
 from qcskit.codec import fast, litert
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.errors import QcsError
@@ -76,6 +77,23 @@ def implementations(
         found.append(Implementation("litert", "reported", lambda x: bundle.packing.pack(
             tflm.index(lite.run(x), lite.output_grid, thresholds)), litert_vectors))  # fmt: skip
     return found
+
+
+def board_implementations(bundle: Bundle, boards: str, limit: int) -> list[Implementation]:
+    """Return one implementation per emulated board: 'all' that are installed (`native` is C on the host), or names.
+
+    The firmware is built now and started at the first vectors. Raises FirmwareError for an unknown board or a missing
+    tool.
+    """
+    if boards == "all":
+        found = [board for board in firmware.boards().values() if not board.missing and board.emulator]
+    else:
+        found = [firmware.find_board(name.strip()) for name in boards.split(",") if name.strip()]
+    c_dir, name = bundle.path / "c", bundle.manifest.name
+    return [
+        Implementation(board.name, "must agree", firmware.BoardEncoder(board, c_dir, name).encode, limit)
+        for board in found
+    ]
 
 
 class _CFrontEnd(ctypes.Structure):

@@ -16,7 +16,7 @@ from qcskit.codec.errors import QcsError
 from qcskit.firmware_sim.check import ChunkResult, check_chunk, check_counts
 from qcskit.firmware_sim.coded import simulate_coded
 from qcskit.firmware_sim.config import SimulateConfig
-from qcskit.firmware_sim.implementations import Implementation, implementations
+from qcskit.firmware_sim.implementations import Implementation, board_implementations, implementations
 from qcskit.firmware_sim.vectors import CHUNK_VECTORS, draw_chunk, golden_chunk
 from qcskit.firmware_sim.verdict import Verdict, environment
 
@@ -36,7 +36,7 @@ class Checker:
         self.bundle, self.config = bundle, config
         self.found: list[Implementation] = implementations(
             bundle, tflm_vectors=config.tflm_vectors, litert_vectors=config.litert_vectors, compiler=config.compiler
-        )
+        ) + board_implementations(bundle, config.boards, config.board_vectors)
 
     def chunk(self, number: int) -> ChunkResult:
         """Check chunk `number`; −1 is the golden vectors."""
