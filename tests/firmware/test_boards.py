@@ -1,6 +1,7 @@
 """Every board, emulated, over its UART: the packed bytes are the reference's, and nothing is left behind."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,8 +16,12 @@ from model_text import write_model
 from random_models import random_tables
 from wire import Line, frame
 
+from qcskit import firmware
 from qcskit.codec import integer
+from qcskit.codec.bundle import read_bundle
+from qcskit.codec.errors import CheckFailedError
 from qcskit.firmware import Board, FirmwareError, MissingToolError, boards, build, find_board, start
+from qcskit.hil import Device
 
 TABLES = random_tables(np.random.default_rng(7), [10, 50, 10], 8)
 X = np.random.default_rng(8).integers(-128, 128, (150, 10), np.int8)
@@ -83,6 +88,19 @@ def test_a_crash_names_registers_and_function(name: str, tmp_path: Path) -> None
         assert not emulator.alive
         assert "qcs fault:" in emulator.log
         assert "pc in crash_here+0x" in emulator.log
+
+
+def test_hil_reports_the_fault_of_a_board_that_dies_in_mid_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    need(find_board("cortex-m4"))
+    bundle = read_bundle(Path(__file__).parents[1] / "data" / "bundle")
+    # The last layer becomes a jump into nowhere.
+    trap = ("-Wl,--wrap=qcs_dense_pack", "-Wl,--defsym=__wrap_qcs_dense_pack=0xA0000000")
+    monkeypatch.setattr(firmware, "build", lambda *arguments: build(*arguments, extra_flags=trap))
+    with Device.open("emu:cortex-m4", bundle) as device:
+        with pytest.raises(CheckFailedError) as caught:
+            device.encode(bundle.vectors["input"])
+        assert "ended in mid-run; it printed: qcs fault:" in str(caught.value)
+        assert re.search(r"pc in no function, lr in (qcs_)?encode\+0x", str(caught.value))
 
 
 def test_an_emulator_that_cannot_start_says_what_it_printed(c_dir: Path) -> None:

@@ -9,6 +9,7 @@ import tempfile
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -76,8 +77,15 @@ class Emulator:
 
 
 _running: "weakref.WeakSet[Emulator]" = weakref.WeakSet()
-# The kernel's death signal follows the *thread* that started the process: keep one thread for all starts.
-_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qcskit-emulator")
+
+
+@lru_cache(maxsize=1)
+def _starter(process_id: int) -> ThreadPoolExecutor:
+    """Return the one thread that starts all emulators: the kernel's death signal follows the *thread* that did.
+
+    process_id: of this process; a forked child has none of its parent's threads and needs its own.
+    """
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="qcskit-emulator")
 
 
 @atexit.register
@@ -143,8 +151,9 @@ def _command(entry: Board, elf: Path, listener: socket.socket | None) -> list[st
     words = [word.replace("{elf}", str(elf)) for word in entry.emulator]
     if entry.emulator[0].startswith("qemu-system"):
         # nodelay: else the system holds a reply back until the host's delayed acknowledgement, 40 ms.
-        words += ["-display", "none", "-monitor", "none",
-                  "-chardev", f"socket,id=uart,fd={fd},server=on,wait=off,nodelay=on", "-serial", "chardev:uart", "-semihosting-config", "enable=on,target=native"]  # fmt: skip
+        line = f"socket,id=uart,fd={fd},server=on,wait=off,nodelay=on"
+        words += ["-display", "none", "-monitor", "none", "-chardev", line, "-serial", "chardev:uart",
+                  "-semihosting-config", "enable=on,target=native"]  # fmt: skip
     if words[0] == "{simavr}":
         words[0] = str(build_simavr())
     elif "{" not in entry.emulator[0]:
@@ -161,7 +170,7 @@ def _spawn(command: list[str], log: IO[bytes], listener: socket.socket | None) -
             launch + command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds, start_new_session=True
         )
 
-    return _starter.submit(spawn).result()
+    return _starter(os.getpid()).submit(spawn).result()
 
 
 def _url(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.errors import QcsError
 from qcskit.hil.adapt import LinkModel, Shape
-from qcskit.hil.errors import DeviceError, WrongDeviceError
+from qcskit.hil.errors import DeviceError, LinkLostError, WrongDeviceError
 from qcskit.hil.exchange import Exchange
 from qcskit.hil.framing import PROTOCOL_VERSION, wire_bytes
 from qcskit.hil.link import EmulatedBoard, Link, board_of, wait_for
@@ -153,6 +153,8 @@ class Device:
 
     def _return(self) -> None:
         """The port vanished in mid-run: wait for it, and make sure the same board is back."""
+        if self._emulator is not None and self._emulator.ended:
+            raise LinkLostError(f"port '{self.link.name}': the emulator ended in mid-run; {self._emulator.last_words}")
         if self._reconnect_s <= 0:
             raise
         wait_for(self.link, self._reconnect_s)

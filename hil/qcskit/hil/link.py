@@ -156,6 +156,16 @@ class EmulatedBoard(contextlib.AbstractContextManager["EmulatedBoard"]):
         self.process = self._stack.enter_context(firmware.start(board, elf))
         self.url: str = self.process.url
 
+    @property
+    def ended(self) -> bool:
+        """Whether the emulator's process is gone: a crash of the firmware ends it."""
+        return not self.process.alive
+
+    @property
+    def last_words(self) -> str:
+        """What emulator and firmware printed beside the line: registers and function of a fault, for one."""
+        return f"it printed: {self.process.log.strip()}" if self.process.log.strip() else "it printed nothing"
+
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
