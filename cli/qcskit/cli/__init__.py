@@ -7,8 +7,8 @@ import typer
 
 from qcskit.cli.common import console, error_console
 
-_VERBS = ("train", "sweep", "export", "simulate", "hil", "decode", "inspect", "package", "report", "demo", "profile",
-          "boards", "doctor")  # fmt: skip
+_VERBS = ("train", "sweep", "export", "simulate", "hil", "ports", "compare", "decode", "inspect", "package", "report",
+          "demo", "profile", "boards", "doctor")  # fmt: skip
 """Subcommand modules of this package, in the order of the work; each has `register(app)`. Add yours."""
 
 

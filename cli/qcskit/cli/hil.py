@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, console, load, print_json
+from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, console, error_console, load, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -19,15 +19,18 @@ def hil(
         list[str] | None,
         typer.Option("--port", "-p", help="Serial device, pyserial URL, or emu:<board>. Repeatable: boards at once."),
     ] = None,
+    bench: Annotated[Path | None, typer.Option(help="TOML file that names boards, by USB serial number.")] = None,
     baud: Annotated[int | None, typer.Option(help="Line rate of serial devices.")] = None,
-    vectors: Annotated[
-        int | None, typer.Option("--vectors", "-n", help="Vectors per board, golden ones first.")
-    ] = None,
+    fast_baud: Annotated[int | None, typer.Option(help="Rate to agree on after HELLO; falls back cleanly.")] = None,
+    vectors: Annotated[int | None, typer.Option("--vectors", "-n", help="Vectors per board.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the fresh vectors.")] = None,
     input_: Annotated[str | None, typer.Option("--input", help="int8 (network inputs) or counts (raw ADC).")] = None,
     batch: Annotated[int | None, typer.Option(help="Vectors per frame; automatic if left out.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the results go.")] = Path("results.json"),
+    junit: Annotated[Path | None, typer.Option(help="Write the checks as JUnit XML too.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that broke off.")] = False,
+    soak: Annotated[str | None, typer.Option(help="Run for this long (90s, 10m, 1h), with a rolling summary.")] = None,
+    log: Annotated[bool, typer.Option("--log", help="Show the boards' log text.")] = False,
     config: ConfigOption = None,
     settings: SetOption = None,
     as_json: JsonOption = False,
@@ -42,24 +45,50 @@ def hil(
     from qcskit.codec.errors import QcsError
     from qcskit.hil.config import HilConfig
     from qcskit.hil.fleet import run_fleet
+    from qcskit.hil.junit import write_junit
+    from qcskit.hil.ports import read_bench
 
     options = load(
-        HilConfig, "hil", config, settings,
-        port=port or None, baud=baud, vectors=vectors, seed=seed, input=input_, batch=batch,
+        HilConfig, "hil", config, settings, port=port or None, baud=baud, fast_baud=fast_baud, vectors=vectors,
+        seed=seed, input=input_, batch=batch,
     )  # fmt: skip
-    if not options.port:
-        raise QcsError("no port: give --port /dev/ttyACM0, a pyserial URL, or --port emu:native")
+    targets = read_bench(bench) if bench else None
+    if not options.port and not targets:
+        raise QcsError("no port: give --port /dev/ttyACM0, a pyserial URL, --port emu:native, or --bench FILE")
     opened = read_bundle(bundle)
     with Show(enabled=not (quiet or as_json)) as show:
-        results = run_fleet(opened, options, out=out, resume=resume, progress=show.progress)
-    _finish(results, out, as_json, quiet, verdict_table)
-
-
-def _finish(results: dict[str, Any], out: Path, as_json: bool, quiet: bool, table: Any) -> None:
+        if soak is not None:
+            results = _soak(opened, options, soak, out, show)
+        else:
+            results = run_fleet(
+                opened, options, out=out, resume=resume, progress=show.progress, targets=targets,
+                on_text=_show_text if log else None,
+            )  # fmt: skip
+    if junit:
+        write_junit(junit, results)
     if as_json:
         print_json(results)
     elif not quiet:
-        console.print(table(results))
+        console.print(verdict_table(results))
         console.print(f"results: {out}", highlight=False)
     if not results["verdict"]["ok"]:
         raise typer.Exit(1)
+
+
+def _soak(bundle: Any, options: Any, duration: str, out: Path, show: Any) -> dict[str, Any]:
+    from qcskit.codec.errors import QcsError
+    from qcskit.hil.fleet import write_results
+    from qcskit.hil.soak import parse_duration, run_soak
+
+    if len(options.port) != 1:
+        raise QcsError("--soak takes one --port; start one 'qcskit hil --soak' per board")
+    try:
+        seconds = parse_duration(duration)
+    except ValueError:
+        raise QcsError(f"--soak {duration}: expected a duration such as 90s, 10m or 1h") from None
+    return run_soak(bundle, options, seconds, lambda results: write_results(out, results), show.soak)
+
+
+def _show_text(label: str, text: bytes) -> None:
+    for line in text.decode(errors="replace").splitlines():
+        error_console.print(f"{label}: {line}", markup=False, highlight=False)

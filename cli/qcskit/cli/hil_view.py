@@ -35,6 +35,12 @@ class Show:
         text = f"{escape(label)} {_STAGES.get(stage, stage)}"
         self._bars.update(self._tasks[label], description=text, completed=done, total=total)
 
+    def soak(self, soak: Any, mismatches: int) -> None:
+        """Show how a soak run goes."""
+        label = f"soak, {soak.answered:,} vectors, {mismatches} mismatches"
+        task = self._tasks.setdefault("soak", self._bars.add_task("", total=1) if not self._tasks else TaskID(0))
+        self._bars.update(task, description=label, completed=int(soak.elapsed_s), total=int(soak.duration_s))
+
 
 def verdict_table(results: dict[str, Any]) -> Table:
     """Return the closing table: one row per figure, one column per board."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.errors import QcsError
 from qcskit.hil.adapt import LinkModel, Shape
-from qcskit.hil.errors import DeviceError, LinkLostError, WrongDeviceError
+from qcskit.hil.errors import DeviceError, LinkError, LinkLostError, SilentError, WrongDeviceError
 from qcskit.hil.exchange import Exchange
 from qcskit.hil.framing import PROTOCOL_VERSION, wire_bytes
 from qcskit.hil.link import EmulatedBoard, Link, board_of, wait_for
@@ -25,6 +25,7 @@ from qcskit.hil.stream import Answer, EncodeStream, Vectors
 TIMEOUT_S = 1.0
 GIVE_UP_S = 10.0
 RECONNECT_S = 10.0
+_TRIAL_S = 0.5
 
 
 class Device:
@@ -150,6 +151,30 @@ class Device:
     def reset_counts(self) -> None:
         """Set the board's counters to zero."""
         self.exchange.request(Type.RESET)
+
+    def change_baud(self, baud: int) -> bool:
+        """Agree on another line rate, verify it with every bit pattern, fall back if it fails; whether it holds.
+
+        A board that cannot change its rate keeps the old one. Raises SilentError if the board is lost on the way back.
+        """
+        old = self.link.baud
+        if not self.info.can_change_baud or baud == old:
+            return baud == old
+        try:
+            self.exchange.request(Type.BAUD, baud.to_bytes(4, "little"))
+        except DeviceError:
+            return False  # it cannot make this rate
+        try:
+            self.link.set_baud(baud)
+            patterns = [bytes(range(start, start + 64)) for start in range(0, 256, 64)]
+            if all(self.exchange.request(Type.ECHO, p, give_up_s=_TRIAL_S).payload == p for p in patterns):
+                return True
+        except (LinkError, SilentError):
+            self.exchange.transcript.add("!", f"{baud} baud failed, back to {old}")
+        self.link.set_baud(old)
+        self.exchange.send(b"\0" * 64, 0)  # what the board takes for damage ends its trial
+        self.hello()
+        return False
 
     def _return(self) -> None:
         """The port vanished in mid-run: wait for it, and make sure the same board is back."""

@@ -9,6 +9,7 @@ from typing import Any
 from qcskit.codec.bundle import Bundle, write_file
 from qcskit.codec.errors import QcsError
 from qcskit.hil.config import HilConfig
+from qcskit.hil.ports import Target
 from qcskit.hil.session import Run, results_of, run_device
 
 FleetProgress = Callable[[str, str, int, int], None]
@@ -17,25 +18,25 @@ FleetProgress = Callable[[str, str, int, int], None]
 
 def run_fleet(
     bundle: Bundle, config: HilConfig, *, out: Path, resume: bool, progress: FleetProgress,
-    labels: dict[str, str] | None = None,
+    targets: list[Target] | None = None, on_text: Callable[[str, bytes], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run every port of `config`, write results.json atomically, return it.
 
     One port: its error is raised as it is. Several: a board that fails becomes an entry with `error`, the others go on.
     """
-    ports = config.port
-    if len(set(ports)) != len(ports) and not all(port.startswith("emu:") for port in ports):
-        raise QcsError(f"a port is named twice: {', '.join(ports)}")
-    names = [(labels or {}).get(port, port) for port in ports]
-    names = [name if names.count(name) == 1 else f"{name} #{i + 1}" for i, name in enumerate(names)]
+    targets = targets or _targets(config.port)
+    ports, names = [target.port for target in targets], [target.label for target in targets]
     entries: list[dict[str, Any] | None] = [None] * len(ports)
     errors: list[Exception | None] = [None] * len(ports)
 
     def work(number: int) -> None:
         label = names[number]
+        baud = targets[number].baud
+        ours = config if baud is None else config.model_copy(update={"baud": baud})
         run = Run(
-            ports[number], config, journal_path(out, number), resume, label=label,
+            ports[number], ours, journal_path(out, number), resume, label=label,
             progress=lambda stage, done, total: progress(label, stage, done, total),
+            on_text=None if on_text is None else lambda text: on_text(label, text),
         )  # fmt: skip
         try:
             entries[number] = run_device(bundle, run)
@@ -59,6 +60,14 @@ def run_fleet(
         if "error" not in entry:
             Path(entry.pop("journal")).unlink(missing_ok=True)
     return results
+
+
+def _targets(ports: list[str]) -> list[Target]:
+    twice = [port for port in ports if ports.count(port) > 1 and not port.startswith("emu:")]
+    if twice:
+        raise QcsError(f"port '{twice[0]}' is named twice")
+    labels = [port if ports.count(port) == 1 else f"{port} #{number + 1}" for number, port in enumerate(ports)]
+    return [Target(port, label) for port, label in zip(ports, labels, strict=True)]
 
 
 def journal_path(out: Path, number: int) -> Path:

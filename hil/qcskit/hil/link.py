@@ -23,15 +23,21 @@ class Transcript:
     """The last events of a link, for the reader of a failing test: time in s, direction, what."""
 
     def __init__(self, events: int = 2000) -> None:
-        self.events: deque[tuple[float, str, str]] = deque(maxlen=events)
+        self.events: deque[tuple[float, str, str, tuple[object, ...]]] = deque(maxlen=events)
         self._start = time.monotonic()
 
-    def add(self, direction: str, what: str) -> None:
+    def add(self, direction: str, what: str, *details: object) -> None:
         """Note one event; direction is `>` (to the board), `<` (from it), `#` (log text) or `!` (trouble)."""
-        self.events.append((time.monotonic() - self._start, direction, what))
+        self.events.append((time.monotonic() - self._start, direction, what, details))
+
+    def clear(self) -> None:
+        """Forget all events; times count from now."""
+        self.events.clear()
+        self._start = time.monotonic()
 
     def __str__(self) -> str:
-        return "\n".join(f"{when:10.4f} {direction} {what}" for when, direction, what in self.events)
+        lines = (f"{when:10.4f} {way} {' '.join(map(str, (what, *more)))}" for when, way, what, more in self.events)
+        return "\n".join(lines)
 
 
 class Link:

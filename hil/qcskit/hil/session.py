@@ -60,6 +60,8 @@ def run_device(bundle: Bundle, run: Run) -> dict[str, Any]:
         on_text=run.on_text, **({} if run.port.startswith("emu:") else {"reconnect_s": config.reconnect_s}),
     ) as device:  # fmt: skip
         run.progress("connect", 1, 1)
+        if config.fast_baud is not None:
+            device.change_baud(config.fast_baud)
         return run_session(device, vector_set(bundle, config.vectors, config.seed, config.input), run)
 
 

@@ -127,6 +127,7 @@ class EncodeStream:
             self._pending[seq] = _Pending(seq, start, take, repeat, wire, now, now, self._order)
             self._on_line_bytes += len(wire)
             wires.append(wire)
+            self._x.transcript.add(">", "ENCODE seq", seq, "vectors", start, "to", take - 1)
         if wires:
             self._x.send(b"".join(wires), len(wires))
 
@@ -215,6 +216,16 @@ class EncodeStream:
         now = time.monotonic()
         del self._pending[entry.seq]
         self._on_line_bytes -= len(entry.wire)
+        self._x.transcript.add(
+            "<",
+            "RESULT seq",
+            entry.seq,
+            "vectors",
+            entry.start,
+            "to",
+            entry.stop - 1,
+            f"after {entry.attempts} attempts" if entry.attempts > 1 else "",
+        )
         self._x.counts.replies += 1
         self._model.note(entry.stop - entry.start, entry.repeat, True)
         lossy = self._model.byte_loss > _LOSSY

@@ -1,0 +1,42 @@
+"""`qcskit ports`: which serial ports are there and what answers on them."""
+
+from typing import Annotated
+
+import typer
+
+from qcskit.cli.common import JsonOption, console, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommand."""
+    app.command("ports")(ports)
+
+
+def ports(
+    port: Annotated[list[str] | None, typer.Option("--port", "-p", help="Ask this pyserial URL as well.")] = None,
+    baud: Annotated[int, typer.Option(help="Line rate of the question.")] = 115_200,
+    probe: Annotated[bool, typer.Option(help="Ask each port for HELLO; opening may reset a board.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """List serial ports: USB ids, serial number, and which firmware answers."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from qcskit.hil.ports import find_ports
+
+    found = find_ports(probe, baud, tuple(port or ()))
+    if as_json:
+        print_json([facts.as_dict() for facts in found])
+        return
+    if not found:
+        console.print("no serial port is there; emulated boards need none: --port emu:native ('qcskit boards')")
+        return
+    table = Table()
+    for name in ("port", "USB id", "serial number", "what", "firmware", "model"):
+        table.add_column(name)
+    for facts in found:
+        usb = f"{facts.vid}:{facts.pid}" if facts.vid else ""
+        firmware = f"{facts.info.firmware_version}, protocol {facts.info.protocol}" if facts.info else ""
+        model = facts.info.model_id if facts.info else escape(facts.note or ("" if probe else "not asked"))
+        table.add_row(facts.device, usb, facts.serial_number or "", escape(facts.description), firmware, model)
+    console.print(table)

@@ -1,0 +1,49 @@
+"""Results as JUnit XML, the form every CI server reads: one suite per board, one case per check."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from qcskit.codec.bundle import write_file
+
+
+def junit_xml(results: dict[str, Any]) -> str:
+    """Return the XML text of results.json."""
+    root = Xml.Element("testsuites", name=f"qcskit hil {results['bundle']['name']}")
+    for entry in results["devices"]:
+        cases = _cases(entry)
+        failures = sum(failure is not None for _, failure in cases)
+        seconds = str(entry.get("throughput", {}).get("seconds", 0))
+        suite = Xml.SubElement(root, "testsuite", name=entry["label"], tests=str(len(cases)), failures=str(failures),
+                               errors="0", skipped="0", time=seconds)  # fmt: skip
+        for name, failure in cases:
+            case = Xml.SubElement(suite, "testcase", classname=f"qcskit.hil.{entry['label']}", name=name, time="0")
+            if failure is not None:
+                Xml.SubElement(case, "failure", message=failure).text = failure
+    Xml.indent(root)
+    return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def write_junit(path: Path, results: dict[str, Any]) -> None:
+    """Write the XML, all or nothing."""
+    text = junit_xml(results)
+
+    def write(staging: Path) -> None:
+        staging.write_text(text, encoding="utf-8")
+
+    write_file(Path(path), write)
+
+
+def _cases(entry: dict[str, Any]) -> list[tuple[str, str | None]]:
+    if "error" in entry:
+        return [("run", entry["error"])]
+    nmse, wrong = entry["nmse"], entry["mismatches"]
+    missing = entry["vectors"] - entry["answered"]
+    first = wrong["first"][0] if wrong["first"] else {}
+    differs = nmse["device_db"] != nmse["int8_db"]
+    different = f"{wrong['count']} vectors differ, first: {first}"
+    return [
+        ("every vector is answered", f"{missing} vectors have no answer" if missing else None),
+        ("every byte equals the reference", different if wrong["count"] else None),
+        ("NMSE equals the reference's", f"{nmse['device_db']} dB against {nmse['int8_db']} dB" if differs else None),
+    ]  # fmt: skip

@@ -1,0 +1,87 @@
+"""pytest plugin: a user's test talks to a board as prose (docs/hil.md).
+
+Options --qcs-bundle, --qcs-port, --qcs-board, --qcs-baud; fixtures qcs_bundle, qcs_device; marker hardware. The
+transcript of the link is attached to a failing test. Nothing heavy is imported before a test asks for it.
+"""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from qcskit.codec.bundle import Bundle
+    from qcskit.hil.device import Device
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    group = parser.getgroup("qcskit", "boards with qcskit firmware")
+    group.addoption("--qcs-bundle", metavar="DIR", help="bundle that 'qcskit export' wrote")
+    group.addoption("--qcs-port", metavar="PORT", help="serial device or pyserial URL of a real board")
+    group.addoption("--qcs-board", metavar="NAME", default="native", help="emulated board if no port is given (native)")
+    group.addoption("--qcs-baud", metavar="N", type=int, default=115_200, help="line rate of the port (115200)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line("markers", "hardware: needs a board on a serial port (--qcs-port)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip tests marked `hardware` unless a port is given."""
+    if config.getoption("--qcs-port"):
+        return
+    skip = pytest.mark.skip(reason="needs a board on a serial port: --qcs-port /dev/ttyACM0")
+    for item in items:
+        if item.get_closest_marker("hardware"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def qcs_bundle(request: pytest.FixtureRequest) -> "Bundle":
+    """The bundle of --qcs-bundle, its hashes checked."""
+    from qcskit.codec.bundle import read_bundle
+    from qcskit.codec.errors import QcsError
+
+    path = request.config.getoption("--qcs-bundle")
+    if not path:
+        pytest.fail("give the bundle: pytest --qcs-bundle DIR", pytrace=False)
+    try:
+        return read_bundle(Path(path))
+    except QcsError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def _qcs_open_device(request: pytest.FixtureRequest, qcs_bundle: "Bundle") -> "Iterator[Device]":
+    from qcskit.hil.device import Device
+
+    option = request.config.getoption
+    port = option("--qcs-port") or f"emu:{option('--qcs-board')}"
+    try:
+        device = Device.open(port, qcs_bundle, baud=option("--qcs-baud"))
+    except Exception as error:
+        if not hasattr(error, "exit_code"):
+            raise
+        pytest.fail(str(error), pytrace=False)
+    with device:
+        yield device
+
+
+@pytest.fixture
+def qcs_device(_qcs_open_device: "Device") -> "Device":
+    """The board: opened once per session, its model checked against the bundle; a fresh transcript per test."""
+    _qcs_open_device.exchange.transcript.clear()
+    return _qcs_open_device
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
+    """Attach the transcript of the link to a failing test."""
+    outcome = yield
+    report = outcome.get_result()
+    device = getattr(item, "funcargs", {}).get("qcs_device")
+    if report.failed and device is not None:
+        report.sections.append(("qcs link", str(device.exchange.transcript)))
