@@ -79,10 +79,18 @@ static const qcs_agent_io_t io = {.read = read_byte,
                                   .tick_hz = 1};
 static qcs_agent_t agent;
 
+static bool interrupt_fed; /* deliver through qcs_agent_receive, in bursts, instead of `read` */
+
 static void feed(const uint8_t *bytes, size_t n) {
+  unsigned quiet = 0;
   in = bytes;
   in_left = n;
-  unsigned quiet = 0;
+  while (interrupt_fed && in_left > 0) {
+    for (size_t burst = 1 + in_left % 7; burst > 0 && in_left > 0; burst--, in_left--)
+      qcs_agent_receive(&agent, *in++);
+    for (int polls = 0; polls < 40; polls++) /* the main loop runs in between */
+      (void)qcs_agent_poll(&agent);
+  }
   while (quiet < 4)
     quiet = qcs_agent_poll(&agent) ? 0 : quiet + 1;
 }
@@ -228,7 +236,9 @@ int main(int argc, char **argv) {
       n = random_frame(frame);
       n = mutate(damaged, frame, n, draw(3) ? 5 + draw(60) : 1000000);
     }
+    interrupt_fed = draw(2);
     feed(damaged, n);
+    interrupt_fed = false;
     if (i % 4 == 0)
       hello((uint16_t)i);
   }

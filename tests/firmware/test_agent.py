@@ -1,6 +1,7 @@
 """The serial agent: against garbage under sanitizers, and as a process behind a terminal."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,26 @@ def test_survives_garbage_and_damaged_frames(tmp_path: Path) -> None:
     done = subprocess.run([program, str(FUZZ_INPUTS), "1"], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{FUZZ_INPUTS} inputs")
+
+
+def test_libfuzzer_finds_nothing(tmp_path: Path) -> None:
+    """Coverage-guided; QCS_FUZZ_INPUTS=15000000 for a night."""
+    root = sources()
+    program = tmp_path / "fuzz"
+    flags = ("-std=c11", "-g", "-O1", "-DLIBFUZZER", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
+    files = (str(Path(__file__).with_name("fuzz_agent.c")), str(root / "app" / "qcs_agent.c"))
+    command = ["clang", *flags, f"-I{root / 'include'}", f"-I{root / 'app'}", *files, "-o", str(program)]
+    if shutil.which("clang") is None:
+        pytest.skip("needs clang: sudo apt-get install clang")
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "libclang_rt" in built.stderr:
+        pytest.skip("needs clang's sanitizer and fuzzer runtimes: sudo apt-get install libclang-rt-dev")
+    assert built.returncode == 0, built.stderr
+    runs = FUZZ_INPUTS // 15
+    done = subprocess.run([program, f"-runs={runs}", "-seed=1", "-max_len=300"], capture_output=True, text=True,
+                          cwd=tmp_path, check=False, timeout=600)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"Done {runs} runs" in done.stderr
 
 
 @pytest.fixture(scope="module")
