@@ -11,8 +11,9 @@ from qcskit.codec.classical.mixture import mmse_floor
 from qcskit.codec.classical.rdf import blahut_arimoto, remote_rdf
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
+from qcskit.codec.matrices import sparsity_basis
 from qcskit.codec.metrics import nmse_db
-from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix
 
 SMALL = SignalConfig(n=7, m=4, s=1, noise_variance=0.01)
 
@@ -133,6 +134,29 @@ def test_bad_input_is_one_clear_line(name, levels, kwargs, says):
     with pytest.raises(QcsError, match=says) as caught:
         make(name, SMALL, levels, **kwargs)
     assert "\n" not in str(caught.value)
+
+
+def test_a_basis_is_the_same_problem_in_other_coordinates(tmp_path):
+    signal = SignalConfig(n=16, m=8, s=2, basis="dct", matrix="gaussian", matrix_seed=3)
+    psi = sparsity_basis("dct", 16)
+    np.save(tmp_path / "phi.npy", measurement_matrix(signal) @ psi)
+    plain = SignalConfig(n=16, m=8, s=2, matrix="file", matrix_file=str(tmp_path / "phi.npy"))
+    (x, y), (c, _) = draw_frames(signal, 500, 9), draw_frames(plain, 500, 9)
+    assert np.allclose(x, c @ psi.T)
+    for name in ("ce-usq-l1", "ce-sq-omp", "ce-usq-mmse", "ce-usq-l1*", "1-bit-pv"):
+        levels = 2 if name == "1-bit-pv" else 16
+        ours, theirs = (make(name, s, levels, train_frames=2_000) for s in (signal, plain))
+        assert np.array_equal(ours.encode(y), theirs.encode(y))
+        assert reached_db(ours, x, y) == pytest.approx(reached_db(theirs, c, y), abs=1e-3)
+
+
+def test_the_exact_mixture_refuses_another_source():
+    signs = SignalConfig(source="signs")
+    for call in (lambda: make("ec-vq", signs, 16), lambda: make("ce-usq-mmse", signs, 4), lambda: mmse_floor(signs)):
+        with pytest.raises(QcsError, match="source = 'gaussian'"):
+            call()
+    x, y = draw_frames(signs, 500, 3)
+    assert reached_db(make("ce-usq-l1", signs, 16, train_frames=2_000), x, y) < -8.0
 
 
 def test_damaged_measurements_are_named():

@@ -11,6 +11,7 @@ from scipy.stats import multivariate_normal
 from sklearn.linear_model import orthogonal_mp
 
 from qcskit.codec.classical import _jit
+from qcskit.codec.classical._source import dictionary
 from qcskit.codec.classical.consistent import consistent_l1
 from qcskit.codec.classical.l1 import bpdn, bpdn_path, duality_gap
 from qcskit.codec.classical.mixture import mixture_mmse, mmse_floor
@@ -62,6 +63,13 @@ def test_bpdn_certifies_itself_down_to_tiny_radii():
     for rebuilt in (y, np.round(y * 4) / 4):  # quantized measurements tie correlations exactly
         x_hat = bpdn(rebuilt, phi, 1e-5)
         assert duality_gap(x_hat, rebuilt, phi, 1e-5).max() < 1e-6
+
+
+def test_an_entry_may_leave_at_one_end_and_come_back_at_the_other():
+    signal = SignalConfig(n=16, m=8, s=2, basis="dct", matrix="gaussian", matrix_seed=3)
+    y = np.round(draw_frames(signal, 2_000, 0)[1] * 4) / 4
+    phi = dictionary(signal)
+    assert duality_gap(bpdn(y, phi, 1e-5), y, phi, 1e-5).max() < 1e-6
 
 
 def test_bpdn_without_noise_is_basis_pursuit():

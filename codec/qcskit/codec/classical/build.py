@@ -1,12 +1,15 @@
 """`make`: every classical codec by name, fitted to a seeded training set."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from qcskit.codec.classical import l1, omp, onebit
 from qcskit.codec.classical._check import Array, radius
+from qcskit.codec.classical._source import analyse, dictionary, require_gaussian, synthesise
 from qcskit.codec.classical.codecs import (
     GenieCodec,
     Index,
@@ -22,7 +25,7 @@ from qcskit.codec.classical.mixture import mixture_mmse
 from qcskit.codec.config import nearest
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
-from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix
+from qcskit.codec.signal import SignalConfig, draw_frames
 
 GENIE_MUS = np.logspace(-5, 0.5, 56)
 """The paper's 56 radii, 1e-5 … 1e0.5, among which the genie chooses and `mu="best"` fits one."""
@@ -34,11 +37,15 @@ STOPS = np.geomspace(0.2, 5.0, 15)
 """Residuals at which OMP may stop, in units of the expected residual norm."""
 TUNING_FRAMES = 3000
 """Training frames on which decoder parameters are compared."""
+CONSISTENT_TUNING_FRAMES = 500
 VQ_FRAMES_PER_CODEWORD = 100
 """Training vectors per codeword of a vector quantizer."""
 
 Mu = float | Literal["best", "printed", "printed-variance"]
 RECOVERIES = ("l1", "omp", "omp-residual", "consistent", "mmse")
+Quantizers = tuple[ScalarQuantizer, ...]
+Recover = Callable[[Index], Array]
+Tuning = dict[str, float]
 NAMES = (
     *(f"{front}-{recovery}" for front in ("ce-usq", "ce-sq") for recovery in RECOVERIES),
     "ce-usq-l1*",
@@ -83,6 +90,8 @@ def make(
         raise QcsError(f"unknown classical codec '{name}'; {nearest(name, NAMES)}")
     if train_frames < 1000:
         raise QcsError(f"train_frames = {train_frames}: fitting needs at least 1000 frames")
+    if name.endswith("-mmse") or name == "ec-vq":
+        require_gaussian(signal, name)
     build = _Build(name, signal, levels, mu, train_frames, seed)
     if name.startswith("1-bit"):
         return build.one_bit()
@@ -115,68 +124,71 @@ class _Build:
 
     @property
     def phi(self) -> Array:
-        return measurement_matrix(self.signal)
+        return dictionary(self.signal)
 
     def draw(self, frames: int) -> tuple[Array, Array]:
-        return draw_frames(self.signal, frames, self.seed)
+        """Return coefficients (frames, N) and measurements (frames, M) of training frames."""
+        x, y = draw_frames(self.signal, frames, self.seed, part="train")
+        return analyse(self.signal, x), y
+
+    def codec(self, quantizers: Quantizers, recover: Recover, tuning: Tuning) -> ScalarCodec:
+        """Return the codec whose decoder finds coefficients with `recover`."""
+        signal = self.signal
+        return ScalarCodec(self.name, signal, quantizers, lambda index: synthesise(signal, recover(index)), tuning)
 
     def scalar(self) -> Codec:
-        x, y = self.draw(self.train_frames)
-        xt, yt = x[:TUNING_FRAMES], y[:TUNING_FRAMES]
-        recovery = self.name.split("-", 2)[2]
+        """Return the codec of the front whose decoder, fitted to it, has the least error on training frames."""
+        c, y = self.draw(self.train_frames)
+        few = slice(0, TUNING_FRAMES)
         if self.name.startswith("ce-sq"):
-            fronts = {"": tuple(lloyd_scalar(column, self.levels) for column in y.T)}
+            fronts = [(tuple(lloyd_scalar(column, self.levels) for column in y.T), Tuning())]
         else:
-            fronts = {f"{w:g}": tuple(uniform_scalar(column, self.levels, w) for column in y.T) for w in WIDENINGS}
-        best: tuple[float, Codec] | None = None
-        for widen, quantizers in fronts.items():
-            codec = self._with_decoder(quantizers, recovery, xt, yt, {"widen": float(widen)} if widen else {})
-            packed = codec.encode(yt)
-            estimate = codec.decode_with_source(packed, xt) if isinstance(codec, GenieCodec) else codec.decode(packed)
-            error = float(np.sum((xt - estimate) ** 2))
-            if best is None or error < best[0]:
-                best = error, codec
-        assert best is not None
-        return best[1]
+            fronts = [
+                (tuple(uniform_scalar(column, self.levels, widen) for column in y.T), Tuning(widen=widen))
+                for widen in WIDENINGS
+            ]
+        tried: list[tuple[float, Quantizers, Recover | None, Tuning]] = []
+        for quantizers, tuning in fronts:
+            front = _Front(quantizers)
+            index = quantize(front.thresholds, y[few])
+            if self.name == "ce-usq-l1*":
+                error = _error(c[few], _nearest_solution(front, index, self.phi, c[few]))
+                tried.append((error, quantizers, None, tuning))
+            else:
+                recover, fitted = self.recovery(front, index, c[few])
+                tried.append((_error(c[few], recover(index)), quantizers, recover, tuning | fitted))
+        _, chosen, decoder, found = min(tried, key=lambda entry: entry[0])
+        return self.genie(chosen, found) if decoder is None else self.codec(chosen, decoder, found)
 
-    def _with_decoder(
-        self, quantizers: tuple[ScalarQuantizer, ...], recovery: str, x: Array, y: Array, tuning: dict[str, float | str]
-    ) -> ScalarCodec:
-        """Return the codec of one encoder with its decoder's parameter fitted on (x, y)."""
-        phi, s = self.phi, self.signal.s
-        thresholds = np.stack([q.thresholds for q in quantizers])
-        points = np.stack([q.points for q in quantizers])
-        index = quantize(thresholds, y)
-        rebuilt = rebuild(points, index)
-        base = (self.name, self.signal, quantizers)
-        if recovery == "l1*":
-            return GenieCodec(
-                *base, _refuse, tuning, lambda i, source: _nearest_solution(rebuild(points, i), phi, source)
-            )
-        if recovery == "l1":
-            mu = self._mu(x, rebuilt)
-            return ScalarCodec(*base, lambda i: l1.bpdn(rebuild(points, i), phi, mu), {**tuning, "mu": mu})
-        if recovery == "omp":
-            return ScalarCodec(*base, lambda i: omp.omp(rebuild(points, i), phi, s), tuning)
-        noise = self.signal.noise_variance + float(np.mean([q.distortion for q in quantizers]))
-        if recovery == "omp-residual":
-            stops = STOPS * np.sqrt(self.signal.m * noise)
-            stop = float(stops[_least(x, [omp.omp(rebuilt, phi, self.signal.m, stop) for stop in stops])])
-            return ScalarCodec(
-                *base, lambda i: omp.omp(rebuild(points, i), phi, self.signal.m, stop), {**tuning, "residual": stop}
-            )
-        if recovery == "mmse":
-            return ScalarCodec(
-                *base, lambda i: mixture_mmse(rebuild(points, i), phi, s, noise)[0], {**tuning, "noise": noise}
-            )
-        few, deviation = slice(0, 500), np.sqrt(self.signal.noise_variance)
+    def genie(self, quantizers: Quantizers, tuning: Tuning) -> GenieCodec:
+        signal, phi, front = self.signal, self.phi, _Front(quantizers)
 
-        def consistent(i: Index, margin: float) -> Array:
-            low, high = cells(thresholds, i)
-            return consistent_l1(low - margin * deviation, high + margin * deviation, phi)
+        def choose(index: Index, x: Array) -> Array:
+            return synthesise(signal, _nearest_solution(front, index, phi, analyse(signal, x)))
 
-        margin = MARGINS[_least(x[few], [consistent(index[few], margin) for margin in MARGINS])]
-        return ScalarCodec(*base, lambda i: consistent(i, margin), {**tuning, "margin": margin})
+        return GenieCodec(self.name, signal, quantizers, _refuse, tuning, choose)
+
+    def recovery(self, front: "_Front", index: Index, c: Array) -> tuple[Recover, Tuning]:
+        """Return the decoder indices → coefficients of this codec, its parameter fitted to (index, c)."""
+        phi, s, kind = self.phi, self.signal.s, self.name.split("-", 2)[2]
+        if kind == "l1":
+            mu = self._mu(c, front.rebuild(index))
+            return lambda i: l1.bpdn(front.rebuild(i), phi, mu), Tuning(mu=mu)
+        if kind == "omp":
+            return lambda i: omp.omp(front.rebuild(i), phi, s), Tuning()
+        noise = self.signal.noise_variance + float(np.mean([q.distortion for q in front.quantizers]))
+        if kind == "mmse":
+            return lambda i: mixture_mmse(front.rebuild(i), phi, s, noise)[0], Tuning(noise=noise)
+        if kind == "omp-residual":
+            m = self.signal.m
+            stops = STOPS * np.sqrt(m * noise)
+            stop = float(stops[_least(c, [omp.omp(front.rebuild(index), phi, m, stop) for stop in stops])])
+            return lambda i: omp.omp(front.rebuild(i), phi, m, stop), Tuning(residual=stop)
+        deviation = float(np.sqrt(self.signal.noise_variance))
+        few = slice(0, CONSISTENT_TUNING_FRAMES)
+        tried = [consistent_l1(*front.cells(index[few], margin * deviation), phi) for margin in MARGINS]
+        margin = MARGINS[_least(c[few], tried)]
+        return lambda i: consistent_l1(*front.cells(i, margin * deviation), phi), Tuning(margin=margin)
 
     def _mu(self, x: Array, rebuilt: Array) -> float:
         """Return the radius μ that was asked for, or the best of GENIE_MUS on training frames."""
@@ -200,11 +212,11 @@ class _Build:
                 return mixture_mmse(values, phi, signal.s, signal.noise_variance)[0]
 
             codebook = lloyd_vector(estimate(y), self.levels, self.seed)
-            return VectorCodec(self.name, signal, codebook, codebook.points, estimate)
+            return VectorCodec(self.name, signal, codebook, synthesise(signal, codebook.points), estimate)
         codebook = lloyd_vector(y, self.levels, self.seed)
         sample = slice(0, TUNING_FRAMES)
         mu = self._mu(x[sample], codebook.points[codebook.nearest(y[sample])])
-        table = l1.bpdn(codebook.points, phi, mu)
+        table = synthesise(signal, l1.bpdn(codebook.points, phi, mu))
         return VectorCodec(self.name, signal, codebook, table, lambda values: values, {"mu": mu})
 
     def one_bit(self) -> Codec:
@@ -221,25 +233,51 @@ class _Build:
         quantizers = (zero,) * self.signal.m
         found = direction(quantize(np.zeros((self.signal.m, 1)), y))
         gain = float(np.sum(found * x) / np.sum(found**2))
-        return ScalarCodec(self.name, self.signal, quantizers, lambda index: gain * direction(index), {"gain": gain})
+        return self.codec(quantizers, lambda index: gain * direction(index), Tuning(gain=gain))
+
+
+@dataclass(frozen=True)
+class _Front:
+    """The scalar quantizers of one codec as tables."""
+
+    quantizers: Quantizers
+
+    @cached_property
+    def thresholds(self) -> Array:
+        return np.stack([q.thresholds for q in self.quantizers])
+
+    @cached_property
+    def points(self) -> Array:
+        return np.stack([q.points for q in self.quantizers])
+
+    def rebuild(self, index: Index) -> Array:
+        return rebuild(self.points, index)
+
+    def cells(self, index: Index, margin: float) -> tuple[Array, Array]:
+        low, high = cells(self.thresholds, index)
+        return low - margin, high + margin
+
+
+def _error(c: Array, estimate: Array) -> float:
+    return float(np.sum((c - estimate) ** 2))
 
 
 def _least(x: Array, estimates: list[Array]) -> int:
     """Return which estimate of x has the least squared error."""
-    return int(np.argmin([np.sum((x - estimate) ** 2) for estimate in estimates]))
+    return int(np.argmin([_error(x, estimate) for estimate in estimates]))
 
 
-def _nearest_solution(rebuilt: Array, phi: Array, x: Array) -> Array:
-    """Return for each frame the BPDN solution over GENIE_MUS nearest to x."""
-    if rebuilt.shape[0] != x.shape[0] or x.shape[1] != phi.shape[1]:
-        raise QcsError(f"source has shape {x.shape}, expected ({rebuilt.shape[0]}, {phi.shape[1]})")
-    x_hat = np.empty_like(x)
-    for i in range(0, len(x), 2000):
+def _nearest_solution(front: _Front, index: Index, phi: Array, c: Array) -> Array:
+    """Return for each frame the BPDN solution over GENIE_MUS nearest to its coefficients c (frames, N)."""
+    if (len(index), phi.shape[1]) != c.shape:
+        raise QcsError(f"source has shape {c.shape}, expected ({len(index)}, {phi.shape[1]})")
+    nearest_c = np.empty_like(c)
+    for i in range(0, len(c), 2000):
         part = slice(i, i + 2000)
-        path = l1.bpdn_path(rebuilt[part], phi, GENIE_MUS)
-        error = ((path - x[part, None]) ** 2).sum(axis=2)
-        x_hat[part] = path[np.arange(len(path)), error.argmin(axis=1)]
-    return x_hat
+        path = l1.bpdn_path(front.rebuild(index[part]), phi, GENIE_MUS)
+        error = ((path - c[part, None]) ** 2).sum(axis=2)
+        nearest_c[part] = path[np.arange(len(path)), error.argmin(axis=1)]
+    return nearest_c
 
 
 def _refuse(index: Index) -> Array:

@@ -29,7 +29,7 @@ class ScalarCodec:
     signal: SignalConfig
     quantizers: tuple[ScalarQuantizer, ...]
     recover: Callable[[Index], Array] = field(repr=False)
-    tuning: dict[str, float | str] = field(default_factory=dict)
+    tuning: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def thresholds(self) -> Array:
@@ -94,7 +94,7 @@ class VectorCodec:
     codebook: Codebook
     table: Array = field(repr=False)
     prepare: Callable[[Array], Array] = field(repr=False)
-    tuning: dict[str, float | str] = field(default_factory=dict)
+    tuning: dict[str, float] = field(default_factory=dict)
 
     @property
     def levels(self) -> int:

@@ -21,7 +21,7 @@ from qcskit.codec.errors import QcsError
 
 GAP = 1e-6
 """Relative duality gap that counts as solved; the path usually leaves 1e-12."""
-PATH_END = 1e-9
+PATH_END = 1e-12
 """λ below this part of its start counts as 0: breakpoints there are rounding."""
 JITTERS = (1e-10, 1e-9, 1e-8)
 """Relative disturbance of y for a frame whose path has a tie it cannot resolve; costs less than GAP."""
@@ -144,7 +144,7 @@ def _walk(y: Array, columns: Array, gram: Array, radii: Array, out: Array, nu: A
     x, c, a, d = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(m)
     active, place, w = np.zeros(m, np.int64), np.full(n, -1), np.zeros(m)
     r = y.copy()
-    count, done, dropped = 0, 0, -1
+    count, done, dropped, old_sign = 0, 0, -1, 0.0
     while done < len(radii) and np.dot(y, y) <= radii[done] ** 2:
         done += 1
     lam = 0.0
@@ -172,13 +172,15 @@ def _walk(y: Array, columns: Array, gram: Array, radii: Array, out: Array, nu: A
         for i in range(count):
             if x[active[i]] * d[i] < 0.0 and -x[active[i]] / d[i] < step:
                 step, leave = -x[active[i]] / d[i], i
-        if count < m:
-            for j in range(n):
-                if place[j] < 0 and j != dropped:
-                    if 1.0 - a[j] > 1e-12 and max(lam - c[j], 0.0) / (1.0 - a[j]) < step:
-                        step, join, sign, leave = max(lam - c[j], 0.0) / (1.0 - a[j]), j, 1.0, -1
-                    if 1.0 + a[j] > 1e-12 and max(lam + c[j], 0.0) / (1.0 + a[j]) < step:
-                        step, join, sign, leave = max(lam + c[j], 0.0) / (1.0 + a[j]), j, -1.0, -1
+        for j in range(n):
+            if count == m or place[j] >= 0:
+                continue
+            for side in (1.0, -1.0):  # an entry that has just left stands at its old end, and goes inwards
+                slope = 1.0 - side * a[j]
+                if slope > 1e-12 and not (j == dropped and side == old_sign):
+                    reach = max(lam - side * c[j], 0.0) / slope
+                    if reach < step:
+                        step, join, sign, leave = reach, j, side, -1
         last = lam - step <= PATH_END * start
         # On this segment r = rest + (λ − γ) w with rest ⟂ w, hence ‖r‖² = ‖rest‖² + (λ − γ)² ‖w‖².
         for i in range(m):
@@ -197,13 +199,18 @@ def _walk(y: Array, columns: Array, gram: Array, radii: Array, out: Array, nu: A
                 out[done, active[i]] = x[active[i]] + (lam - end) * d[i]
             done += 1
         if done == len(radii):
-            nu[:] = w + rest / end if end > PATH_END * start else w
+            nu[:] = w + rest / end if end > PATH_END * start and count < m else w
+            for i in range(count):  # rounding in `rest` grows by 1/end: restore Φ_Aᵀν = signs
+                signs[i] = np.dot(columns[active[i]], nu) - signs[i]
+            _solve_cholesky(chol, signs, d, count)
+            for i in range(count):
+                nu -= d[i] * columns[active[i]]
             return
         for i in range(count):
             x[active[i]] += step * d[i]
         dropped = -1
         if leave >= 0:
-            dropped = active[leave]
+            dropped, old_sign = active[leave], signs[leave]
             x[dropped], place[dropped] = 0.0, -1
             count -= 1
             for i in range(leave, count):

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from qcskit.codec.classical import _check
 from qcskit.codec.classical._check import Array
+from qcskit.codec.classical._source import dictionary, require_gaussian
 from qcskit.codec.errors import QcsError
-from qcskit.codec.signal import SignalConfig, draw_sparse, measure, measurement_matrix
+from qcskit.codec.signal import SignalConfig, draw_frames
 
 MAX_SUPPORTS = 200_000
 """C(N, S) beyond which the exact mixture is refused: a chunk of frames would not fit a small machine's memory."""
@@ -96,10 +97,9 @@ def mmse_floor(signal: SignalConfig, frames: int = 20_000, seed: int = 0) -> Flo
     The posterior variance is exact (`mixture_mmse`); only its average over y is a Monte Carlo one.
     Raises QcsError as `mixture_mmse` does.
     """
-    rng = np.random.default_rng(seed)
-    phi = measurement_matrix(signal)
-    y = measure(draw_sparse(signal, frames, rng), phi, signal.noise_variance, rng)
-    variance = mixture_mmse(y, phi, signal.s, signal.noise_variance)[1] / signal.s
+    require_gaussian(signal, "the MMSE floor")
+    y = draw_frames(signal, frames, seed)[1]
+    variance = mixture_mmse(y, dictionary(signal), signal.s, signal.noise_variance)[1] / signal.s
     mean = float(variance.mean())
     relative = float(variance.std(ddof=1)) / math.sqrt(frames) / mean
     return Floor(10 * math.log10(mean), 10 / math.log(10) * relative, frames)

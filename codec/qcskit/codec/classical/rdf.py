@@ -22,10 +22,11 @@ import numpy as np
 from scipy.special import logsumexp
 
 from qcskit.codec.classical._check import Array
+from qcskit.codec.classical._source import dictionary, require_gaussian
 from qcskit.codec.classical.lloyd import lloyd_vector
 from qcskit.codec.classical.mixture import mixture_mmse
 from qcskit.codec.errors import QcsError
-from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix
+from qcskit.codec.signal import SignalConfig, draw_frames
 
 LN2 = math.log(2.0)
 CAPS = (1.0, 0.999, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8)
@@ -117,7 +118,8 @@ def remote_rdf(
     their masses. Rate, distortion and the bound are averaged over `fresh` other draws.
     Raises QcsError as `mixture_mmse` and `lloyd_vector` do, or if a slope is not positive.
     """
-    phi = measurement_matrix(signal)
+    require_gaussian(signal, "the remote rate-distortion function")
+    phi = dictionary(signal)
 
     def estimates(frames: int, stream: int) -> tuple[Array, Array]:
         y = draw_frames(signal, frames, stream)[1]
