@@ -69,6 +69,8 @@ def main() -> int:
     for share, vectors in ((0.01, count), (0.05, count), (0.20, slow)):
         for resets in (False, True) if share < 0.2 else (True,):
             rows += measure(bundle, share, vectors, resets)
+            done = "; ".join(f"{row.metric} {row.value:g}" for row in rows[-5:])
+            print(f"{rows[-1].case}: {done}", file=sys.stderr, flush=True)
     return report("faults", "Fault injection on the serial line", rows, options.json)
 
 

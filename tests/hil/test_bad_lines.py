@@ -175,7 +175,7 @@ def test_killed_in_mid_run_and_resumed(bundle: Bundle, tmp_path: Path) -> None:
 
             return run_fleet(bundle, ours, out=out, resume=resume, progress=progress)
 
-    with pytest.raises((LinkLostError, SilentError)):
+    with pytest.raises((LinkLostError, SilentError), match="go on with --resume"):
         run(resume=False, kill=True)
     assert not out.exists()
     assert list(tmp_path.glob("*.partial"))
@@ -185,6 +185,38 @@ def test_killed_in_mid_run_and_resumed(bundle: Bundle, tmp_path: Path) -> None:
     assert results["throughput"]["vectors"] == 40_000 - results["resumed"]
     assert results["mismatches"]["count"] == 0
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_the_device_node_vanishes_and_returns(bundle: Bundle, tmp_path: Path) -> None:
+    """The board is pulled (process killed, its pty gone) and comes back under the same name: the run just goes on."""
+    elf = firmware.build("native", bundle.path / "c", "test")
+    port, boards = tmp_path / "port", [firmware.start("native", elf)]
+    port.symlink_to(boards[0].url)
+
+    def replug() -> None:
+        port.unlink()
+        os.kill(boards[0].pid, signal.SIGKILL)
+        time.sleep(0.3)
+        boards.append(firmware.start("native", elf))
+        port.symlink_to(boards[1].url)
+
+    pulled = threading.Event()
+
+    def progress(label: str, stage: str, done: int, total: int) -> None:
+        if stage == "run" and done > 3000 and not pulled.is_set():
+            pulled.set()
+            threading.Thread(target=replug).start()
+
+    config = HilConfig(port=[str(port)], vectors=60_000, batch=5, reconnect_s=20)
+    try:
+        results = run_fleet(bundle, config, out=tmp_path / "r.json", resume=False, progress=progress)
+    finally:
+        for board in boards:
+            board.stop()
+    entry = results["devices"][0]
+    assert (entry["answered"], entry["resumed"], entry["mismatches"]["count"]) == (60_000, 0, 0)
+    assert entry["link"]["host"]["reconnects"] == 1
+    assert entry["link"]["board_restarted"]
 
 
 def answer(start: int, rng: np.random.Generator) -> Answer:

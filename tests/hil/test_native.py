@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qcskit import firmware
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.errors import QcsError
 from qcskit.hil import Device
@@ -33,6 +34,19 @@ def test_every_byte_of_the_board_is_the_reference_s(bundle: Bundle, tmp_path: Pa
     assert board["ticks"]["count"] == board["answered"] == 3000
     assert (tmp_path / "r.json").is_file()
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_an_emulated_core_answers_with_the_same_bytes(bundle: Bundle) -> None:
+    inputs = bundle.vectors["input"]
+    packed = []
+    for port in ("emu:native", "emu:cortex-m4"):
+        try:
+            with Device.open(port, bundle) as board:
+                packed.append(board.encode(inputs))
+        except firmware.MissingToolError as error:
+            pytest.skip(str(error))
+    assert np.array_equal(packed[0], packed[1])
+    assert np.array_equal(packed[0], bundle.vectors["packed"])
 
 
 def test_raw_counts_go_through_the_front_end(bundle: Bundle, tmp_path: Path) -> None:
@@ -118,6 +132,19 @@ def test_a_port_that_talks_garbage(talker: Talker) -> None:
 def test_a_silent_port(talker: Talker) -> None:
     with pytest.raises(SilentError, match=r"no answer within 0\.3 s"):
         Device.open(talker.url, timeout_s=0.1, give_up_s=0.3)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_hostile_board_ends_in_an_error_not_in_a_result(talker: Talker, bundle: Bundle, seed: int) -> None:
+    """Valid frames of any type, seq and payload, and garbage between them: nothing but a QcsError may come of it."""
+    rng = np.random.default_rng(seed)
+    talker.answers = b"".join(
+        encode_frame(int(rng.integers(256)), int(rng.integers(65536)), rng.bytes(int(rng.integers(40))))
+        + rng.bytes(int(rng.integers(20)))
+        for _ in range(400)
+    )
+    with pytest.raises(QcsError):
+        Device.open(talker.url, bundle, timeout_s=0.05, give_up_s=0.2)
 
 
 def test_a_newer_protocol(talker: Talker) -> None:

@@ -214,9 +214,7 @@ class Exchange:
     def _silence_text(self) -> str:
         where = f"port '{self.link.name}' at {self.link.baud} baud"
         if self.counts.replies:
-            return (
-                f"{where}: the board stopped answering (nothing valid for {self.give_up_s:g} s); reset it and --resume"
-            )
+            return f"{where}: the board stopped answering (nothing valid for {self.give_up_s:g} s)"
         if self.parser.text_bytes:
             sample = repr(self.last_text[:24])[1:]
             return (

@@ -41,6 +41,8 @@ def run_fleet(
         try:
             entries[number] = run_device(bundle, run)
         except Exception as error:
+            if journal_path(out, number).is_file() and error.args:
+                error.args = (f"{error}; answers so far are kept, go on with --resume", *error.args[1:])
             errors[number] = error
 
     threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(len(ports))]

@@ -74,7 +74,7 @@ class Journal:
         content = self.path.read_bytes()
         line, _, body = content.partition(b"\n")
         if json.loads(line or b"null") != self._identity:
-            raise QcsError(f"'{self.path}' is of another run (bundle, vectors, seed, input or port differ); "
+            raise QcsError(f"'{self.path}' is of another run (bundle, vectors, seed, input or board differ); "
                            "delete it or leave out --resume")  # fmt: skip
         length = len(line) + 1
         for answer, end in _records(body, into.packed.shape[1]):

@@ -14,7 +14,14 @@ from serial.tools import list_ports
 from qcskit.codec.errors import QcsError
 from qcskit.hil.errors import LinkError, LinkLostError, SilentError
 
+try:
+    from termios import error as _terminal_error
+except ImportError:  # not a POSIX system
+    _terminal_error = OSError  # type: ignore[misc,assignment]
+
 EMULATED = "emu:"
+_PORT_ERRORS = (serial.SerialException, OSError, TypeError, ValueError, _terminal_error)
+"""What pyserial lets through when a port is not there, vanishes or cannot be set up."""
 _WRITE_TIMEOUT_S = 5.0
 _READ_BYTES = 65536
 
@@ -61,7 +68,7 @@ class Link:
         """Return what has arrived, waiting up to timeout_s for the first byte; b"" if none came."""
         try:
             data = self._read_ready(timeout_s) if self._selectable else self._read_blocking(timeout_s)
-        except (serial.SerialException, OSError, TypeError, ValueError) as error:
+        except _PORT_ERRORS as error:
             raise LinkLostError(f"port '{self.name}' vanished ({_reason(error)})") from None
         self.bytes_received += len(data)
         return data
@@ -91,7 +98,7 @@ class Link:
             self._port.write(data)
         except serial.SerialTimeoutException:
             raise SilentError(f"port '{self.name}' takes no bytes: the board or its flow control hangs") from None
-        except (serial.SerialException, OSError, TypeError) as error:
+        except _PORT_ERRORS as error:
             raise LinkLostError(f"port '{self.name}' vanished ({_reason(error)})") from None
         self.bytes_sent += len(data)
 
@@ -100,7 +107,7 @@ class Link:
         try:
             self._port.flush()
             self._port.baudrate = baud
-        except (serial.SerialException, OSError, ValueError) as error:
+        except _PORT_ERRORS as error:
             raise LinkError(f"port '{self.name}' cannot run at {baud} baud ({_reason(error)})") from None
         self.baud = baud
 
@@ -128,7 +135,7 @@ def _open(url: str, baud: int, name: str) -> serial.SerialBase:
         if isinstance(line, socket.socket):
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return port
-    except (serial.SerialException, OSError, ValueError) as error:
+    except _PORT_ERRORS as error:
         raise LinkError(f"cannot open port '{name}': {_reason(error)}; {_what_is_there()}") from None
 
 

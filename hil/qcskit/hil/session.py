@@ -68,7 +68,7 @@ def run_device(bundle: Bundle, run: Run) -> dict[str, Any]:
 def run_session(device: Device, vectors: VectorSet, run: Run) -> dict[str, Any]:
     """Run all vectors on an open device and return its entry of `devices`."""
     recorder = Recorder(vectors.count, device.info.packed_bytes)
-    journal = None if run.journal_path is None else Journal(run.journal_path, identity(vectors, run.port))
+    journal = None if run.journal_path is None else Journal(run.journal_path, identity(vectors, run.label or run.port))
     resumed = 0
     if journal is not None:
         if run.resume:
@@ -102,11 +102,11 @@ def run_session(device: Device, vectors: VectorSet, run: Run) -> dict[str, Any]:
     return entry
 
 
-def identity(vectors: VectorSet, port: str) -> dict[str, Any]:
+def identity(vectors: VectorSet, label: str) -> dict[str, Any]:
     """Return what must be equal for a run to be resumed."""
     return {
         "qcskit_journal": 1, "model_id": vectors.bundle.manifest.model_id, "vectors": vectors.count,
-        "seed": vectors.seed, "input": vectors.kind, "port": port,
+        "seed": vectors.seed, "input": vectors.kind, "board": label,
     }  # fmt: skip
 
 
