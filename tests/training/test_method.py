@@ -84,6 +84,9 @@ def test_every_variant_learns_and_is_read_back(tmp_path, variant: str) -> None:
     metrics = train_run(tmp_path / "run", TrainConfig(variant=variant, **TINY), SIGNAL, ignore)
     assert metrics["nmse_hard_db"] < -2.0
     run = read_run(tmp_path / "run")
+    if variant == "ce-decnet":
+        with pytest.raises(QcsError, match="no encoder to export"):
+            run.require_exportable()
     stages = parts(run.model)
     assert stages.shq.hard_forward == (variant != "deepqcs")
     # The NMSE again, from the exported quantizer alone: index → level → decoder.

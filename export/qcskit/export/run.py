@@ -72,6 +72,7 @@ def export_run(run_path: Path, out: Path, config: ExportConfig, progress: Progre
     from qcskit.training.run import read_run
 
     run = read_run(run_path)
+    run.require_exportable()
     stages = parts(run.model)
     thresholds, levels = stages.shq.quantizer()
     deployed = choose_profile(run, stages, config, progress)

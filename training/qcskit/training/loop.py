@@ -112,7 +112,7 @@ def train(
     while state.phase < len(plan):
         phase = plan[state.phase]
         calls: dict[int, Any] = {}
-        while (local := state.step - state.started) < phase.steps and not _ends(state, config, phase):
+        while (local := state.step - state.started) < phase.steps and not _ends(state, config):
             batch, end = phase.part(local)
             if batch not in calls:
                 calls[batch] = _compiled_call(stages, slots[state.phase], config, signal, phase, batch)
@@ -159,9 +159,9 @@ def _record(state: State, model: Any, stages: Parts, soft_db: float, hard_db: fl
         state.best = [variable.numpy() for variable in model.variables]
 
 
-def _ends(state: State, config: TrainConfig, phase: Phase) -> bool:
+def _ends(state: State, config: TrainConfig) -> bool:
     waited = state.step - max(state.best_step, state.started)
-    return _reached(state, config) or bool(config.patience and not phase.hard and waited >= config.patience)
+    return _reached(state, config) or bool(config.patience and state.phase == 0 and waited >= config.patience)
 
 
 def _reached(state: State, config: TrainConfig) -> bool:

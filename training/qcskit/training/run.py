@@ -1,5 +1,6 @@
 """A training run on disk: `run/` holds model.keras and metrics.json, which `export` reads."""
 
+import contextlib
 import json
 import os
 import tempfile
@@ -29,6 +30,13 @@ class Run:
     train: TrainConfig
     metrics: dict[str, Any]
 
+    def require_exportable(self) -> None:
+        """Raise QcsError if a device cannot run this codec: it has no EncNet, or a quantizer of its own per output."""
+        if self.train.variant == "ce-decnet":
+            raise QcsError(f"run '{self.path}' is a ce-decnet: it has no encoder to export; train another variant")
+        if self.train.quantizer == "per-output":
+            raise QcsError(f"run '{self.path}' has one quantizer per output; export needs train.quantizer = 'shared'")
+
 
 def train_run(
     path: Path, train: TrainConfig, signal: SignalConfig, progress: Callable[[int, float, float], None],
@@ -49,6 +57,7 @@ def train_run(
     if path.exists() and not (path / "metrics.json").is_file() and (not path.is_dir() or any(path.iterdir())):
         raise QcsError(f"'{path}' exists and is not a training run; choose another --out")
     tf.config.experimental.enable_op_determinism()
+    gpus = _share_gpus(tf)
     keras.utils.set_random_seed(train.seed)
     model = networks.build_model(train, signal)
     checkpoint = checkpoint_path(path)
@@ -64,7 +73,7 @@ def train_run(
         "rate_bits": Packing(train.outputs or signal.m, train.levels).packed_bits / signal.n,
         "best_step": state.best_step,
         "train_seconds": round(state.seconds, 1),
-        "device": "GPU" if tf.config.list_physical_devices("GPU") else "CPU",
+        "device": "GPU" if gpus else "CPU",
         "history": asdict(state.history),
         "tools": {"tensorflow": tf.__version__, "keras": keras.__version__},
     }
@@ -75,6 +84,15 @@ def train_run(
         write_directory(path, {"model.keras": file.read_bytes(), "metrics.json": text.encode()}, "metrics.json")
     checkpoint.unlink(missing_ok=True)
     return metrics
+
+
+def _share_gpus(tf: Any) -> int:
+    """Let TensorFlow take GPU memory as it needs it, so that several trainings fit; return the number of GPUs."""
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        with contextlib.suppress(RuntimeError):  # already in use by this process
+            tf.config.experimental.set_memory_growth(gpu, True)
+    return len(gpus)
 
 
 def _no_log(step: int, values: dict[str, float]) -> None:
