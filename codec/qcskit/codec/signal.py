@@ -32,7 +32,9 @@ class SignalConfig(Table):
         "identity", description="orthonormal basis in which x is sparse"
     )
     recording: str = Field("", description="file of a recorded source: .npy, .npz, .csv or .wav")
-    recording_column: str = Field("", description="array of an .npz, column of a .csv, channel of a .wav")
+    recording_column: str = Field(
+        "", coerce_numbers_to_str=True, description="array of an .npz, column of a .csv, channel of a .wav"
+    )
     recording_hop: int = Field(1, ge=1, description="samples from one window of the recording to the next")
     matrix: Literal["dct", "gaussian", "bernoulli", "subsampling", "file"] = Field(
         "dct", description="Φ: first M rows of the DCT, N(0, 1), ±1, random entries of x, or matrix_file"

@@ -12,7 +12,7 @@ from typing import Any
 from qcskit.codec.bundle import write_directory
 from qcskit.codec.errors import QcsError
 from qcskit.codec.packing import Packing
-from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix
+from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix, recorded_windows
 from qcskit.training.config import TrainConfig
 
 RUN_VERSION = 1
@@ -48,7 +48,7 @@ def train_run(
     tensorboard: folder for TensorBoard's event files.
     """
     train = train.resolved(signal)
-    measurement_matrix(signal)  # a bad file fails before TensorFlow loads
+    _check_files(signal)
     keras, tf = _import_tensorflow()
     from qcskit.training import loop, networks
     from qcskit.training.checkpoint import checkpoint_path
@@ -84,6 +84,13 @@ def train_run(
         write_directory(path, {"model.keras": file.read_bytes(), "metrics.json": text.encode()}, "metrics.json")
     checkpoint.unlink(missing_ok=True)
     return metrics
+
+
+def _check_files(signal: SignalConfig) -> None:
+    """Let a bad matrix or recording fail before TensorFlow loads."""
+    measurement_matrix(signal)
+    for part in ("train", "validation", "test") if signal.source == "recorded" else ():
+        recorded_windows(signal, part)
 
 
 def _share_gpus(tf: Any) -> int:
