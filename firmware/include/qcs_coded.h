@@ -29,6 +29,7 @@ typedef struct {
   uint16_t packed_bytes;
   uint8_t group_symbols; /* symbols per packed group, see qcskit.codec.packing */
   uint8_t group_bits;    /* bits per full group */
+  uint8_t period_bits;   /* s if the period is 2^s counts, else 0 */
   uint32_t step;         /* 2^32 / period in counts, rounded */
   uint32_t offset;       /* half a level, less the ADC's offset, in phase */
 } qcs_coded_t;

@@ -76,6 +76,7 @@ const qcs_coded_t qcs_coded_$name = {
     .packed_bytes = $packed_bytes,
     .group_symbols = $group_symbols,
     .group_bits = $group_bits,
+    .period_bits = $period_bits,
     .step = STEP,
     .offset = OFFSET,
 };
@@ -167,7 +168,8 @@ def _facts(name: str, codec: CodedCodec) -> dict[str, object]:
         "name": name, "NAME": name.upper(), "model_id": identity,
         "id_bytes": ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(identity)), "version": TABLES_VERSION,
         "n": scheme.config.n, "k": scheme.config.k, "m": scheme.config.m, "p": scheme.config.p,
-        "period": 2**scheme.config.period_bits, "step": sawtooth.step, "offset": sawtooth.offset,
+        "period": 2**scheme.config.period_bits, "period_bits": scheme.config.period_bits,
+        "step": sawtooth.step, "offset": sawtooth.offset,
         "packed_bytes": packing.packed_bytes, "packed_bits": packing.packed_bits,
         "group_symbols": packing.group[0], "group_bits": packing.group[1], "start": start,
         "thresholds": ", ".join(str(start + value) for value in thresholds),

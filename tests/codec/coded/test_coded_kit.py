@@ -21,6 +21,7 @@ from qcskit.firmware_sim import SimulateConfig, simulate
 SHAPES = {
     "binary": ({"m": 128}, 0),
     "binary_short": ({"n": 60, "k": 2, "m": 32, "guard": False, "period_bits": 9}, 100),
+    "binary_tiny": ({"n": 15, "k": 1, "m": 8, "guard": False, "period_bits": 15}, 31),
     "ternary": ({"n": 80, "k": 3, "m": 64, "p": 3}, -5),
     "quinary": ({"n": 124, "k": 3, "m": 64, "p": 5, "period_bits": 11}, 0),
     "septenary": ({"n": 48, "k": 2, "m": 64, "p": 7, "period_bits": 10, "values": "unsigned"}, 7),
@@ -38,7 +39,7 @@ def bundles(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("flags", [(), ("-DQCS_NO_LONG_MULTIPLY", "-O1"), ("-O0", "-fsanitize=undefined")])
+@pytest.mark.parametrize("flags", [(), ("-DQCS_NO_LONG_MULTIPLY", "-DQCS_CODED_PLAIN", "-O1"), ("-O0", "-fsanitize=undefined")])
 def test_c_equals_numpy_on_every_count(bundles, name, flags):
     codec = read_coded(read_bundle(bundles / name))
     host = HostCodec(build_host_library(bundles / name / "c", extra_flags=flags), f"qcs_codec_{name}")
