@@ -101,7 +101,9 @@ def _energy(energy: dict[str, Any] | str) -> str:
 
 
 def _decibel(value: float | str | None) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    if value is None:
+        return "no error at all"
+    return f"{value:.3f}" if isinstance(value, float) else value
 
 
 def _ticks(ticks: dict[str, Any] | str) -> str:

@@ -39,7 +39,9 @@ def bundles(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("flags", [(), ("-DQCS_NO_LONG_MULTIPLY", "-DQCS_CODED_PLAIN", "-O1"), ("-O0", "-fsanitize=undefined")])
+@pytest.mark.parametrize(
+    "flags", [(), ("-DQCS_NO_LONG_MULTIPLY", "-DQCS_CODED_PLAIN", "-O1"), ("-O0", "-fsanitize=undefined")]
+)
 def test_c_equals_numpy_on_every_count(bundles, name, flags):
     codec = read_coded(read_bundle(bundles / name))
     host = HostCodec(build_host_library(bundles / name / "c", extra_flags=flags), f"qcs_codec_{name}")
