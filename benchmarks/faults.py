@@ -24,14 +24,14 @@ from qcskit.hil.simulator import Faults, LinkSimulator
 from qcskit.hil.vectors import vector_set
 
 RESET_EVERY = 300
-RX_BYTES = 4096
-"""Receive buffer of the board, and with it the window."""
+RX_BYTES = {0.01: 4096, 0.05: 4096, 0.20: 32_768}
+"""Receive buffer of the board, and with it the window, for each share: many attempts need many on the way."""
 GIVE_UP_S = 120.0
 
 
 def measure(bundle: Bundle, share: float, count: int, resets: bool) -> list[Row]:
     """Return the rows of one line: lost, wrong, twice, rate."""
-    board_facts = replace(firmware.find_board("native"), rx_bytes=RX_BYTES)
+    board_facts = replace(firmware.find_board("native"), rx_bytes=RX_BYTES[share])
     elf = firmware.build(board_facts, bundle.path / "c", bundle.manifest.name)
     vectors = vector_set(bundle, count, 1, "int8")
     inputs = vectors.inputs()
