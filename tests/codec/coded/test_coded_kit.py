@@ -38,10 +38,12 @@ def bundles(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize(
-    "flags", [(), ("-DQCS_NO_LONG_MULTIPLY", "-DQCS_CODED_PLAIN", "-O1"), ("-O0", "-fsanitize=undefined")]
-)
+NO_LONG = ("-DQCS_NO_LONG_MULTIPLY", "-DQCS_CODED_PLAIN", "-O1")
+SANITIZED = ("-O0", "-fsanitize=undefined")
+BUILDS = [(name, ()) for name in SHAPES] + [("binary_tiny", NO_LONG), ("septenary", NO_LONG), ("quinary", SANITIZED)]
+
+
+@pytest.mark.parametrize(("name", "flags"), BUILDS)
 def test_c_equals_numpy_on_every_count(bundles, name, flags):
     codec = read_coded(read_bundle(bundles / name))
     host = HostCodec(build_host_library(bundles / name / "c", extra_flags=flags), f"qcs_codec_{name}")
@@ -167,6 +169,15 @@ def test_hil_reports_recovery(bundles):
     assert entry["recovery"]["probability"] > 0.95
     assert entry["recovery"]["perfect"] + entry["recovery"]["flagged"] + entry["recovery"]["wrong"] == 300
     assert results_of(bundle, config, [entry])["verdict"]["ok"]
+
+
+def test_report_speaks_of_recovery(bundles):
+    from qcskit.hil.report.page import facts
+
+    rows = dict(facts(read_bundle(bundles / "binary")))
+    assert "dB" in rows["perfect recovery"]
+    assert "always flagged" in rows["source"]
+    assert "EncNet" not in rows
 
 
 def test_nothing_here_loads_tensorflow():

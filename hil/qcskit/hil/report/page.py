@@ -5,7 +5,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from qcskit.codec.bundle import Bundle, write_file
+import numpy as np
+
+from qcskit.codec.bundle import Bundle, CodedFacts, Manifest, write_file
 from qcskit.codec.errors import QcsError
 
 NOT_MEASURED = "not measured"
@@ -60,6 +62,8 @@ def render(bundle: Bundle, results: dict[str, Any] | None, verdict: dict[str, An
 def facts(bundle: Bundle) -> list[tuple[str, str]]:
     """Return what the manifest says, as rows."""
     m = bundle.manifest
+    if m.coded is not None:
+        return coded_facts(m, m.coded)
     return [
         ("model", f"{m.name}, id {m.model_id}, codec {m.codec}"),
         ("source", f"N = {m.signal.n}, M = {m.signal.m}, S = {m.signal.s}, noise variance {m.signal.noise_variance:g}"),
@@ -74,6 +78,20 @@ def facts(bundle: Bundle) -> list[tuple[str, str]]:
     ]
 
 
+def coded_facts(m: Manifest, c: CodedFacts) -> list[tuple[str, str]]:
+    """Return what the manifest of a coded bundle says, as rows."""
+    guard = "always flagged (guard)" if c.guard else "may come back wrong without a flag (no guard)"
+    return [
+        ("code", f"{m.name}, id {m.model_id}, codec {m.codec}"),
+        ("source", f"n = {c.n} entries over p = {c.p}, at most k = {c.k} not zero; k + 1 are {guard}"),
+        ("measurements", f"m = {c.m}, period 2^{c.period_bits} counts, rows {c.rows}, lists {list(c.lists)}"),
+        ("rate", f"{m.rate_bits:g} bits per entry: {m.packed_bits} bits in {m.packed_bytes} bytes per vector"),
+        ("perfect recovery", f"{c.perfect_recovery:.5f} of {c.frames:,} vectors at {c.snr_db:.2f} dB, "
+                             f"flagged {c.flagged:.5f}"),
+        ("made with", ", ".join(f"{tool} {number}" for tool, number in m.tools.items())),
+    ]  # fmt: skip
+
+
 def bundle_figures(bundle: Bundle, results: dict[str, Any] | None) -> list[tuple[str, str]]:
     """Return (title, svg) of the plots that a bundle alone, or with its results, gives."""
     from qcskit.hil.report import plots
@@ -81,7 +99,7 @@ def bundle_figures(bundle: Bundle, results: dict[str, Any] | None) -> list[tuple
     m, figures = bundle.manifest, []
     if m.history.get("step"):
         figures.append(("Training", plots.training_curve(m.history)))
-    if m.thresholds:
+    if m.thresholds and m.coded is None:
         rise = m.history.get("steepness") or [5.0, 105.0]
         steepness = sorted({round(rise[0]), round(rise[len(rise) // 3]), round(rise[-1])})
         figures.append(
@@ -95,6 +113,8 @@ def bundle_figures(bundle: Bundle, results: dict[str, Any] | None) -> list[tuple
         figures.append(("NMSE", plots.nmse_bars(measured)))
     vectors = bundle.vectors
     shown = slice(0, _SHOWN_VECTORS)
+    if m.coded is not None:
+        vectors = {**vectors, "x_hat": np.nan_to_num(vectors["x_hat"])}
     figures.append(("Golden vectors", plots.reconstructions(vectors["x"][shown], vectors["x_hat"][shown])))
     return figures
 
@@ -111,7 +131,8 @@ def device_view(device: dict[str, Any]) -> dict[str, Any]:
             (f"Encode, {ticks['unit']}", plots.histogram(bins["edges"], bins["counts"], ticks["unit"], marks))
         )
         figures.append(("Encode, cumulative", plots.cumulative(bins["edges"], bins["counts"], ticks["unit"])))
-    if nmse.get("per_segment_db"):
+    recovery = device.get("recovery")
+    if nmse.get("per_segment_db") and not isinstance(recovery, dict):
         figures.append(("NMSE over the run", plots.nmse_per_segment(nmse["per_segment_db"], nmse["segment_vectors"])))
     series = device.get("series") or {}
     if len(series.get("t_s", [])) > 1:
@@ -130,6 +151,10 @@ def device_view(device: dict[str, Any]) -> dict[str, Any]:
         ("retries", str(device["link"]["host"]["retries"])),
         ("energy (estimate)", device["energy"] if isinstance(device["energy"], str) else str(device["energy"])),
     ]
+    if isinstance(recovery, dict):
+        share = f"{recovery['perfect']:,} of {recovery['frames']:,} at {recovery['snr_db']:.2f} dB"
+        rest = f"flagged {recovery['flagged']:,}, wrong {recovery['wrong']:,}"
+        rows[3:5] = [("perfect recovery", f"{share}; {rest}")]
     return {"label": device["label"], "rows": rows, "figures": figures, "first": device["mismatches"]["first"][:20]}
 
 
