@@ -75,10 +75,20 @@ def parse(description: str, figures: Sequence[str] = ()) -> argparse.Namespace:
 
 def evaluate(codec: Codec, x: Array, y: Array) -> float:
     """Return the NMSE in dB of one codec on test frames; a genie-aided one sees x."""
+    return nmse_db(x, _estimates(codec, x, y))
+
+
+def _estimates(codec: Codec, x: Array, y: Array) -> Array:
     packed = codec.encode(y)
-    if isinstance(codec, GenieCodec):
-        return nmse_db(x, codec.decode_with_source(packed, x))
-    return nmse_db(x, codec.decode(packed))
+    return codec.decode_with_source(packed, x) if isinstance(codec, GenieCodec) else codec.decode(packed)
+
+
+def standard_error_db(x: Array, x_hat: Array) -> float:
+    """Return the standard error of the pooled NMSE in dB: that of a ratio of sums over frames."""
+    error, energy = ((x - x_hat) ** 2).sum(axis=1), (x**2).sum(axis=1)
+    ratio = error.sum() / energy.sum()
+    spread = np.sqrt(np.sum((error - ratio * energy) ** 2)) / energy.sum()
+    return float(10 / np.log(10) * spread / ratio)
 
 
 @dataclass(frozen=True)
@@ -114,9 +124,11 @@ def _point(task: Task, signal: SignalConfig, x: Array, y: Array) -> Point:
         codec = make(task.name, signal, task.levels, **dict(task.options))  # type: ignore[arg-type]
     except QcsError as error:
         return Point(label, float(np.log2(task.levels)) / signal.n, None, note=str(error))
-    reached = evaluate(codec, x, y)
-    tuned = ", ".join(f"{k} {v:.3g}" for k, v in getattr(codec, "tuning", {}).items() if isinstance(v, float))
-    return Point(label, codec.rate_bits, reached, time.perf_counter() - start, tuned, task.target_db)
+    x_hat = _estimates(codec, x, y)
+    reached, deviation = nmse_db(x, x_hat), standard_error_db(x, x_hat)
+    tuned = [f"{key} {value:.3g}" for key, value in getattr(codec, "tuning", {}).items()]
+    note = ", ".join([f"± {deviation:.2f} dB", *tuned])
+    return Point(label, codec.rate_bits, reached, time.perf_counter() - start, note, task.target_db)
 
 
 def bundle_points(folders: Sequence[Path], signal: SignalConfig, frames: int) -> list[Point]:

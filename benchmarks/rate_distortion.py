@@ -27,7 +27,7 @@ QUICK_LEVELS = (2, 4, 8, 16, 64)
 
 def figure_3(quick: bool) -> Iterator[Task]:
     """All methods at N = 20."""
-    frames = 5_000 if quick else 50_000
+    frames = 20_000 if quick else 100_000
     for levels in QUICK_LEVELS if quick else SCALAR_LEVELS:
         for name in (
             "ce-usq-l1",
@@ -50,7 +50,7 @@ def figure_3(quick: bool) -> Iterator[Task]:
 
 def figure_4(signal: SignalConfig, quick: bool) -> Iterator[Task]:
     """CE-USQ-L1 and its neighbours at growing N."""
-    frames = (200_000 if quick else 1_000_000) // signal.n
+    frames = (400_000 if quick else 2_000_000) // signal.n
     for levels in QUICK_LEVELS if quick else SCALAR_LEVELS:
         for name in ("ce-usq-l1", "ce-sq-l1", "ce-usq-omp"):
             yield Task(name, levels, frames)

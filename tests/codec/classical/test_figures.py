@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.metrics import nmse_db
 from qcskit.codec.signal import SignalConfig
 
 ROOT = Path(__file__).parents[3]
@@ -35,6 +37,15 @@ def test_what_a_codec_refuses_is_a_row_without_a_value(figures):
     assert "15 bits" in refused.note
     assert measured.nmse_db < 0
     assert measured.row(-38.8).reference == -38.8
+
+
+def test_the_stated_error_is_the_spread_of_repeated_measurements(figures):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 2_000, 4))
+    x_hat = x + 0.1 * rng.standard_normal(x.shape) * rng.exponential(size=(400, 2_000, 1))
+    spread = np.std([nmse_db(*pair) for pair in zip(x, x_hat, strict=True)])
+    stated = np.mean([figures.standard_error_db(*pair) for pair in zip(x, x_hat, strict=True)])
+    assert stated == pytest.approx(spread, rel=0.1)
 
 
 def test_a_target_is_judged(figures):
