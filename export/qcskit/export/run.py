@@ -21,6 +21,7 @@ from qcskit.export import c_text, int8
 from qcskit.export.config import ExportConfig
 from qcskit.export.decoder import decoder_flatbuffer
 from qcskit.export.flatbuffer import Activation, Int8Dense, encoder_flatbuffer, measured_arena_bytes
+from qcskit.export.tflm_glue import tflm_glue
 
 CALIBRATION_SEED_OFFSET = 4_000_037
 GOLDEN_SEED_OFFSET = 5_000_011
@@ -78,7 +79,7 @@ def export_run(run_path: Path, out: Path, config: ExportConfig, progress: Progre
     deployed = choose_profile(run, stages, config, progress)
     progress("write", 0, 1)
     name = config.name or run.train.name
-    files = encoder_files(name, deployed.encoder)
+    files = encoder_files(name, deployed.encoder, thresholds)
     files["decoder.tflite"] = deployed.decoder
     files["vectors.npz"] = golden_vectors(
         deployed.encoder, deployed.decoder, files["encoder.tflite"], run.signal, config, run.train.seed
@@ -201,7 +202,7 @@ def build_encoder(
     return Encoder(layers, int8.integer_tables(layers, encoder.thresholds, front_end, profile), profile)
 
 
-def encoder_files(name: str, encoder: Encoder) -> dict[str, bytes]:
+def encoder_files(name: str, encoder: Encoder, thresholds: NDArray[np.float64]) -> dict[str, bytes]:
     """Return the flatbuffer, the tables and the C text, by file name."""
     tables = encoder.tables
     flatbuffer = encoder_flatbuffer(encoder.layers, f"qcskit {name}")
@@ -213,7 +214,9 @@ def encoder_files(name: str, encoder: Encoder) -> dict[str, bytes]:
     }
     if encoder.profile == "tflm":  # what TFLM computes is another encoder than the native one
         arena = measured_arena_bytes(flatbuffer)
-        files[f"c/qcs_tflm_{name}.h"] = c_text.tflm_header(name, tables.model_id, flatbuffer, arena).encode()
+        cuts = int8.output_cuts(thresholds, encoder.layers[-1].output_scale, encoder.layers[-1].output_zero_point)
+        files[f"c/qcs_tflm_{name}.h"] = c_text.tflm_header(name, tables, flatbuffer, arena, cuts).encode()
+        files["c/qcs_tflm_encoder.cc"] = tflm_glue(name, tables, flatbuffer).encode()
     return files
 
 

@@ -1,0 +1,122 @@
+"""What int8 costs: NMSE of the float network against each arithmetic profile, at 1 to 4 bits per entry.
+
+    python benchmarks/int8_loss.py [--quick] [--json FILE] [--rates 1 1.5 2 3 4]
+
+Every row compares two encoders in front of decoders that were fine-tuned alike, on the same fresh frames: `loss` is
+what the integers alone cost. `deployed` compares with the trained float model as it came out of training.
+`int16x8`: int8 weights with unrounded activations, the most that 16-bit activations could give.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rows import Row, report
+
+LEVELS = {0.5: 2, 1.0: 4, 1.5: 8, 2.0: 16, 2.5: 32, 3.0: 64, 4.0: 256}
+TARGET_DB = {1.0: 0.1, 1.5: 0.1, 2.0: 0.1, 3.0: 0.15, 4.0: 0.15}
+FULL = {"steps": 12_000, "finetune_steps": 2_000, "test_frames": 200_000}
+QUICK = {"steps": 1_500, "finetune_steps": 400, "test_frames": 50_000}
+
+
+def main() -> None:
+    """Train one codec per rate, deploy it in every profile, print and store the losses."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="short trainings: proves that it works, not the figures")
+    parser.add_argument("--rates", type=float, nargs="+", default=[1.0, 1.5, 2.0, 3.0, 4.0], choices=sorted(LEVELS))
+    parser.add_argument("--activation", default="tanh", choices=["tanh", "hard_tanh", "relu", "relu6"])
+    parser.add_argument("--json", type=Path, help="write the rows here")
+    options = parser.parse_args()
+    budget = QUICK if options.quick else FULL
+    rows: list[Row] = []
+    for rate in options.rates:
+        rows += losses(rate, options.activation, budget)
+    title = f"int8 loss, N = 20, M = 10, S = 2; {budget['steps']:,} steps"
+    raise SystemExit(report("int8_loss", title, rows, options.json))
+
+
+def losses(rate: float, activation: str, budget: dict[str, int]) -> list[Row]:
+    """Return the rows of one rate: train, then fine-tune and test behind every encoder."""
+    from qcskit.codec.metrics import nmse_db
+    from qcskit.codec.signal import SignalConfig, draw_frames
+    from qcskit.export.config import ExportConfig
+    from qcskit.export.run import choose_ranges, read_encoder
+    from qcskit.training.config import TrainConfig
+    from qcskit.training.finetune import finetune_decoder
+    from qcskit.training.networks import parts
+    from qcskit.training.run import read_run, train_run
+
+    signal = SignalConfig()
+    recipe = TrainConfig(name="loss", levels=LEVELS[rate], steps=budget["steps"], encoder_activation=activation)  # type: ignore[arg-type]
+    config = ExportConfig()
+    with tempfile.TemporaryDirectory() as folder:
+        train_run(Path(folder) / "run", recipe, signal, lambda step, soft, hard: None)
+        run = read_run(Path(folder) / "run")
+    stages = parts(run.model)
+    thresholds, levels = stages.shq.quantizer()
+    trained = stages.decnet.get_weights()
+    encoder = read_encoder(stages, run, config)
+    x, y = draw_frames(signal, budget["test_frames"], 9_000_011)
+
+    def quiet(stage: str, done: int, total: int) -> None:
+        """No progress."""
+
+    def integers(profile: Any) -> Callable[[NDArray[np.float64]], NDArray[np.uint8]]:
+        stages.decnet.set_weights(trained)
+        return choose_ranges(encoder, stages.decnet, levels, signal, config, 0, quiet, profile).index
+
+    candidates = {
+        "float": float_index(encoder.weights, encoder.biases, encoder, thresholds),
+        "int16x8": float_index([rounded(w) for w in encoder.weights], encoder.biases, encoder, thresholds),
+        "tflm": integers("tflm"),
+        "native": integers("native"),
+    }
+    results = {}
+    for name, index in candidates.items():
+        stages.decnet.set_weights(trained)
+        finetune_decoder(stages.decnet, levels, index, signal, budget["finetune_steps"], config.finetune_rate, 0)
+        results[name] = nmse_db(x, stages.decnet(levels[index(y)].astype(np.float32)).numpy())
+    case, base = f"R = {rate:g}, {activation}", float(run.metrics["nmse_hard_db"])
+    best, target = min(results["tflm"], results["native"]), TARGET_DB.get(rate)
+    rows = [Row(case, "NMSE float, as trained", base, "dB"),
+            Row(case, "NMSE float, decoder fine-tuned", results["float"], "dB")]  # fmt: skip
+    for name in ("tflm", "native", "int16x8"):
+        rows.append(Row(case, f"NMSE {name}", results[name], "dB", reference=results["float"]))
+        rows.append(Row(case, f"loss {name}", results[name] - results["float"], "dB", reference=0.0))
+    for metric, loss in (("loss, best profile", best - results["float"]), ("deployed, best profile", best - base)):
+        meets = None if target is None else loss <= target
+        rows.append(Row(case, metric, loss, "dB", target=target, meets=meets))
+    return rows
+
+
+def rounded(w: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return weights on their int8 grids, as real numbers."""
+    peak = np.abs(w).max(axis=1, keepdims=True)
+    step = np.where(peak > 0, peak / 127.0, 1.0)
+    return np.rint(w / step).clip(-127, 127) * step
+
+
+def float_index(
+    weights: Any, biases: Any, encoder: Any, thresholds: NDArray[np.float64]
+) -> Callable[[NDArray[np.float64]], NDArray[np.uint8]]:
+    """Return the encoder in float32: measurements → indices."""
+    functions = {
+        "tanh": np.tanh, "hard_tanh": lambda a: a.clip(-1, 1), "relu": lambda a: a.clip(0, None),
+        "relu6": lambda a: a.clip(0, 6),
+    }  # fmt: skip
+
+    def index(y: NDArray[np.float64]) -> NDArray[np.uint8]:
+        value = y.astype(np.float32)
+        for number, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            value = functions[encoder.activation(number)](value @ np.asarray(w, np.float32).T + b)
+        return np.searchsorted(thresholds, value, side="right").astype(np.uint8)
+
+    return index
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Generated C: compilers' strictest warnings, cppcheck, clang-format, and the TFLM header and glue as far as C goes."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qcskit.codec.bundle import read_bundle
+from qcskit.export import c_text, int8
+from qcskit.export.packages import package_files, write_package
+from qcskit.export.tflm_glue import tflm_glue
+from qcskit.firmware import sources
+
+WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Werror")
+
+
+@pytest.fixture(scope="module")
+def generated(bundle_path, tmp_path_factory) -> Path:
+    """All generated text of a bundle, and a plain package of it."""
+    bundle, out = read_bundle(bundle_path), tmp_path_factory.mktemp("text")
+    flatbuffer = bundle.file("encoder.tflite").read_bytes()
+    cuts = int8.output_cuts(np.array(bundle.manifest.thresholds))
+    name = bundle.manifest.name
+    (out / f"qcs_model_{name}.c").write_text(c_text.model_source(name, bundle.tables))
+    (out / f"qcs_model_{name}.h").write_text(c_text.model_header(name, bundle.tables))
+    (out / f"qcs_tflm_{name}.h").write_text(c_text.tflm_header(name, bundle.tables, flatbuffer, 3104, cuts))
+    (out / "qcs_tflm_encoder.cc").write_text(tflm_glue(name, bundle.tables, flatbuffer))
+    write_package(out / "plain", package_files([bundle], "plain", sources()))
+    return out
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_tables_compile_under_every_warning(generated, compiler, tmp_path) -> None:
+    if not shutil.which(compiler):
+        pytest.skip(f"needs the Debian package {compiler}")
+    include = [f"-I{sources() / 'include'}", f"-I{generated}"]
+    for layout in ((), ("-DQCS_PLAIN",)):
+        command = [compiler, "-std=c11", *WARNINGS, *layout, *include, "-c", str(generated / "qcs_model_small.c"),
+                   "-o", str(tmp_path / "x.o")]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_tflm_header_holds_the_flatbuffer_in_c_and_in_cxx(generated, bundle_path, tmp_path) -> None:
+    program = tmp_path / "dump.c"
+    program.write_text(
+        '#include <stdio.h>\n#include "qcs_tflm_small.h"\n'
+        "int main(void) {\n  fwrite(qcs_tflm_small, 1, sizeof qcs_tflm_small, stdout);\n"
+        "  return qcs_tflm_small_cuts[0] != -95 || ((unsigned long long)qcs_tflm_small & 15U) != 0;\n}\n"
+    )
+    for compiler in (["gcc", "-std=c11"], ["g++", "-x", "c++", "-std=c++14"]):
+        if not shutil.which(compiler[0]):
+            pytest.skip(f"needs the Debian package {compiler[0]}")
+        subprocess.run([*compiler, "-Wall", "-Wextra", f"-I{generated}", str(program), "-o", str(tmp_path / "dump")],
+                       check=True)  # fmt: skip
+        done = subprocess.run([str(tmp_path / "dump")], capture_output=True, check=True)
+        assert done.stdout == (bundle_path / "encoder.tflite").read_bytes()
+
+
+def test_cppcheck_finds_nothing_in_generated_files(generated) -> None:
+    if not shutil.which("cppcheck"):
+        pytest.skip("needs the Debian package cppcheck")
+    command = ["cppcheck", "-q", "--std=c11", "--enable=warning,style,performance,portability", "--error-exitcode=1",
+               "--suppress=*:*/src/qcs_[a-l]*", "--suppress=shiftNegativeLHS", f"-I{sources() / 'include'}",
+               str(generated / "qcs_model_small.c"), str(generated / "plain" / "example" / "main.c")]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_generated_files_are_clang_format_clean(generated) -> None:
+    tool = shutil.which("clang-format") or str(Path(sys.executable).with_name("clang-format"))
+    if not Path(tool).is_file():
+        pytest.skip("needs clang-format: pip install 'qcskit[dev]'")
+    style = (Path(__file__).parents[2] / ".clang-format").read_text()
+    files = [*generated.glob("*.[ch]"), *generated.glob("*.cc"), generated / "plain" / "example" / "main.c"]
+    settings = json.dumps(dict(line.split(": ") for line in style.splitlines() if ": " in line))
+    done = subprocess.run([tool, f"--style={settings}", "--dry-run", "--Werror", *map(str, files)],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_glue_registers_what_the_model_uses(generated) -> None:
+    text = (generated / "qcs_tflm_encoder.cc").read_text()
+    assert "MicroMutableOpResolver<2>" in text
+    assert "resolver.AddFullyConnected();\n  resolver.AddTanh();" in text
+    assert "%%" not in text
