@@ -2,6 +2,7 @@
 
 import filecmp
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -251,6 +252,22 @@ def test_profile_native_and_auto(run_path, exported, tmp_path) -> None:
     assert export_run(run_path, tmp_path / "a", auto, ignore).profile == "tflm"
     with pytest.raises(QcsError, match="no arithmetic profile keeps the loss"):
         export_run(run_path, tmp_path / "x", auto.model_copy(update={"max_loss_db": -50.0}), ignore)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"quantizer": "per-output"}, "a quantizer per output"), ({"variant": "ce-decnet"}, "has no EncNet")],
+)
+def test_what_the_integers_do_not_cover_is_refused(settings, message) -> None:
+    pytest.importorskip("tensorflow", reason="needs the extra 'train': pip install 'qcskit[train]'")
+    from qcskit.codec.signal import SignalConfig
+    from qcskit.export.run import read_encoder
+    from qcskit.training.config import TrainConfig
+    from qcskit.training.networks import build_model, parts
+
+    stages = parts(build_model(TrainConfig(levels=4, decoder_widths=(8,), **settings), SignalConfig()))
+    with pytest.raises(QcsError, match=message):
+        read_encoder(stages, SimpleNamespace(path="run"), QUICK)
 
 
 def test_a_run_that_is_missing_or_broken_is_one_clear_line(run_path, tmp_path) -> None:

@@ -26,8 +26,9 @@ from qcskit.codec import integer
 from qcskit.codec.bundle import read_bundle
 from qcskit.codec.errors import QcsError
 from qcskit.export.packages import KINDS, MARKER, package_files, write_package
-from qcskit.firmware import sources
+from qcskit.firmware import find_board, sources, start
 from qcskit.firmware.footprint import TARGETS
+from qcskit.firmware.wire import encode_vectors
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 
@@ -239,7 +240,6 @@ def test_pack_description_names_what_the_archive_holds(bundle, tmp_path) -> None
 @pytest.mark.skipif(not HARDWARE.is_dir(), reason="needs the Debian package arduino-core-avr")
 @needs("simavr", "simavr")
 def test_arduino_library_encodes_on_a_simulated_mega(packages, tmp_path, expected) -> None:
-    build_sketch(packages["arduino"], "QcsAgent", tmp_path / "agent")
     elf = build_sketch(packages["arduino"], "QcsSensor", tmp_path / "sensor")
     command = ["simavr", "-m", "atmega2560", "-f", "16000000", str(elf)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
@@ -249,6 +249,21 @@ def test_arduino_library_encodes_on_a_simulated_mega(packages, tmp_path, expecte
         finally:
             process.kill()
     assert " ".join(f"{byte:02X}" for byte in expected) + " as predicted, " in line
+
+
+@pytest.mark.skipif(not HARDWARE.is_dir(), reason="needs the Debian package arduino-core-avr")
+def test_arduino_agent_answers_the_protocol_on_a_simulated_mega(packages, bundle, tmp_path) -> None:
+    board = find_board("avr")
+    if board.missing:
+        pytest.skip(f"needs the Debian package {board.missing[0][1]}")
+    elf = build_sketch(packages["arduino"], "QcsAgent", tmp_path)
+    vectors = bundle.vectors
+    with start(board, elf) as emulator:
+        for name in ("input", "counts"):
+            packed, ticks = encode_vectors(emulator.url, vectors[name][:10])
+            x = vectors["input"] if name == "input" else vectors["counts_input"]
+            np.testing.assert_array_equal(packed, integer.encode_packed(bundle.tables, x[:10]))
+            assert (ticks > 0).all()  # microseconds
 
 
 def test_several_models_share_one_core(bundle, bundle_path, tmp_path) -> None:

@@ -125,8 +125,8 @@ def summary_table(facts: dict[str, Any]) -> Table:
     table.add_row("model", f"{facts['name']}, id {facts['model_id']}, codec {facts['codec']}")
     table.add_row("signal", f"N = {signal['n']}, M = {signal['m']}, S = {signal['s']}, matrix {signal['matrix']}")
     table.add_row("encoder", f"{'-'.join(map(str, facts['widths']))}, I = {facts['levels']} levels")
-    if "profile" in facts:
-        table.add_row("arithmetic", str(facts["profile"]))
+    if facts["codec"] == "deepqcs":
+        table.add_row("arithmetic", f"profile {facts['profile']}, activation {facts['activation']}")
     if "operators" in facts:
         table.add_row("operators", ", ".join(facts["operators"]))
     table.add_row("rate", f"{facts['rate_bits']:g} bits/entry: {facts['packed_bits']} bits in "

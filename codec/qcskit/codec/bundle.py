@@ -113,6 +113,7 @@ class Manifest(Table):
     quantizer_levels: list[float]
     profile: Literal["tflm", "native"] = "tflm"
     activation: str = "tanh"
+    cost: dict[str, int] = Field(default_factory=dict)
     arena_bytes: int | None = None
     nmse: NmseFacts
     coded: CodedFacts | None = None

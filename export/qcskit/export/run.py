@@ -19,6 +19,7 @@ from qcskit.codec.packing import Packing
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.export import c_text, int8
 from qcskit.export.config import ExportConfig
+from qcskit.export.cost import table_cost
 from qcskit.export.decoder import decoder_flatbuffer
 from qcskit.export.flatbuffer import Activation, Int8Dense, encoder_flatbuffer, measured_arena_bytes
 from qcskit.export.tflm_glue import tflm_glue
@@ -134,8 +135,12 @@ def deploy(run: Any, stages: Any, config: ExportConfig, profile: int8.Profile, p
 
 def read_encoder(stages: Any, run: Any, config: ExportConfig) -> int8.FloatEncoder:
     """Return EncNet as arrays; the peaks of its outputs come from calibration frames."""
-    layers = stages.encnet.layers
-    activations = tuple(getattr(layer.activation, "__name__", "") for layer in layers)
+    layers, thresholds = stages.encnet.layers, stages.shq.quantizer()[0]
+    if not all(hasattr(layer, "kernel") for layer in layers):
+        raise QcsError(f"run '{run.path}' has no EncNet (variant ce-decnet): there is no encoder to export")
+    if thresholds.ndim != 1:
+        raise QcsError(f"run '{run.path}': a quantizer per output cannot be exported; train with quantizer = shared")
+    activations = tuple(layer.activation.__name__ for layer in layers)
     for number, activation in enumerate(activations):
         allowed = ("tanh", "hard_tanh") if number == len(layers) - 1 else get_args(Activation)
         if activation not in allowed:
@@ -148,7 +153,7 @@ def read_encoder(stages: Any, run: Any, config: ExportConfig) -> int8.FloatEncod
         peaks.append(float(np.abs(value).max()))
     return int8.FloatEncoder(
         tuple(layer.kernel.numpy().T for layer in layers), tuple(layer.bias.numpy() for layer in layers),
-        stages.shq.quantizer()[0], activations, tuple(peaks),  # type: ignore[arg-type]
+        thresholds, activations, tuple(peaks),
     )  # fmt: skip
 
 
@@ -278,7 +283,7 @@ def _manifest(
         input_grid=Grid(scale=float(encoder.layers[0].input_scale), zero_point=encoder.layers[0].input_zero_point),
         adc=Adc(scale=encoder_adc_scale(encoder, config), offset_counts=config.adc_offset_counts),
         thresholds=quantizer[0].tolist(), quantizer_levels=quantizer[1].tolist(),
-        profile=encoder.profile, activation=encoder.layers[0].activation,
+        cost=table_cost(tables).model_dump(), profile=encoder.profile, activation=encoder.layers[0].activation,
         arena_bytes=measured_arena_bytes(files["encoder.tflite"]), nmse=nmse,
         training={key: run.metrics["train"][key] for key in ("seed", "steps", "batch")}
         | {"finetune_steps": config.finetune_steps, "nmse_hard_db": run.metrics["nmse_hard_db"]},
