@@ -16,7 +16,8 @@ from qcskit.training.config import TrainConfig
 from qcskit.training.run import read_run, train_run
 
 KEYS = {"levels": 4, "decoder_widths": (24,), "steps": 2000, "warmup_steps": 10, "batch": 200, "test_frames": 2000,
-        "validation_frames": 1000, "encoder_widths": (16,), "hard_fraction": 0.3, "patience": 1000}  # fmt: skip
+        "validation_frames": 1000, "encoder_widths": (16,), "hard_fraction": 0.3, "patience": 1000,
+        "optimizer": "adam", "weight_rate": 0.01}  # fmt: skip
 SIGNAL = SignalConfig(n=8, m=4, s=1)
 
 CHILD = """

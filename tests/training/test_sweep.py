@@ -15,7 +15,8 @@ from qcskit.training.sweep import COLUMNS, SweepConfig, append_row, grid, read_t
 
 SIGNAL = {"n": 8, "m": 4, "s": 1}
 TRAIN = {"decoder_widths": (8,), "encoder_widths": (8,), "steps": 40, "warmup_steps": 5, "batch": 50,
-         "test_frames": 500, "validation_frames": 200, "hard_fraction": 0.0}  # fmt: skip
+         "test_frames": 500, "validation_frames": 200, "hard_fraction": 0.0,
+        "optimizer": "adam", "weight_rate": 0.01}  # fmt: skip
 
 CHILD = """
 import json, sys
