@@ -106,12 +106,13 @@ static void feed(avr_t *avr) {
     avr_raise_irq(input, held[next++]);
 }
 
-/* The core sleeps: let the host process sleep too, until a byte arrives or a little time has
- * passed. */
+/* The core sleeps for `cycles`, until its next timer or UART event. If that is soon, time just
+ * passes; otherwise nothing goes on in it, and the host process sleeps too until a byte arrives or
+ * a little time has passed. */
 static void on_sleep(avr_t *avr, avr_cycle_count_t cycles) {
   struct pollfd ready = {.fd = line, .events = POLLIN, .revents = 0};
-  (void)avr;
-  (void)cycles;
+  if (cycles < avr->frequency / 1000U)
+    return;
   flush_to_host();
   (void)poll(&ready, 1, 2);
 }

@@ -92,7 +92,13 @@ def count(
                  f"phase={starts}")  # fmt: skip
         arguments = ("-plugin", ",".join((str(build_plugin()), *words))) if in_qemu else words
         with start(entry, elf, arguments=arguments) as emulator:
-            packed, _ticks = encode_vectors(emulator.url, vectors)
+            try:
+                packed, _ticks = encode_vectors(emulator.url, vectors)
+            except OSError as error:  # TimeoutError is one
+                printed = emulator.log.strip() or "nothing"
+                raise FirmwareError(
+                    f"board '{entry.name}' stopped answering ({error}); it printed: {printed}"
+                ) from None
         instructions, cycles, places, phase_pcs = _read(out, len(vectors))
     names = {address[name]: name for name in LAYER_FUNCTIONS if name in address}
     phases = ("qcs_encode", *(names[pc] for pc in phase_pcs))
