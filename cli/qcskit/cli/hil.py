@@ -5,7 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, console, error_console, load, print_json
+from qcskit.cli.common import (
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    console,
+    error_console,
+    keys_help,
+    load,
+    print_json,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def hil(
-    bundle: Annotated[Path, typer.Argument(help="Bundle that 'qcskit export' wrote.")],
+    bundle: Annotated[Path | None, typer.Argument(help="Bundle that 'qcskit export' wrote.")] = None,
     port: Annotated[
         list[str] | None,
         typer.Option("--port", "-p", help="Serial device, pyserial URL, or emu:<board>. Repeatable: boards at once."),
@@ -30,6 +40,7 @@ def hil(
     junit: Annotated[Path | None, typer.Option(help="Write the checks as JUnit XML too.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that broke off.")] = False,
     soak: Annotated[str | None, typer.Option(help="Run for this long (90s, 10m, 1h), with a rolling summary.")] = None,
+    keys: Annotated[bool, typer.Option("--keys", help="List the keys of \\[hil] and exit.")] = False,
     log: Annotated[bool, typer.Option("--log", help="Show the boards' log text.")] = False,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -48,6 +59,13 @@ def hil(
     from qcskit.hil.junit import write_junit
     from qcskit.hil.ports import read_bench
 
+    if keys:
+        console.print(keys_help(HilConfig, "hil"), highlight=False)
+        return
+    if bundle is None:
+        raise QcsError(
+            "which bundle? Give the directory that 'qcskit export' wrote: qcskit hil BUNDLE --port emu:native"
+        )
     options = load(
         HilConfig, "hil", config, settings, port=port or None, baud=baud, fast_baud=fast_baud, vectors=vectors,
         seed=seed, input=input_, batch=batch,
