@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from models import REFERENCE_WIDTHS, reference
+from encoders import REFERENCE_WIDTHS, reference
 from rows import Row, arguments, report
 
 from qcskit.codec import integer

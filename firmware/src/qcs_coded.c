@@ -122,7 +122,7 @@ static void encode_groups(const qcs_coded_t *model, const int16_t counts[], uint
   uint8_t held = 0;  /* how many, 0 .. 7 */
   uint16_t left = model->inputs;
   while (left > 0) {
-    const uint8_t n = left < model->group_symbols ? (uint8_t)left : model->group_symbols;
+    const uint8_t n = (uint8_t)(left < model->group_symbols ? left : model->group_symbols);
     uint8_t bits = n < model->group_symbols ? bits_for(model->levels, n) : model->group_bits;
     uint64_t number = group_number(model, n, counts);
     for (; bits >= 8; bits = (uint8_t)(bits - 8), number >>= 8) {

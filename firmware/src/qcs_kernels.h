@@ -10,6 +10,7 @@
 
 #include "qcs.h"
 
+/* cppcheck-suppress shiftNegativeLHS ; that is the question */
 _Static_assert((-3 >> 1) == -2, "requantization needs an arithmetic right shift");
 _Static_assert(QCS_TABLES_VERSION == 2, "these kernels read version 2 of the tables");
 

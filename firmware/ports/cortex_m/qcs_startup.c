@@ -13,9 +13,9 @@ void qcs_fault(void);
 void qcs_fault_report(const uint32_t frame[8], uint32_t exc_return);
 
 void qcs_reset(void) {
-  for (uint32_t *to = qcs_data_start, *from = qcs_data_from; to < qcs_data_end;)
+  for (uint32_t *to = qcs_data_start, *from = qcs_data_from; to != qcs_data_end;)
     *to++ = *from++;
-  for (uint32_t *to = qcs_bss_start; to < qcs_bss_end;)
+  for (uint32_t *to = qcs_bss_start; to != qcs_bss_end;)
     *to++ = 0;
 #if defined(__ARM_FEATURE_MVE) || (defined(__ARM_FP) && __ARM_FP != 0)
   QCS_REG(0xE000ED88U) |= 0xFU << 20; /* CPACR: the core starts with its vector unit off */
