@@ -87,12 +87,12 @@ def figure_recovery(quick: bool) -> tuple[list[Row], list[Curve]]:
     trials = 1000 if quick else 20_000
     rows, curves = [], []
     for m, paper, single, listed in ((256, 6.2, 4.3, 3.2), (128, 9.3, 6.45, 5.2)):
-        everything, independent = scheme_for(m, rows="all"), scheme_for(m)
+        everything, plain, independent = scheme_for(m, rows="all", lists=(1,)), scheme_for(m, lists=(1,)), scheme_for(m)
         guarded = scheme_for(m, guard=True)
         cases = [
             (f"m={m} SC, 90 rows (paper)", coded_trial(everything, (1,)), around(paper), trials),
             (f"m={m} list 8, 90 rows", coded_trial(everything, (8,)), around(paper - 0.8), trials // 4),
-            (f"m={m} SC, 45 rows", coded_trial(independent, (1,)), around(single), trials),
+            (f"m={m} SC, 45 rows", coded_trial(plain, (1,)), around(single), trials),
             (f"m={m} list 8, 45 rows", coded_trial(independent, (8,)), around(listed + 0.2), trials // 2),
             (f"m={m} list 32, 45 rows", coded_trial(independent, (32,)), around(listed), trials),
             (f"m={m} adaptive 1-8-32, guard", coded_trial(guarded, (1, 8, 32)), around(listed + 0.1), trials),

@@ -40,7 +40,9 @@ class CodedConfig(Table):
     guard: bool = Key(True, description="one more symbol, so that k + 1 non-zeros are always noticed")
     gamma: int | None = Key(None, ge=1, description="kernel [[1,0],[gamma,1]]; default 1 for p = 2, 3, 2 above")
     design_snr_db: float | None = Key(None, description="SNR the frozen set is designed for; default from m and K")
-    lists: tuple[int, ...] = Key((1, 8, 32), description="list sizes tried in turn while the result is inconsistent")
+    lists: tuple[int, ...] = Key(
+        (1, 8, 32), description="list sizes tried in turn while the result is inconsistent; chooses the frozen set too"
+    )
     snr_db: float | None = Key(
         None, description="SNR of the vectors drawn for tests; default 1.5 dB above the design's"
     )
@@ -86,7 +88,8 @@ class CodedScheme:
         self.snr_db = self.design_snr_db + 1.5 if config.snr_db is None else config.snr_db
         if info is None:
             rates = polar.reliabilities(config.m, config.p, self.gamma, self.design_snr_db)
-            info = polar.best_positions(rates, symbols)
+            lists = config.p == 2 and max(config.lists) > 1
+            info = polar.list_positions(rates, symbols) if lists else polar.best_positions(rates, symbols)
         self.info = np.asarray(info, np.int64)
         if len(np.unique(self.info)) != symbols or self.info.min() < 0 or self.info.max() >= config.m:
             raise QcsError(f"the frozen set must leave {symbols} distinct positions below m = {config.m}")
