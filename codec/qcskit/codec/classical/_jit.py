@@ -15,7 +15,10 @@ COMPILED = _njit is not None
 
 
 def compiled(function: F) -> F:
-    """Compile `function` with numba, GIL released, cached on disk; return it unchanged without numba."""
+    """Compile `function` with numba, GIL released, cached on disk if possible; return it unchanged without numba."""
     if _njit is None:
         return function
-    return cast(F, _njit(cache=True, nogil=True)(function))
+    try:
+        return cast(F, _njit(cache=True, nogil=True)(function))
+    except RuntimeError:  # nowhere to keep the cache: compiled anew in every process
+        return cast(F, _njit(nogil=True)(function))
