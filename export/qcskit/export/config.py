@@ -15,7 +15,9 @@ class ExportConfig(Table):
         (1.5, 2.0, 2.5, 3.0, 4.0), description="candidates: int8 input covers ± this many units of y", min_length=1
     )
     hidden_ranges: tuple[float, ...] = Field(
-        (2.5, 3.0, 4.0, 6.0), description="candidates: hidden pre-activations are clipped at ± this", min_length=1
+        (1.75, 2.0, 2.5, 3.0, 4.0, 6.0),
+        description="candidates: hidden pre-activations are clipped at ± this",
+        min_length=1,
     )
     last_ranges: tuple[float, ...] = Field(
         (1.5, 2.0, 2.5, 3.0), description="candidates: last pre-activations are clipped at ± this", min_length=1

@@ -118,18 +118,18 @@ def deploy(run: Any, stages: Any, config: ExportConfig, profile: int8.Profile, p
     _, levels = stages.shq.quantizer()
     float_encoder = read_encoder(stages, run, config)
     encoder = choose_ranges(float_encoder, stages.decnet, levels, run.signal, config, run.train.seed, progress, profile)
+    x, y = draw_frames(run.signal, config.test_frames, run.train.seed + TEST_SEED_OFFSET)
+    # The training's own test used the same frames; other counts are measured here, before the decoder changes.
+    known = config.test_frames == run.metrics["test_frames"]
+    float_db = float(run.metrics["nmse_hard_db"]) if known else _float_nmse_db(run.model, x, y)
     if config.finetune_steps:
         finetune_decoder(
             stages.decnet, levels, encoder.index, run.signal, config.finetune_steps, config.finetune_rate,
             run.train.seed, progress=lambda step: progress("fine-tune decoder", step, config.finetune_steps),
         )  # fmt: skip
     decoder = decoder_flatbuffer(stages.decnet, levels, encoder.tables.outputs)
-    x, y = draw_frames(run.signal, config.test_frames, run.train.seed + TEST_SEED_OFFSET)
-    nmse = NmseFacts(
-        frames=config.test_frames,
-        float_db=_float_nmse_db(run.model, x, y) if not config.finetune_steps else float(run.metrics["nmse_hard_db"]),
-        int8_db=nmse_db(x, LiteRt(decoder).run(encoder.index(y).astype(np.int32))),
-    )
+    int8_db = nmse_db(x, LiteRt(decoder).run(encoder.index(y).astype(np.int32)))
+    nmse = NmseFacts(frames=config.test_frames, float_db=float_db, int8_db=int8_db)
     return Deployed(encoder, decoder, nmse)
 
 
@@ -284,7 +284,7 @@ def _manifest(
         adc=Adc(scale=encoder_adc_scale(encoder, config), offset_counts=config.adc_offset_counts),
         thresholds=quantizer[0].tolist(), quantizer_levels=quantizer[1].tolist(),
         cost=table_cost(tables).model_dump(), profile=encoder.profile, activation=encoder.layers[0].activation,
-        arena_bytes=measured_arena_bytes(files["encoder.tflite"]), nmse=nmse,
+        arena_bytes=measured_arena_bytes(files["encoder.tflite"]) if encoder.profile == "tflm" else None, nmse=nmse,
         training={key: run.metrics["train"][key] for key in ("seed", "steps", "batch")}
         | {"finetune_steps": config.finetune_steps, "nmse_hard_db": run.metrics["nmse_hard_db"]},
         history=history,
