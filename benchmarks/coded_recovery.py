@@ -2,9 +2,9 @@
 
     python benchmarks/coded_recovery.py [--quick] [--json FILE] [--svg DIRECTORY] [--figure NAME ...]
 
-Figures: `recovery` (Lee & Hong's Fig. 2: n = 511, k = 5, p = 2, m = 256, beside one-bit methods), `measurements`
-(SNR for 99 % against m), `alphabets` (integer x, p = 3, 5, 7, both kernels), `overload` (k + 1 and more non-zeros),
-`real` (real-valued x rounded to an integer grid).
+Figures: `paper` (Lee & Hong's Fig. 2: n = 511, k = 5, p = 2, m = 256, beside one-bit methods), `recovery` (SNR for 99 %
+of every decoder, m = 256 and 128), `measurements` (the same against m), `alphabets` (integer x, p = 3, 5, 7, both
+kernels), `overload` (k + 1 and more non-zeros), `real` (real-valued x rounded to an integer grid).
 
 SNR is the power of a matrix entry over the noise variance. For one-bit methods, with a Gaussian matrix, that is
 E A_ij² / σ². For the coded scheme it is (p·a)² / 12 σ², a the level spacing: the power of the lattice code. The matrix
@@ -80,6 +80,25 @@ def threshold_row(curve: Curve, target: float | None, reference: float | None, q
     meets = None if target is None or quick else crossing[0] <= target
     return Row(curve.case, "SNR for 99 %", round(crossing[0], 3), "dB", reference, target, meets,
                "; ".join(filter(None, (band, note))))  # fmt: skip
+
+
+def figure_paper(quick: bool) -> tuple[list[Row], list[Curve]]:
+    """Fig. 2 of the paper in one picture, m = 256: every method over the whole range, 600 vectors per point."""
+    trials = 100 if quick else 600
+    plain, best = scheme_for(256, lists=(1,)), scheme_for(256, guard=True)
+    cases = [
+        ("coded, SC, 90 rows (paper)", coded_trial(scheme_for(256, rows="all", lists=(1,)), (1,)), range(1, 9), trials),
+        ("coded, SC, 45 rows", coded_trial(plain, (1,)), range(0, 7), trials),
+        ("coded, adaptive 1-8-32, guard", coded_trial(best, (1, 8, 32)), range(-1, 6), trials),
+        ("BIHT, best iterate", one_bit_trial(256, "best"), range(-8, 5, 2), trials),
+        ("BIHT, last iterate", one_bit_trial(256, "last"), range(-8, 9, 2), trials),
+        ("convex program", one_bit_trial(256, "convex"), range(-8, 9, 2), trials),
+    ]
+    curves = sweep(cases, SEED + 5)
+    at_4_db = [next((p.perfect for p in curve.points if p.at == 4.0), None) for curve in curves]
+    return [
+        Row(c.case, "perfect recovery at 4 dB", v, "of vectors") for c, v in zip(curves, at_4_db, strict=True)
+    ], curves
 
 
 def figure_recovery(quick: bool) -> tuple[list[Row], list[Curve]]:
@@ -212,6 +231,7 @@ def figure_real(quick: bool) -> tuple[list[Row], list[Curve]]:
 
 
 FIGURES = {
+    "paper": (figure_paper, "SNR in dB"),
     "recovery": (figure_recovery, "SNR in dB"),
     "measurements": (figure_measurements, "SNR in dB"),
     "alphabets": (figure_alphabets, "SNR in dB"),
