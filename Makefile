@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Emulators and cross compilers; without them the demo runs on the board `native`. `qcskit doctor` explains each.
 PACKAGES := gcc g++ python3-venv qemu-system-arm qemu-system-misc gcc-arm-none-eabi gcc-riscv64-unknown-elf \
-            gcc-avr avr-libc arduino-core-avr simavr libsimavr-dev libsimavrparts1 libelf-dev cppcheck clang cmake
+            gcc-avr avr-libc arduino-core-avr simavr libsimavr-dev libsimavrparts1 libelf-dev cppcheck clang libclang-rt-dev cmake
 APT := apt-get install -y --no-install-recommends $(PACKAGES)
 
 .PHONY: demo test lint tools format clean

@@ -171,7 +171,10 @@ class EmulatedBoard(contextlib.AbstractContextManager["EmulatedBoard"]):
 
     @property
     def ended(self) -> bool:
-        """Whether the emulator's process is gone: a crash of the firmware ends it."""
+        """Whether the emulator's process is gone, as after a crash of the firmware; it may take a moment to end."""
+        deadline = time.monotonic() + 2.0
+        while self.process.alive and time.monotonic() < deadline:
+            time.sleep(0.02)
         return not self.process.alive
 
     @property
