@@ -62,7 +62,7 @@ class TrainConfig(Table):
     shifts: Literal["tied", "trained"] = Field("tied", description="thresholds: fixed and uniform, or learned")
     quantizer: Literal["shared", "per-output"] = Field("shared", description="one quantizer, or one per output")
     steps: int = Field(12_000, ge=10, description="optimizer steps")
-    length: float = Field(1.0, gt=0, description="multiplies steps: the same schedules, stretched")
+    length: float = Field(1.0, gt=0, description="multiplies steps and warmup_steps: the same schedules, stretched")
     batch: int = Field(1_000, ge=1, description="fresh frames per step")
     batches: tuple[int, ...] = Field((), description="batch sizes of equal parts of joint training, instead of batch")
     seed: int = Field(0, ge=0, description="seeds initialisation, data and noise; the same seed gives the same model")
@@ -105,8 +105,8 @@ class TrainConfig(Table):
             raise ValueError("every batch must be at least 1")
         if self.total_steps < 10:
             raise ValueError(f"steps x length is {self.total_steps}: train at least 10 steps")
-        if self.warmup_steps >= self.total_steps:
-            raise ValueError(f"warmup_steps ({self.warmup_steps}) must be fewer than steps ({self.total_steps})")
+        if self.warmup_steps >= self.steps:
+            raise ValueError(f"warmup_steps ({self.warmup_steps}) must be fewer than steps ({self.steps})")
         if self.rate is not None and "levels" in self.model_fields_set and "outputs" in self.model_fields_set:
             raise ValueError("rate follows from levels and outputs: give at most two of the three")
         return self

@@ -203,7 +203,7 @@ def _compiled_call(
 
 
 def _rates(config: TrainConfig, phase: Phase, local: Any) -> tuple[Any, Any]:
-    warm = tf.minimum(1.0, tf.cast(local + 1, tf.float32) / max(1, config.warmup_steps))
+    warm = tf.minimum(1.0, tf.cast(local + 1, tf.float32) / max(1.0, config.warmup_steps * config.length))
     peaks = (config.weight_rate * phase.peak * warm, config.bias_rate * phase.peak * warm)
     if config.rate_schedule == "sqrt":
         weight, bias = (sqrt_rate(peak, config.final_rate, local, config.length) for peak in peaks)
