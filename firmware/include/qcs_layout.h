@@ -12,6 +12,8 @@
 #define QCS_LAYOUT QCS_LAYOUT_PLAIN
 #elif !defined(__GNUC__) || !defined(__thumb__)
 #define QCS_LAYOUT QCS_LAYOUT_PLAIN
+#elif defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
+#define QCS_LAYOUT QCS_LAYOUT_MVE
 #elif defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
 #define QCS_LAYOUT QCS_LAYOUT_CHAIN
 #else

@@ -210,43 +210,12 @@ void qcs_dense(const qcs_dense_t *layer, const qcs_act_t x[], qcs_act_t y[]) {
   }
 }
 
-/* Words of four indices, `bits` apart: 4 * bits is a multiple of 4, so that at most 4 bits wait. */
-static void pack_words(const uint32_t *words, uint32_t groups, uint32_t bits, uint8_t packed[],
-                       const uint8_t *end) {
-  uint32_t waiting = 0, fill = 0;
-  if (bits == 2) {
-    do
-      *packed++ = (uint8_t)*words++;
-    while (packed != end);
-    return;
-  }
-  for (; groups > 0; groups--) {
-    waiting |= *words++ << fill;
-    for (fill += 4U * bits; fill >= 8U && packed != end; fill -= 8U) {
-      *packed++ = (uint8_t)waiting;
-      waiting >>= 8;
-    }
-  }
-  if (packed != end)
-    *packed = (uint8_t)waiting;
-}
-
 void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x[],
                     uint8_t packed[], qcs_act_t spare[]) {
-  const int binary = model->group_symbols == 1;
   uint32_t *const words = (uint32_t *)(void *)spare;
   (void)inputs;
-  chain_rows(x, words, model->stream, binary ? model->group_bits : 8U);
-  if (binary) {
-    pack_words(words, (model->outputs + 3U) / 4U, model->group_bits, packed,
-               packed + model->packed_bytes);
-    return;
-  }
-  qcs_packer_t packer;
-  qcs_pack_begin(&packer, model, packed);
-  for (uint16_t i = 0; i < model->outputs; i++)
-    qcs_pack_put(&packer, (uint8_t)(words[i >> 2] >> (8U * (i & 3U))));
-  qcs_pack_end(&packer);
+  chain_rows(x, words, model->stream, model->group_symbols == 1 ? model->group_bits : 8U);
+  qcs_pack_words(model, words, packed);
 }
 
 /* Four bytes from anywhere. */
@@ -256,14 +225,14 @@ typedef struct __attribute__((packed)) {
 
 void qcs_widen(uint16_t n, const int8_t x[], qcs_act_t wide[]) {
   uint32_t *out = (uint32_t *)(void *)wide;
-  const int8_t *const whole = x + (n & ~3U);
-  while (x != whole) {
+  for (uint32_t fours = n >> 2; fours > 0; fours--) {
     const uint32_t four = ((const unaligned_t *)(const void *)x)->bytes;
     uint32_t even, odd;
     __asm__("sxtb16 %0, %1" : "=r"(even) : "r"(four));
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(odd) : "r"(four));
-    *out++ = doubled(even);
-    *out++ = doubled(odd);
+    even = doubled(even);
+    odd = doubled(odd);
+    __asm__ volatile("strd %1, %2, [%0], #8" : "+r"(out) : "r"(even), "r"(odd) : "memory");
     x += 4;
   }
   if (n & 2U) {

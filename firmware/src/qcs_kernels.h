@@ -88,4 +88,10 @@ void qcs_pack_put(qcs_packer_t *packer, uint8_t index);
 /* Close the last group; unused bits of the last byte are 0. */
 void qcs_pack_end(qcs_packer_t *packer);
 
+#if QCS_LAYOUT != QCS_LAYOUT_PLAIN
+/* Pack indices that stand four to a word, least significant first: group_bits apart if groups hold
+ * one index, else 8. Words past the last index may hold anything but bits in its byte. */
+void qcs_pack_words(const qcs_model_t *model, const uint32_t words[], uint8_t packed[]);
+#endif
+
 #endif

@@ -54,3 +54,44 @@ void qcs_pack_end(qcs_packer_t *packer) {
   if (packer->byte_bits > 0)
     *packer->out++ = packer->byte;
 }
+
+#if QCS_LAYOUT != QCS_LAYOUT_PLAIN
+
+/* Groups of one index: 4 * bits is a multiple of 4, so that at most 4 bits wait. */
+__attribute__((noinline)) static void pack_binary(const qcs_model_t *model, const uint32_t words[],
+                                                  uint8_t packed[]) {
+  const uint8_t *const end = packed + model->packed_bytes;
+  const uint32_t bits = 4U * model->group_bits;
+  uint32_t waiting = 0, fill = 0;
+  for (uint32_t groups = (model->outputs + 3U) / 4U; groups > 0; groups--) {
+    waiting |= *words++ << fill;
+    for (fill += bits; fill >= 8U && packed != end; fill -= 8U) {
+      *packed++ = (uint8_t)waiting;
+      waiting >>= 8;
+    }
+  }
+  if (packed != end)
+    *packed = (uint8_t)waiting;
+}
+
+__attribute__((noinline)) static void pack_groups(const qcs_model_t *model, const uint32_t words[],
+                                                  uint8_t packed[]) {
+  qcs_packer_t packer;
+  qcs_pack_begin(&packer, model, packed);
+  for (uint16_t i = 0; i < model->outputs; i++)
+    qcs_pack_put(&packer, (uint8_t)(words[i >> 2] >> (8U * (i & 3U))));
+  qcs_pack_end(&packer);
+}
+
+void qcs_pack_words(const qcs_model_t *model, const uint32_t words[], uint8_t packed[]) {
+  if (model->group_symbols != 1) {
+    pack_groups(model, words, packed);
+  } else if (model->group_bits != 2) {
+    pack_binary(model, words, packed);
+  } else { /* a byte per word */
+    for (uint32_t i = model->packed_bytes; i > 0; i--)
+      *packed++ = (uint8_t)*words++;
+  }
+}
+
+#endif

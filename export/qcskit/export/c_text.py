@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from qcskit.codec.integer import EncoderTables
 from qcskit.export.chain import chain_layout
 from qcskit.export.fast_layout import Layout, LayoutError
+from qcskit.export.mve import mve_layout
 from qcskit.export.read_flatbuffer import read_operators
 
 TEXT_VERSION = 2
 """Form of the generated C tables; qcs.h states the one it reads (QCS_TABLES_VERSION)."""
 
-FAST_LAYOUTS = {"QCS_LAYOUT_CHAIN": chain_layout}
+FAST_LAYOUTS = {"QCS_LAYOUT_CHAIN": chain_layout, "QCS_LAYOUT_MVE": mve_layout}
 """Macro of qcs_layout.h → what makes the tables of that form."""
 
 _LINE_COLUMNS = 100

@@ -62,8 +62,8 @@ def make_check(tables: EncoderTables, seed: int, *, given: int = 16, random: int
 def mismatches(core: Core, checks: Sequence[Check], write: WriteText, *, plain: bool = False) -> list[int]:
     """Return the numbers of the checks whose packed bytes on the core differ from the NumPy reference's.
 
-    plain: build the plain C kernel instead of the fast one. Raises MissingToolError without compiler or emulator,
-    FirmwareError if the firmware does not compile or dies.
+    plain: build the plain C kernel instead of the core's fast one. Raises MissingToolError without compiler or
+    emulator, FirmwareError if the firmware does not compile or dies.
     """
     hashes = _run(core, _build(core, checks, write, plain), len(checks))
     return [number for number, (check, got) in enumerate(zip(checks, hashes, strict=True)) if got != expected(check)]
