@@ -107,7 +107,8 @@ def bundle_figures(bundle: Bundle, results: dict[str, Any] | None) -> list[tuple
         )
     bars = [("float", m.nmse.float_db), ("int8", m.nmse.int8_db)]
     for device in [] if results is None else results["devices"]:
-        bars.append((device["label"], device["nmse"]["device_db"]))
+        if "error" not in device:
+            bars.append((device["label"], device["nmse"]["device_db"]))
     measured = [(name, float(value)) for name, value in bars if isinstance(value, int | float)]
     if measured:
         figures.append(("NMSE", plots.nmse_bars(measured)))
@@ -123,6 +124,8 @@ def device_view(device: dict[str, Any]) -> dict[str, Any]:
     """Return rows and plots of one device; what has no measurement says so."""
     from qcskit.hil.report import plots
 
+    if "error" in device:
+        return {"label": device["label"], "rows": [("failed", device["error"])], "figures": [], "first": []}
     ticks, nmse, figures = device["ticks"], device["nmse"], []
     if isinstance(ticks, dict):
         marks = {name: ticks[name] for name in ("p50", "p95", "p99")}
@@ -138,6 +141,11 @@ def device_view(device: dict[str, Any]) -> dict[str, Any]:
     if len(series.get("t_s", [])) > 1:
         lines = {"answered": series["answered"], "retries": series["retries"], "not frames": series["not_frames"]}
         figures.append(("Link", plots.over_time(series["t_s"], lines)))
+    wrong = device["mismatches"]
+    if wrong["count"]:
+        figures.append(
+            ("Mismatches", plots.mismatch_map(wrong["segments"], wrong["segment_vectors"], wrong["per_output"]))
+        )
     rows = [
         ("board", f"{device['board']}, firmware {device['firmware']}, protocol {device['protocol']}"),
         ("vectors answered", f"{device['answered']:,} of {device['vectors']:,}"),

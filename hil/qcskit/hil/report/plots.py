@@ -130,6 +130,19 @@ def _without_tail(edges: Sequence[float], counts: Sequence[int]) -> tuple[Sequen
     return edges[:-1], counts[:-1], f"{counts[-1]:,} more, up to {edges[-1]:,.6g}"
 
 
+def mismatch_map(segments: Sequence[Sequence[int]], segment_vectors: int, per_output: Sequence[int]) -> str:
+    """Return where in the run vectors differ (counts per segment), and in which outputs."""
+
+    def draw(axes: Any) -> None:
+        position = [segment * segment_vectors for segment, _ in segments]
+        axes.bar(position, [count for _, count in segments], width=segment_vectors, align="edge", color=ORANGE)
+        outputs = [f"{number} ({count:,})" for number, count in enumerate(per_output) if count]
+        axes.set_title(f"outputs: {', '.join(outputs[:8]) or 'undecodable'}", fontsize=8, loc="right", color=GREY)
+        axes.set(xlabel="vector", ylabel=f"mismatches per {segment_vectors:,} vectors")
+
+    return _svg(draw)
+
+
 def over_time(t_s: Sequence[float], series: dict[str, Sequence[float]]) -> str:
     """Return counters over the seconds of a run."""
 
