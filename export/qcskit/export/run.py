@@ -162,7 +162,7 @@ def choose_ranges(
     seed: int, progress: Progress, profile: int8.Profile = "tflm",
 ) -> Encoder:  # fmt: skip
     """Return the int8 encoder whose three ranges give the lowest NMSE on calibration frames (coordinate search)."""
-    x, y = draw_frames(signal, config.calibration_frames, seed + CALIBRATION_SEED_OFFSET)
+    x, y = draw_frames(signal, config.calibration_frames, seed + CALIBRATION_SEED_OFFSET, part="train")
     candidates = range_candidates(encoder, config, profile)
     chosen = {key: values[len(values) // 2] for key, values in candidates.items()}
     total, done = sum(len(values) for values in candidates.values() if len(values) > 1), 0
@@ -285,7 +285,7 @@ def _manifest(
         thresholds=quantizer[0].tolist(), quantizer_levels=quantizer[1].tolist(),
         cost=table_cost(tables).model_dump(), profile=encoder.profile, activation=encoder.layers[0].activation,
         arena_bytes=measured_arena_bytes(files["encoder.tflite"]) if encoder.profile == "tflm" else None, nmse=nmse,
-        training={key: run.metrics["train"][key] for key in ("seed", "steps", "batch")}
+        training={key: run.metrics["train"][key] for key in ("variant", "seed", "steps", "batch")}
         | {"finetune_steps": config.finetune_steps, "nmse_hard_db": run.metrics["nmse_hard_db"]},
         history=history,
         tools={**run.metrics["tools"], "qcskit": version("qcskit"), "tflite-micro": version("tflite-micro"),

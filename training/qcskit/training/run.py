@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from qcskit.codec.bundle import write_directory
 from qcskit.codec.errors import QcsError
 from qcskit.codec.packing import Packing
@@ -124,7 +126,10 @@ def read_run(path: Path) -> Run:
         model = keras.saving.load_model(path / "model.keras", compile=False)
     except (OSError, ValueError, TypeError) as error:
         raise QcsError(f"run '{path}': model.keras cannot be loaded ({error}); {again}") from None
-    signal, train = SignalConfig(**metrics["signal"]), TrainConfig(**metrics["train"])
+    try:
+        signal, train = SignalConfig(**metrics["signal"]), TrainConfig(**metrics["train"])
+    except (KeyError, TypeError, ValidationError):
+        raise QcsError(f"run '{path}': metrics.json holds settings this qcskit does not know; {again}") from None
     return Run(path, model, signal, train, metrics)
 
 
