@@ -187,6 +187,11 @@ FOUR_BOARDS = """
 """
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to commands in the background: ignore SIGINT, for all their children too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_ctrl_c_or_a_kill_leaves_no_emulator(how: signal.Signals, c_dir: Path) -> None:
     names = [name for name in ("native", "cortex-m4", "rv32", "cortex-m0") if not find_board(name).missing]
@@ -194,7 +199,8 @@ def test_ctrl_c_or_a_kill_leaves_no_emulator(how: signal.Signals, c_dir: Path) -
         names.append("native")
     command = [sys.executable, "-c", textwrap.dedent(FOUR_BOARDS), str(c_dir), *names]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+                              preexec_fn=heed_interrupts)  # fmt: skip
     assert parent.stdout is not None
     pids = [int(word) for word in parent.stdout.readline().split()]
     assert len(pids) == 4

@@ -152,11 +152,17 @@ def group_ends(group: int, within_s: float) -> bool:
     return False
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to commands in the background: ignore SIGINT, for all their children too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupting_leaves_no_process_behind(bundle: Bundle, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "qcskit.cli", "simulate", str(bundle.path), "-n", "50000000", "-j", "2",
                "--out", str(tmp_path / "v.json"), "--quiet"]  # fmt: skip
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    process = subprocess.Popen(command, env=env, start_new_session=True, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, env=env, start_new_session=True, stderr=subprocess.PIPE,
+                               preexec_fn=heed_interrupts)  # fmt: skip
     deadline = time.monotonic() + 60
     while not (tmp_path / "v.json").is_file() and time.monotonic() < deadline:
         time.sleep(0.2)
