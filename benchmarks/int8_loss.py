@@ -1,6 +1,9 @@
 """What int8 costs: NMSE of the float network against each arithmetic profile, at 1 to 4 bits per entry.
 
     python benchmarks/int8_loss.py [--quick] [--json FILE] [--rates 1 1.5 2 3 4]
+    python benchmarks/int8_loss.py --sweep DIR
+
+Trains one codec per rate, or takes the finished ones of a `qcskit sweep` folder, which may hold any recipe and seed.
 
 Every row compares two encoders in front of decoders that were fine-tuned alike, on the same fresh frames: `loss` is
 what the integers alone cost. `deployed` compares with the trained float model as it came out of training.
@@ -9,7 +12,7 @@ what the integers alone cost. `deployed` compares with the trained float model a
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +20,65 @@ import numpy as np
 from numpy.typing import NDArray
 from rows import Row, report
 
-LEVELS = {0.5: 2, 1.0: 4, 1.5: 8, 2.0: 16, 2.5: 32, 3.0: 64, 4.0: 256}
+RATES = (1.0, 1.5, 2.0, 3.0, 4.0)
 TARGET_DB = {1.0: 0.1, 1.5: 0.1, 2.0: 0.1, 3.0: 0.15, 4.0: 0.15}
 FULL = {"steps": 12_000, "finetune_steps": 2_000, "test_frames": 200_000}
 QUICK = {"steps": 1_500, "finetune_steps": 400, "test_frames": 50_000}
 
 
 def main() -> None:
-    """Train one codec per rate, deploy it in every profile, print and store the losses."""
+    """Train or read one codec per rate, deploy it in every profile, print and store the losses."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="short trainings: proves that it works, not the figures")
-    parser.add_argument("--rates", type=float, nargs="+", default=[1.0, 1.5, 2.0, 3.0, 4.0], choices=sorted(LEVELS))
+    parser.add_argument("--rates", type=float, nargs="+", default=RATES)
     parser.add_argument("--activation", default="tanh", choices=["tanh", "hard_tanh", "relu", "relu6"])
+    parser.add_argument("--sweep", type=Path, metavar="DIR", help="finished runs of this folder instead of training")
     parser.add_argument("--json", type=Path, help="write the rows here")
     options = parser.parse_args()
     budget = QUICK if options.quick else FULL
     rows: list[Row] = []
-    for rate in options.rates:
-        rows += losses(rate, options.activation, budget)
-    title = f"int8 loss, N = 20, M = 10, S = 2; {budget['steps']:,} steps"
+    with tempfile.TemporaryDirectory() as folder:
+        for path in finished(options.sweep) if options.sweep else trained(Path(folder), options, budget):
+            rows += losses(path, budget)
+    steps = "" if options.sweep else f"; {budget['steps']:,} steps"
+    title = f"int8 loss, N = 20, M = 10, S = 2{steps}"
     raise SystemExit(report("int8_loss", title, rows, options.json))
 
 
-def losses(rate: float, activation: str, budget: dict[str, int]) -> list[Row]:
-    """Return the rows of one rate: train, then fine-tune and test behind every encoder."""
+def trained(folder: Path, options: argparse.Namespace, budget: dict[str, int]) -> Iterator[Path]:
+    """Train one codec per rate and yield its run."""
+    from qcskit.codec.signal import SignalConfig
+    from qcskit.training.config import TrainConfig
+    from qcskit.training.run import train_run
+
+    for rate in options.rates:
+        recipe = TrainConfig(rate=rate, steps=budget["steps"], encoder_activation=options.activation)
+        train_run(folder / f"{rate}", recipe, SignalConfig(), lambda step, soft, hard: None)
+        yield folder / f"{rate}"
+
+
+def finished(folder: Path) -> Iterator[Path]:
+    """Yield the runs of a sweep that have an encoder, by rate."""
+    from qcskit.training.sweep import read_table
+
+    rows = [row for row in read_table(folder / "results.csv") if row["status"] == "done"]
+    for row in sorted(rows, key=lambda row: float(row["rate_bits"])):
+        if row["variant"] != "ce-decnet":
+            yield folder / "runs" / row["point"]
+
+
+def losses(path: Path, budget: dict[str, int]) -> list[Row]:
+    """Return the rows of one run: fine-tune and test behind every encoder."""
     from qcskit.codec.metrics import nmse_db
-    from qcskit.codec.signal import SignalConfig, draw_frames
+    from qcskit.codec.signal import draw_frames
     from qcskit.export.config import ExportConfig
     from qcskit.export.run import choose_ranges, read_encoder
-    from qcskit.training.config import TrainConfig
     from qcskit.training.finetune import finetune_decoder
     from qcskit.training.networks import parts
-    from qcskit.training.run import read_run, train_run
+    from qcskit.training.run import read_run
 
-    signal = SignalConfig()
-    recipe = TrainConfig(name="loss", levels=LEVELS[rate], steps=budget["steps"], encoder_activation=activation)  # type: ignore[arg-type]
-    config = ExportConfig()
-    with tempfile.TemporaryDirectory() as folder:
-        train_run(Path(folder) / "run", recipe, signal, lambda step, soft, hard: None)
-        run = read_run(Path(folder) / "run")
+    run, config = read_run(path), ExportConfig()
+    signal, rate = run.signal, float(run.metrics["rate_bits"])
     stages = parts(run.model)
     thresholds, levels = stages.shq.quantizer()
     trained = stages.decnet.get_weights()
@@ -80,7 +103,8 @@ def losses(rate: float, activation: str, budget: dict[str, int]) -> list[Row]:
         stages.decnet.set_weights(trained)
         finetune_decoder(stages.decnet, levels, index, signal, budget["finetune_steps"], config.finetune_rate, 0)
         results[name] = nmse_db(x, stages.decnet(levels[index(y)].astype(np.float32)).numpy())
-    case, base = f"R = {rate:g}, {activation}", float(run.metrics["nmse_hard_db"])
+    case = f"R = {rate:g}, {run.train.encoder_activation}, {run.train.variant}"
+    base = float(run.metrics["nmse_hard_db"])
     best, target = min(results["tflm"], results["native"]), TARGET_DB.get(rate)
     rows = [Row(case, "NMSE float, as trained", base, "dB"),
             Row(case, "NMSE float, decoder fine-tuned", results["float"], "dB")]  # fmt: skip

@@ -14,7 +14,7 @@ from statistics import mean, stdev
 from _deepqcs import N20, QUICK_LENGTH, VARIANTS, Curve, run_curves
 from rows import Row, report
 
-PAPER_NETWORKS = {"encoder_widths": (50,), "decoder_hidden": 2, "decoder_factor": 4}
+PAPER_NETWORKS = {"encoder_widths": (50,), "decoder_hidden": 3, "decoder_factor": 4}
 RATES = (1.0, 2.0)
 
 

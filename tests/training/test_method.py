@@ -9,6 +9,7 @@ from qcskit.codec.errors import QcsError
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.training.config import TrainConfig, choose_quantizer
+from qcskit.training.draw import _support
 from qcskit.training.loop import mix_at, phases, steepness_at, train
 from qcskit.training.networks import Hats, build_model, lloyd_levels, parts
 from qcskit.training.optimizer import apply, cosine_rate, make_slot, sqrt_rate
@@ -50,6 +51,26 @@ def test_gradient_mix_of_each_variant(variant: str, ends) -> None:
     beta = schedule(mix_at, config, 100)
     expected = np.interp(np.arange(101), [0, 50, 100], [ends[0], ends[1], ends[1]])
     np.testing.assert_allclose(beta, expected, atol=1e-6)
+
+
+def test_variant_not_given_is_the_hard_forward_from_64_levels_on() -> None:
+    few, many = (TrainConfig(levels=levels).resolved(SIGNAL) for levels in (32, 64))
+    assert (few.variant, few.steepness_end) == ("deepqcs", 105)
+    assert (many.variant, many.steepness_end) == ("deepqcs-q", 30)
+    assert TrainConfig(levels=64, steepness_end=50).resolved(SIGNAL).steepness_end == 50
+    assert TrainConfig(levels=64, variant="deepqcs").resolved(SIGNAL).steepness_end == 105
+    assert TrainConfig(levels=64, recipe="paper").resolved(SIGNAL).variant == "deepqcs"
+
+
+def test_supports_are_distinct_and_every_one_equally_likely() -> None:
+    draws = 60_000
+    places = np.stack(_support(6, 3, draws, tf.constant([3, 4])), axis=1)
+    ordered = np.sort(places, axis=1)
+    assert (np.diff(ordered, axis=1) > 0).all()
+    assert set(np.unique(places)) == set(range(6))
+    counts = np.unique(ordered @ [36, 6, 1], return_counts=True)[1]
+    assert len(counts) == 20
+    np.testing.assert_allclose(counts, draws / 20, rtol=6 / np.sqrt(draws / 20))
 
 
 def test_step_sizes() -> None:
@@ -166,7 +187,8 @@ def test_hats_of_grid_levels_are_one_hot() -> None:
 
 def test_recipes_are_defaults_that_given_keys_win_over() -> None:
     best = TrainConfig(recipe="best")
-    assert (best.decoder_factor, TrainConfig(recipe="best", decoder_factor=3).decoder_factor) == (20, 3)
+    assert (best.decoder_hidden, best.decoder_factor) == (5, 10)
+    assert TrainConfig(recipe="best", decoder_factor=3).decoder_factor == 3
     paper = TrainConfig(recipe="paper", length=0.01)
     assert (paper.optimizer, paper.batch, paper.total_steps) == ("adam", 100, 10_000)
     assert TrainConfig(**paper.model_dump()) == paper

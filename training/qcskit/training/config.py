@@ -19,13 +19,18 @@ EncoderActivation = Literal["tanh", "hard_tanh", "relu", "relu6"]
 Variant = Literal["deepqcs", "deepqcs-qg", "deepqcs-q", "deepqcs-ste", "ce-decnet"]
 Recipe = Literal["fast", "best", "paper"]
 
+HARD_FORWARD_LEVELS = 64
+"""From so many levels on the soft staircase blurs its neighbours, and the hard one learns better."""
+HARD_FORWARD_STEEPNESS = 30.0
+
 RECIPES: dict[str, dict[str, Any]] = {
     "fast": {},
-    "best": {"decoder_hidden": 3, "decoder_factor": 20, "steps": 34_000},
+    "best": {"decoder_hidden": 5, "decoder_factor": 10, "steps": 26_000, "newton_schulz_steps": 3},
     # Section V-A: small networks, Adam, batch 100, rates falling with 1/√t, h and β linear; 1e6 steps where the paper
     # takes up to 1e7 (length = 10). Initial rates are ours: the ones that trained well in short runs.
     "paper": {
-        "decoder_hidden": 2, "decoder_factor": 4, "optimizer": "adam", "rate_schedule": "sqrt", "batch": 100,
+        "variant": "deepqcs", "decoder_hidden": 3, "decoder_factor": 4, "optimizer": "adam",
+        "rate_schedule": "sqrt", "batch": 100,
         "steps": 1_000_000, "weight_rate": 0.01, "bias_rate": 0.01, "level_rate": 0.1, "hard_fraction": 0.0,
         "decoder_activation": "relu",
     },
@@ -39,10 +44,11 @@ class TrainConfig(Table):
         "demo", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="model name; becomes part of C identifiers"
     )
     recipe: Recipe = Field("fast", description="set of defaults: about a minute, about ten, or the paper's schedules")
-    variant: Variant = Field(
-        "deepqcs",
-        description="soft forward and mixed gradient; hard forward with mixed (-qg), soft (-q) or "
-        "straight-through gradient (-ste); ce-decnet: no EncNet, Lloyd-quantized measurements",
+    variant: Variant | None = Field(
+        None,
+        description="deepqcs: soft forward and mixed gradient; hard forward with mixed (-qg), soft (-q) or "
+        "straight-through gradient (-ste); ce-decnet: no EncNet, Lloyd-quantized measurements. Not given: deepqcs, "
+        f"and from {HARD_FORWARD_LEVELS} levels on deepqcs-q with steepness_end {HARD_FORWARD_STEEPNESS:g}",
     )
     levels: int = Field(8, ge=2, le=256, description="I, quantizer levels per EncNet output")
     outputs: int | None = Field(None, ge=1, description="K, EncNet outputs; as many as measurements if not given")
@@ -68,6 +74,9 @@ class TrainConfig(Table):
     seed: int = Field(0, ge=0, description="seeds initialisation, data and noise; the same seed gives the same model")
     optimizer: Literal["orthogonal", "adam"] = Field(
         "orthogonal", description="for weight matrices: orthogonalised momentum, or Adam; vectors always Adam"
+    )
+    newton_schulz_steps: int = Field(
+        5, ge=1, le=10, description="of the orthogonalisation; 3 are cheaper and, for wide decoders, as good"
     )
     rate_schedule: Literal["cosine", "sqrt"] = Field("cosine", description="cosine, or max(final_rate, rate/√t)")
     weight_rate: float = Field(0.02, gt=0, description="peak step size of weight matrices")
@@ -117,11 +126,12 @@ class TrainConfig(Table):
         return round(self.steps * self.length)
 
     def resolved(self, signal: SignalConfig) -> "TrainConfig":
-        """Return this configuration with K and I in numbers and no rate.
+        """Return this configuration with K, I and the variant chosen, and no rate.
 
         Raises QcsError if no K and I give the rate.
         """
         outputs, levels = self.outputs, self.levels
+        method: dict[str, Any] = {}
         if self.variant == "ce-decnet":
             if outputs not in (None, signal.m):
                 raise QcsError(f"[train] outputs: ce-decnet quantizes the m = {signal.m} measurements; leave it out")
@@ -129,7 +139,13 @@ class TrainConfig(Table):
         if self.rate is not None:
             given = self.levels if "levels" in self.model_fields_set else None
             outputs, levels = choose_quantizer(self.rate, signal.n, outputs, given, signal.m)
-        return self.model_copy(update={"outputs": outputs or signal.m, "levels": levels, "rate": None})
+        if self.variant is None:
+            method = {"variant": "deepqcs"}
+            if levels >= HARD_FORWARD_LEVELS:
+                method = {"variant": "deepqcs-q"}
+                if "steepness_end" not in self.model_fields_set:
+                    method["steepness_end"] = max(HARD_FORWARD_STEEPNESS, self.steepness_start)
+        return self.model_copy(update={"outputs": outputs or signal.m, "levels": levels, "rate": None, **method})
 
 
 def choose_quantizer(rate: float, n: int, outputs: int | None, levels: int | None, m: int) -> tuple[int, int]:

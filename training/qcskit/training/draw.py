@@ -35,18 +35,28 @@ def draw_batch(signal: SignalConfig, phi: Any, batch: int, seed: Any, series: An
 
 
 def _sparse(signal: SignalConfig, batch: int, seeds: Any) -> Any:
-    key = tf.random.stateless_uniform((batch, signal.n), seeds[0])
-    support = tf.zeros_like(key)
-    for _ in range(signal.s):  # S largest of N uniform keys: a uniform random support
-        hit = tf.one_hot(tf.argmax(key, 1), signal.n)  # one entry even where two keys are equal
-        support, key = support + hit, key - 2.0 * hit
-    values = tf.random.stateless_normal((batch, signal.n), seeds[1])
+    values = tf.random.stateless_normal((batch, signal.s), seeds[1])
     if signal.source == "signs":
         values = tf.where(values < 0.0, -1.0, 1.0)
-    c = support * values
+    entry = tf.range(signal.n)
+    c = tf.zeros((batch, signal.n))
+    for k, place in enumerate(_support(signal.n, signal.s, batch, seeds[0])):
+        c += tf.where(place[:, None] == entry, values[:, k, None], 0.0)
     if signal.basis == "identity":
         return c
     return tf.matmul(c, tf.constant(matrices.sparsity_basis(signal.basis, signal.n), tf.float32), transpose_b=True)
+
+
+def _support(n: int, s: int, batch: int, seed: Any) -> list[Any]:
+    """Return `s` distinct places of 0 … n − 1, each (batch,): Floyd's algorithm (Bentley & Floyd, CACM 1987)."""
+    uniform = tf.random.stateless_uniform((batch, s), seed)
+    places: list[Any] = []
+    for k, last in enumerate(range(n - s, n)):
+        place = tf.minimum(tf.cast(uniform[:, k] * float(last + 1), tf.int32), last)
+        for other in places:
+            place = tf.where(place == other, last, place)
+        places.append(place)
+    return places
 
 
 def _recorded(signal: SignalConfig, batch: int, seed: Any, series: Any) -> Any:

@@ -25,6 +25,8 @@ from qcskit.training.optimizer import Slot, apply, cosine_rate, make_slot, sqrt_
 
 CALL_STEPS = 250
 """Fewest steps per compiled call: progress is shown, and divergence noticed, this often."""
+DRAWN_STEPS = 16
+"""Steps whose frames are drawn at once: few large draws are faster than many small ones."""
 _MOST_CALLS = 100
 _MOST_CALL_STEPS = 10_000
 CHECKPOINT_S = 15.0
@@ -174,29 +176,37 @@ def _compiled_call(
     phi = tf.constant(measurement_matrix(signal), tf.float32)
     energy_per_frame = frame_energy(signal)
 
+    def step(x: Any, y: Any, local: Any) -> Any:
+        weight_rate, bias_rate = _rates(config, phase, local)
+        if not phase.hard:
+            stages.shq.steepness.assign(steepness_at(config, phase.steps, local))
+            stages.shq.mix.assign(mix_at(config, phase.steps, local))
+        # All at once: XLA then differentiates one graph.
+        values = [slot.variable.value for slot in slots]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            a = stages.encnet(y)
+            q = tf.stop_gradient(stages.shq.hard(a)) if phase.hard else stages.shq(a)
+            error = tf.reduce_sum((x - stages.decnet(q)) ** 2)
+            loss = error / (batch * energy_per_frame)
+        for slot, gradient in zip(slots, tape.gradient(loss, values), strict=True):
+            apply(slot, gradient, weight_rate, bias_rate, local, config.newton_schulz_steps)
+        return error
+
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
     def call(first: Any, started: Any, count: Any, series: Any) -> Any:
         error, energy = tf.zeros(()), tf.zeros(())
-        for i in tf.range(count):
-            step = first + i
-            local = step - started
-            weight_rate, bias_rate = _rates(config, phase, local)
-            if not phase.hard:
-                stages.shq.steepness.assign(steepness_at(config, phase.steps, local))
-                stages.shq.mix.assign(mix_at(config, phase.steps, local))
-            x, y = draw_batch(signal, phi, batch, tf.stack([config.seed, step]), series)
-            # All at once: XLA then differentiates one graph.
-            values = [slot.variable.value for slot in slots]
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(values)
-                a = stages.encnet(y)
-                q = tf.stop_gradient(stages.shq.hard(a)) if phase.hard else stages.shq(a)
-                batch_error = tf.reduce_sum((x - stages.decnet(q)) ** 2)
-                loss = batch_error / (batch * energy_per_frame)
-            gradients = tape.gradient(loss, values)
-            for slot, gradient in zip(slots, gradients, strict=True):
-                apply(slot, gradient, weight_rate, bias_rate, local)
-            error, energy = error + batch_error, energy + tf.reduce_sum(x**2)
+        done = tf.constant(0)
+        while done < count:
+            x_all, y_all = draw_batch(signal, phi, DRAWN_STEPS * batch, tf.stack([config.seed, first + done]), series)
+            x_all = tf.reshape(x_all, (DRAWN_STEPS, batch, signal.n))
+            y_all = tf.reshape(y_all, (DRAWN_STEPS, batch, signal.m))
+            place = tf.constant(0)
+            while place < DRAWN_STEPS and done < count:
+                x, y = x_all[place], y_all[place]
+                batch_error = step(x, y, first + done - started)
+                error, energy = error + batch_error, energy + tf.reduce_sum(x**2)
+                place, done = place + 1, done + 1
         return error, energy
 
     return call
@@ -227,7 +237,7 @@ def steepness_at(config: TrainConfig, steps: int, local: Any) -> Any:
 
 def mix_at(config: TrainConfig, steps: int, local: Any) -> Any:
     """Return β(t): the schedule, or the constant that the variant means."""
-    fixed = {"deepqcs-q": 1.0, "deepqcs-ste": 0.0}.get(config.variant)
+    fixed = {"deepqcs-q": 1.0, "deepqcs-ste": 0.0}.get(config.variant or "")
     if fixed is not None:
         return tf.constant(fixed)
     share = tf.minimum(tf.cast(local, tf.float32) / (steps * config.mix_share), 1.0)

@@ -13,18 +13,17 @@ import numpy as np
 import tensorflow as tf
 
 _NS_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # quintic of the Muon reference implementation
-_NS_STEPS = 5
-_MOMENTUM = 0.9
+_MOMENTUM = 0.95
 _ADAM_B1, _ADAM_B2, _ADAM_EPS = 0.9, 0.999, 1e-8
 
 
-def orthogonalize(gradient: Any) -> Any:
-    """Return an approximation of U Vᵀ of the matrix U S Vᵀ: all singular values pulled to about 1."""
+def orthogonalize(gradient: Any, steps: int = 5) -> Any:
+    """Return an approximation of U Vᵀ of the matrix U S Vᵀ: `steps` iterations pull the singular values to about 1."""
     a, b, c = _NS_COEFFICIENTS
     tall = gradient.shape[0] > gradient.shape[1]
     x = tf.transpose(gradient) if tall else gradient
     x = x / (tf.norm(x) + 1e-7)
-    for _ in range(_NS_STEPS):
+    for _ in range(steps):
         gram = tf.matmul(x, x, transpose_b=True)
         x = a * x + tf.matmul(b * gram + c * tf.matmul(gram, gram), x)
     return tf.transpose(x) if tall else x
@@ -54,11 +53,11 @@ def make_slot(
     return Slot(variable, tf.Variable(tf.zeros(variable.shape)), second, scale, is_matrix)
 
 
-def apply(slot: Slot, gradient: Any, weight_rate: Any, bias_rate: Any, step: Any) -> None:
+def apply(slot: Slot, gradient: Any, weight_rate: Any, bias_rate: Any, step: Any, newton_schulz_steps: int = 5) -> None:
     """Update the variable. step: 0-based, of this slot's optimizer, for Adam's bias correction."""
     if slot.second is None:
         slot.first.assign(_MOMENTUM * slot.first + gradient)
-        update = orthogonalize(gradient + _MOMENTUM * slot.first)
+        update = orthogonalize(gradient + _MOMENTUM * slot.first, newton_schulz_steps)
         fan_in, fan_out = slot.variable.shape
         slot.variable.assign_sub(weight_rate * slot.scale * math.sqrt(max(1.0, fan_out / fan_in)) * update)
         return
