@@ -21,7 +21,7 @@ extern "C" {
 #endif
 
 /* Form of the generated tables, which assert it. Mirrors qcskit.export.c_text.TEXT_VERSION. */
-#define QCS_TABLES_VERSION 2
+#define QCS_TABLES_VERSION 4
 
 /* One hidden layer, int8 -> int8. Mirrors qcskit.codec.integer.DenseTables. */
 typedef struct {
@@ -45,7 +45,7 @@ typedef struct {
 } qcs_front_end_t;
 
 /* A whole encoder. Mirrors qcskit.codec.integer.EncoderTables. */
-typedef struct {
+typedef struct qcs_model {
   uint8_t id[8];    /* model id */
   uint16_t inputs;  /* M */
   uint16_t outputs; /* K */
@@ -61,7 +61,21 @@ typedef struct {
   const int32_t *thresholds; /* outputs rows of levels - 1, ascending, bias folded in */
   qcs_front_end_t front_end;
   const uint32_t *stream; /* weights and thresholds in a fast kernel's form; unused if plain */
+  void (*pack)(const struct qcs_model *model, const uint32_t words[],
+               uint8_t packed[]); /* below; unused if plain */
 } qcs_model_t;
+
+#if QCS_LAYOUT != QCS_LAYOUT_PLAIN
+/* Pack indices that stand four to a word, least significant first: group_bits apart if groups hold
+ * one index, else 8. Words past the last index may hold anything but bits in its byte. A model
+ * names the one it needs, so that the linker leaves out the others. */
+void qcs_pack_quads(const qcs_model_t *model, const uint32_t words[],
+                    uint8_t packed[]); /* I = 4: a byte per word */
+void qcs_pack_bits(const qcs_model_t *model, const uint32_t words[],
+                   uint8_t packed[]); /* I = 2^k */
+void qcs_pack_groups(const qcs_model_t *model, const uint32_t words[],
+                     uint8_t packed[]); /* any I */
+#endif
 
 /* Encode one vector of int8 network inputs (model->inputs) into model->packed_bytes bytes.
  * scratch: QCS_<NAME>_SCRATCH_BYTES, any content. Buffers must not overlap. */

@@ -13,7 +13,8 @@
  * Tables are `static const` with the attribute QCS_ROM behind the brackets and are read through
  * qcs_rom.h; the structs (qcs_model_t, qcs_dense_t, qcs_codec_t) are plain const. Includes:
  * "qcs.h", "qcs_codec.h", "qcs_rom.h". A coded codec: {.model, .id, .inputs, ..., .kind =
- * QCS_KIND_CODED, .input_types = QCS_TAKES_INT16, .encode = its function}. */
+ * QCS_KIND_CODED, .input_types = QCS_TAKES_INT16, .encode = its function}; a scalar one likewise.
+ */
 #ifndef QCS_CODEC_H
 #define QCS_CODEC_H
 
@@ -26,6 +27,7 @@ extern "C" {
 /* qcs_codec_t.kind, INFO.codec */
 #define QCS_KIND_DEEPQCS 1
 #define QCS_KIND_CODED 2
+#define QCS_KIND_SCALAR 3
 
 /* Input type of a vector, ENCODE.input_type */
 #define QCS_INPUT_INT8 1  /* int8_t network input */

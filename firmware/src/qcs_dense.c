@@ -4,33 +4,19 @@
 
 #if QCS_LAYOUT == QCS_LAYOUT_PLAIN
 
-/* Sum of weights[i] * x[i]. */
-static int32_t dot(const int8_t *weights, const int8_t *x, uint16_t n) {
+#if !QCS_AVR_KERNEL
+static int32_t qcs_dot(const int8_t *weights, const int8_t *x, uint16_t n) {
   int32_t sum = 0;
   for (uint16_t i = 0; i < n; i++)
     sum += qcs_rom_i8(weights + i) * x[i];
   return sum;
 }
-
-/* How many of the ascending thresholds[n] are <= acc, by bisection. */
-static uint8_t count_reached(const int32_t *thresholds, uint16_t n, int32_t acc) {
-  uint16_t reached = 0;
-  while (n > 0) {
-    const uint16_t half = n >> 1;
-    if (acc >= qcs_rom_i32(thresholds + reached + half)) {
-      reached = (uint16_t)(reached + half + 1U);
-      n = (uint16_t)(n - half - 1U);
-    } else {
-      n = half;
-    }
-  }
-  return (uint8_t)reached;
-}
+#endif
 
 void qcs_dense(const qcs_dense_t *layer, const qcs_act_t x[], qcs_act_t y[]) {
   const int8_t *row = layer->weights;
   for (uint16_t i = 0; i < layer->outputs; i++, row += layer->inputs) {
-    const int32_t acc = qcs_rom_i32(layer->bias + i) + dot(row, x, layer->inputs);
+    const int32_t acc = qcs_rom_i32(layer->bias + i) + qcs_dot(row, x, layer->inputs);
     const int32_t scaled =
         qcs_requantize(acc, qcs_rom_i32(layer->multiplier + i), qcs_rom_i8(layer->shift + i));
     y[i] = qcs_rom_i8(layer->activation + (qcs_to_grid(scaled, layer->zero_point) + 128));
@@ -46,7 +32,7 @@ void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x
   qcs_packer_t packer;
   qcs_pack_begin(&packer, model, packed);
   for (uint16_t i = 0; i < model->outputs; i++, row += inputs, thresholds += steps)
-    qcs_pack_put(&packer, count_reached(thresholds, steps, dot(row, x, inputs)));
+    qcs_pack_put(&packer, qcs_count_reached(thresholds, steps, qcs_dot(row, x, inputs)));
   qcs_pack_end(&packer);
 }
 

@@ -11,19 +11,18 @@
 
 /* Unrolled code of chain_rows: CHUNKS chunks of two pairs of columns, CHUNK_BYTES each; the tables
  * hold the product (export/qcskit/export/chain.py). */
-#define CHUNKS 7
+#define CHUNKS 5
 #define STRING(macro) STRING_OF(macro)
 #define STRING_OF(text) #text
 #define CHUNK_BYTES 32
 
 /* What a stream of tables starts with. */
 typedef struct {
-  uint32_t words;  /* that follow this head */
+  uint32_t size;   /* last layer: words that follow this head; hidden layer: groups of rows */
   uint32_t flags;  /* below */
   uint32_t rounds; /* of the unrolled code */
   uint32_t skip;   /* bytes of code left out in the first round, + 1 as code addresses are odd */
   uint32_t steps;  /* last layer: thresholds per row, a multiple of 3; else 0 */
-  uint32_t all;    /* last layer: a word of four indices that all are `steps` */
 } head_t;
 
 #define FLAG_ODD 1U    /* a single pair of columns comes first */
@@ -49,21 +48,11 @@ typedef struct {
   "usat " row ", #8, " row "\n"                                                                    \
   "ldrsb " row ", [r2, " row "]\n"
 
-/* index = sum of the signs of row - threshold over r8 thresholds (minus those that are reached) */
-#define COUNT(row, index, label)                                                                   \
-  "ldmia r0!, {r1, r2, r3}\n"                                                                      \
-  "subs lr, r8, #3\n"                                                                              \
-  "sub r1, " row ", r1\n"                                                                          \
-  "asr " index ", r1, #31\n"                                                                       \
-  "sub r2, " row ", r2\n"                                                                          \
-  "add " index ", " index ", r2, asr #31\n"                                                        \
-  "sub r3, " row ", r3\n"                                                                          \
-  "add " index ", " index ", r3, asr #31\n"                                                        \
-  "bne " label "f\n"
-
-/* The rest of COUNT, for more than three thresholds. */
-#define COUNT_MORE(row, index, label, back)                                                        \
-  label ": ldmia r0!, {r1, r2, r3}\n"                                                              \
+/* index = r8 + the sum of the signs of row - threshold over r8 thresholds */
+#define COUNT(row, index)                                                                          \
+  "mov lr, r8\n"                                                                                   \
+  "mov " index ", r8\n"                                                                            \
+  "1: ldmia r0!, {r1, r2, r3}\n"                                                                   \
   "subs lr, #3\n"                                                                                  \
   "sub r1, " row ", r1\n"                                                                          \
   "add " index ", " index ", r1, asr #31\n"                                                        \
@@ -71,18 +60,17 @@ typedef struct {
   "add " index ", " index ", r2, asr #31\n"                                                        \
   "sub r3, " row ", r3\n"                                                                          \
   "add " index ", " index ", r3, asr #31\n"                                                        \
-  "bne " label "b\n"                                                                               \
-  "b " back "b\n"
+  "bne 1b\n"
 
 /* All groups of four rows of a layer. y: four activations or one word of four indices per group, written.
  * table: activations + 128; or, last layer, bits between indices in a word. Frame, from sp: x, rounds, entry, chunks, y,
- * table, end of stream, epilogue, steps, all. */
+ * table, end of stream, epilogue, steps. */
 __attribute__((naked, noinline)) static void
 chain_rows(__attribute__((unused)) const void *x, __attribute__((unused)) void *y,
            __attribute__((unused)) const uint32_t *stream, __attribute__((unused)) uintptr_t table) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
-      "ldmia r2!, {r4-r7, r11, r12}\n" /* words, flags, rounds, skip, steps, all */
+      "ldmia r2!, {r4-r7, r11}\n"      /* size, flags, rounds, skip, steps */
       "add.w r8, r2, r4, lsl #2\n"    /* end */
       "adr.w r9, 30f\n"
       "add.w r4, r9, r7\n"            /* chunks */
@@ -91,15 +79,13 @@ chain_rows(__attribute__((unused)) const void *x, __attribute__((unused)) void *
       "beq 5f\n"
       "tst r5, #1\n"
       "ite ne\n"
-      "adrne.w r9, 20f\n"
-      "adreq.w r9, 40f\n"
-      "adds r9, #1\n"
+      "adrne.w r9, 20f + 1\n"
+      "adreq.w r9, 40f + 1\n"
       "5: cmp.w r11, #0\n"
       "ite eq\n"
-      "adreq.w r10, 50f\n"
-      "adrne.w r10, 60f\n"
-      "adds r10, #1\n"                /* epilogue */
-      "push {r10-r12}\n"              /* epilogue, steps, all */
+      "adreq.w r10, 50f + 1\n"
+      "adrne.w r10, 60f + 1\n"
+      "push {r10, r11}\n"             /* epilogue, steps */
       "push {r1, r3, r8}\n"           /* y, table, end */
       "push {r4}\n"                   /* chunks */
       "push {r6, r9}\n"               /* rounds, entry */
@@ -152,27 +138,22 @@ chain_rows(__attribute__((unused)) const void *x, __attribute__((unused)) void *
       "ldr pc, [sp, #28]\n"
       ".p2align 2\n"
       "50: ldrd r1, r2, [sp, #16]\n"  /* hidden layer */
-      "ldmia r0!, {r8-r12, lr}\n"
-      REQUANTIZE("r4", "r8", "r10", "r12") REQUANTIZE("r5", "r9", "r11", "lr")
-      "ldmia r0!, {r8-r12, lr}\n"
-      REQUANTIZE("r6", "r8", "r10", "r12") REQUANTIZE("r7", "r9", "r11", "lr")
+      "ldmia r0!, {r8-r11}\n"
+      REQUANTIZE("r4", "r8", "r10", "r11") REQUANTIZE("r5", "r9", "r10", "r11")
+      "ldmia r0!, {r8-r11}\n"
+      REQUANTIZE("r6", "r8", "r10", "r11") REQUANTIZE("r7", "r9", "r10", "r11")
       "pkhbt r4, r4, r5, lsl #16\n"
       "pkhbt r6, r6, r7, lsl #16\n"
       "strd r4, r6, [r1], #8\n"
-      "55: ldr r3, [sp, #24]\n"
       "str r1, [sp, #16]\n"
-      "cmp r0, r3\n"
-      "bne 10b\n"
-      "add sp, #40\n"
+      "cmp r11, #256\n"              /* set in the last group; shifts take the low byte */
+      "blo 10b\n"
+      "55: add sp, #36\n"
       "pop {r4-r11, pc}\n"
       ".p2align 2\n"
       "60: ldr r8, [sp, #32]\n"       /* last layer */
-      COUNT("r4", "r9", "1")
-      "11:" COUNT("r5", "r10", "2")
-      "12:" COUNT("r6", "r11", "3")
-      "13:" COUNT("r7", "r12", "4")
-      "14: ldrd r1, r2, [sp, #16]\n"
-      "ldr r4, [sp, #36]\n"
+      COUNT("r4", "r9") COUNT("r5", "r10") COUNT("r6", "r11") COUNT("r7", "r12")
+      "ldrd r1, r2, [sp, #16]\n"
       "ldr r3, [sp, #24]\n"
       "lsl r12, r12, r2\n"
       "add r12, r11\n"
@@ -180,15 +161,11 @@ chain_rows(__attribute__((unused)) const void *x, __attribute__((unused)) void *
       "add r12, r10\n"
       "lsl r12, r12, r2\n"
       "add r12, r9\n"
-      "add r12, r4\n"
       "str r12, [r1], #4\n"
       "str r1, [sp, #16]\n"
       "cmp r0, r3\n"
       "bne 10b\n"
-      "add sp, #40\n"
-      "pop {r4-r11, pc}\n"
-      COUNT_MORE("r4", "r9", "1", "11") COUNT_MORE("r5", "r10", "2", "12")
-      COUNT_MORE("r6", "r11", "3", "13") COUNT_MORE("r7", "r12", "4", "14"));
+      "b 55b\n");
 }
 /* clang-format on */
 
@@ -203,7 +180,7 @@ void qcs_dense(const qcs_dense_t *layer, const qcs_act_t x[], qcs_act_t y[]) {
   chain_rows(x, y, layer->stream, (uintptr_t)layer->activation);
   if (head->flags & FLAG_DOUBLE) {
     uint32_t *pair = (uint32_t *)(void *)y;
-    for (uint32_t i = (layer->outputs + 3U) / 4U; i > 0; i--, pair += 2) {
+    for (uint32_t i = head->size; i > 0; i--, pair += 2) {
       pair[0] = doubled(pair[0]);
       pair[1] = doubled(pair[1]);
     }
@@ -215,7 +192,7 @@ void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x
   uint32_t *const words = (uint32_t *)(void *)spare;
   (void)inputs;
   chain_rows(x, words, model->stream, model->group_symbols == 1 ? model->group_bits : 8U);
-  qcs_pack_words(model, words, packed);
+  model->pack(model, words, packed);
 }
 
 /* Four bytes from anywhere. */

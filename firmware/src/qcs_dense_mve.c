@@ -121,7 +121,7 @@ void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x
   uint32_t *const words = (uint32_t *)(void *)spare;
   (void)inputs;
   rows_of_layer(x, words, model->stream, 0);
-  qcs_pack_words(model, words, packed);
+  model->pack(model, words, packed);
 }
 
 void qcs_widen(uint16_t n, const int8_t x[], qcs_act_t wide[]) {

@@ -9,13 +9,26 @@
 #define QCS_KERNELS_H
 
 #include "qcs.h"
+#include "qcs_rom.h"
 
 /* cppcheck-suppress shiftNegativeLHS ; that is the question */
 _Static_assert((-3 >> 1) == -2, "requantization needs an arithmetic right shift");
-_Static_assert(QCS_TABLES_VERSION == 2, "these kernels read version 2 of the tables");
+_Static_assert(QCS_TABLES_VERSION == 4, "these kernels read version 4 of the tables");
+
+#if defined(__AVR__) && !defined(QCS_PLAIN)
+#define QCS_AVR_KERNEL 1 /* qcs_dense_avr.c, on the tables of QCS_LAYOUT_PLAIN */
+#else
+#define QCS_AVR_KERNEL 0
+#endif
 
 /* TFLM's MultiplyByQuantizedMultiplier, double rounding: round(acc * 2^shift * multiplier / 2^31).
  * Mirrors qcskit.codec.integer.requantize. */
+#if QCS_AVR_KERNEL
+int32_t qcs_requantize(int32_t acc, int32_t multiplier, int8_t shift);
+
+/* Sum of weights[i] * x[i], i = 0 .. n - 1, n > 0; weights in flash. */
+int32_t qcs_dot(const int8_t *weights, const int8_t *x, uint16_t n);
+#else
 static inline int32_t qcs_requantize(int32_t acc, int32_t multiplier, int8_t shift) {
   const unsigned left = shift > 0 ? (unsigned)shift : 0U;
   const unsigned right = shift < 0 ? (unsigned)-shift : 0U;
@@ -26,6 +39,7 @@ static inline int32_t qcs_requantize(int32_t acc, int32_t multiplier, int8_t shi
   const uint32_t half = (mask >> 1) + (high < 0 ? 1U : 0U);
   return (high >> right) + (((uint32_t)high & mask) > half ? 1 : 0);
 }
+#endif
 
 /* clamp(value + zero_point) to int8, for any value. */
 static inline int8_t qcs_to_grid(int32_t value, int8_t zero_point) {
@@ -34,6 +48,21 @@ static inline int8_t qcs_to_grid(int32_t value, int8_t zero_point) {
   if (value < -128 - zero_point)
     return -128;
   return (int8_t)(value + zero_point);
+}
+
+/* How many of the ascending thresholds[n] are <= acc, by bisection. */
+static inline uint8_t qcs_count_reached(const int32_t *thresholds, unsigned n, int32_t acc) {
+  const int32_t *first = thresholds; /* of n that may be above acc */
+  while (n > 0) {
+    const unsigned half = n >> 1;
+    if (acc >= qcs_rom_i32(first + half)) {
+      first += half + 1U;
+      n -= half + 1U;
+    } else {
+      n = half;
+    }
+  }
+  return (uint8_t)(first - thresholds);
 }
 
 /* ADC counts[n] -> int8 network input x[n]. Mirrors qcskit.codec.integer.quantize_counts. */
@@ -79,7 +108,11 @@ typedef struct {
   uint8_t byte_bits; /* how many, 0 .. 7 */
 } qcs_packer_t;
 
-/* Start packing into packed[]. */
+/* Start packing into packed[]: indices 0 .. levels - 1, `symbols` of them per group of `bits`. */
+void qcs_pack_open(qcs_packer_t *packer, uint16_t levels, uint8_t symbols, uint8_t bits,
+                   uint8_t packed[]);
+
+/* The same for a model's indices. */
 void qcs_pack_begin(qcs_packer_t *packer, const qcs_model_t *model, uint8_t packed[]);
 
 /* Append an index, 0 .. levels - 1. */
@@ -87,11 +120,5 @@ void qcs_pack_put(qcs_packer_t *packer, uint8_t index);
 
 /* Close the last group; unused bits of the last byte are 0. */
 void qcs_pack_end(qcs_packer_t *packer);
-
-#if QCS_LAYOUT != QCS_LAYOUT_PLAIN
-/* Pack indices that stand four to a word, least significant first: group_bits apart if groups hold
- * one index, else 8. Words past the last index may hold anything but bits in its byte. */
-void qcs_pack_words(const qcs_model_t *model, const uint32_t words[], uint8_t packed[]);
-#endif
 
 #endif

@@ -1,21 +1,24 @@
 /* Indices to bits, least significant first: groups of base-I numbers in one bit stream. */
 #include "qcs_kernels.h"
 
+/* Append the low `bits` (1 .. 8) of value; higher ones are 0. */
+static void put_byte(qcs_packer_t *packer, uint8_t value, uint8_t bits) {
+  unsigned held = packer->byte | (unsigned)value << packer->byte_bits;
+  bits = (uint8_t)(bits + packer->byte_bits);
+  if (bits >= 8) {
+    *packer->out++ = (uint8_t)held;
+    held >>= 8;
+    bits = (uint8_t)(bits - 8U);
+  }
+  packer->byte = (uint8_t)held;
+  packer->byte_bits = bits;
+}
+
 /* Append the low `bits` (1 .. 64) of number; higher ones are 0. */
 static void put_bits(qcs_packer_t *packer, uint64_t number, uint8_t bits) {
-  while (bits > 0) {
-    const uint8_t room = (uint8_t)(8U - packer->byte_bits);
-    const uint8_t take = bits < room ? bits : room;
-    packer->byte = (uint8_t)(packer->byte | ((uint8_t)number << packer->byte_bits));
-    packer->byte_bits = (uint8_t)(packer->byte_bits + take);
-    number >>= take;
-    bits = (uint8_t)(bits - take);
-    if (packer->byte_bits == 8) {
-      *packer->out++ = packer->byte;
-      packer->byte = 0;
-      packer->byte_bits = 0;
-    }
-  }
+  for (; bits > 8; bits = (uint8_t)(bits - 8U), number >>= 8)
+    put_byte(packer, (uint8_t)number, 8);
+  put_byte(packer, (uint8_t)number, bits);
 }
 
 static void open_group(qcs_packer_t *packer) {
@@ -24,17 +27,26 @@ static void open_group(qcs_packer_t *packer) {
   packer->held = 0;
 }
 
-void qcs_pack_begin(qcs_packer_t *packer, const qcs_model_t *model, uint8_t packed[]) {
+void qcs_pack_open(qcs_packer_t *packer, uint16_t levels, uint8_t symbols, uint8_t bits,
+                   uint8_t packed[]) {
   packer->out = packed;
-  packer->levels = model->levels;
-  packer->symbols = model->group_symbols;
-  packer->bits = model->group_bits;
+  packer->levels = levels;
+  packer->symbols = symbols;
+  packer->bits = bits;
   packer->byte = 0;
   packer->byte_bits = 0;
   open_group(packer);
 }
 
+void qcs_pack_begin(qcs_packer_t *packer, const qcs_model_t *model, uint8_t packed[]) {
+  qcs_pack_open(packer, model->levels, model->group_symbols, model->group_bits, packed);
+}
+
 void qcs_pack_put(qcs_packer_t *packer, uint8_t index) {
+  if (packer->symbols == 1) { /* I = 2^k needs no product */
+    put_byte(packer, index, packer->bits);
+    return;
+  }
   packer->number += index * packer->weight;
   packer->weight *= packer->levels;
   packer->held++;
@@ -57,9 +69,13 @@ void qcs_pack_end(qcs_packer_t *packer) {
 
 #if QCS_LAYOUT != QCS_LAYOUT_PLAIN
 
-/* Groups of one index: 4 * bits is a multiple of 4, so that at most 4 bits wait. */
-__attribute__((noinline)) static void pack_binary(const qcs_model_t *model, const uint32_t words[],
-                                                  uint8_t packed[]) {
+void qcs_pack_quads(const qcs_model_t *model, const uint32_t words[], uint8_t packed[]) {
+  for (uint32_t i = model->packed_bytes; i > 0; i--)
+    *packed++ = (uint8_t)*words++;
+}
+
+/* 4 * bits is a multiple of 4, so that at most 4 bits wait. */
+void qcs_pack_bits(const qcs_model_t *model, const uint32_t words[], uint8_t packed[]) {
   const uint8_t *const end = packed + model->packed_bytes;
   const uint32_t bits = 4U * model->group_bits;
   uint32_t waiting = 0, fill = 0;
@@ -74,24 +90,12 @@ __attribute__((noinline)) static void pack_binary(const qcs_model_t *model, cons
     *packed = (uint8_t)waiting;
 }
 
-__attribute__((noinline)) static void pack_groups(const qcs_model_t *model, const uint32_t words[],
-                                                  uint8_t packed[]) {
+void qcs_pack_groups(const qcs_model_t *model, const uint32_t words[], uint8_t packed[]) {
   qcs_packer_t packer;
   qcs_pack_begin(&packer, model, packed);
   for (uint16_t i = 0; i < model->outputs; i++)
     qcs_pack_put(&packer, (uint8_t)(words[i >> 2] >> (8U * (i & 3U))));
   qcs_pack_end(&packer);
-}
-
-void qcs_pack_words(const qcs_model_t *model, const uint32_t words[], uint8_t packed[]) {
-  if (model->group_symbols != 1) {
-    pack_groups(model, words, packed);
-  } else if (model->group_bits != 2) {
-    pack_binary(model, words, packed);
-  } else { /* a byte per word */
-    for (uint32_t i = model->packed_bytes; i > 0; i--)
-      *packed++ = (uint8_t)*words++;
-  }
 }
 
 #endif

@@ -12,7 +12,7 @@ from qcskit.cli import build_app
 from qcskit.codec.bundle import read_bundle
 from qcskit.firmware import sources
 from qcskit.firmware.errors import FirmwareError
-from qcskit.firmware.footprint import TARGETS, footprint, worst_stack
+from qcskit.firmware.footprint import TARGETS, footprint, pushed_bytes, worst_stack
 
 runner = CliRunner()
 ARM = pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="needs the Debian package gcc-arm-none-eabi")
@@ -77,6 +77,19 @@ def test_worst_stack_follows_the_deepest_path(tmp_path: Path) -> None:
     (tmp_path / "y.ci").write_text(edge.format("c", "a"))
     with pytest.raises(FirmwareError, match="calls itself"):
         worst_stack(tmp_path, "a")
+
+
+@ARM
+@pytest.mark.parametrize("core", ["Cortex-M0+", "Cortex-M4", "Cortex-M55"])
+def test_what_assembly_pushes_counts_as_stack(core: str, bundle_path: Path) -> None:
+    """The registers that each kernel's function pushes, added up by hand."""
+    pushes = {"Cortex-M0+": 20 + 16 + 4, "Cortex-M4": 36 + 8 + 12 + 4 + 8 + 4, "Cortex-M55": 40 + 64 + 4}
+    target = next(target for target in TARGETS if target.core == core)
+    found = footprint(target, bundle_path / "c", "small").stack_bytes
+    assert found is not None
+    assert pushes[core] + 24 <= found <= pushes[core] + 128
+    assert pushed_bytes(bytes.fromhex("f0b5")) == 20
+    assert pushed_bytes(bytes.fromhex("2de9f04f00f000b82ded108b")) == 36 + 64  # a branch between
 
 
 @pytest.mark.parametrize("content", [b"", b"random bytes here"])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from qcskit.codec.bundle import read_bundle
+from qcskit.codec.integer import DenseTables, EncoderTables, FrontEnd
 from qcskit.export import c_text, int8
 from qcskit.export.packages import package_files, write_package
 from qcskit.export.tflm_glue import tflm_glue
@@ -43,6 +44,26 @@ def test_tables_compile_under_every_warning(generated, compiler, tmp_path) -> No
                    "-o", str(tmp_path / "x.o")]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_a_model_beyond_the_reach_of_avr_pointers_says_so(tmp_path) -> None:
+    """64 KiB of flash: without the message, such a firmware would read wrong weights."""
+    if not shutil.which("avr-gcc"):
+        pytest.skip("needs the Debian package gcc-avr")
+    for width, depth, fits in ((170, 1, True), (190, 1, False), (170, 2, False)):
+        layer = DenseTables(
+            np.ones((width, width), np.int8), np.zeros(width, np.int32), np.full(width, 2**30, np.int32),
+            np.full(width, -8, np.int8), 0, np.arange(-128, 128).astype(np.int8),
+        )  # fmt: skip
+        tables = EncoderTables((layer,) * depth, np.ones((3, width), np.int8), np.zeros((3, 1), np.int32),
+                               FrontEnd(0, 2**30, 0, 0))  # fmt: skip
+        (tmp_path / "qcs_model_m.c").write_text(c_text.model_source("m", tables))
+        (tmp_path / "qcs_model_m.h").write_text(c_text.model_header("m", tables))
+        command = ["avr-gcc", "-mmcu=atmega2560", "-std=c11", f"-I{sources() / 'include'}", "-c",
+                   str(tmp_path / "qcs_model_m.c"), "-o", str(tmp_path / "m.o")]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == fits, done.stderr
+        assert ("AVR takes 61440 and 32767" in done.stderr) != fits
 
 
 def test_the_tflm_header_holds_the_flatbuffer_in_c_and_in_cxx(generated, bundle_path, tmp_path) -> None:

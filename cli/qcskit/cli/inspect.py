@@ -127,12 +127,17 @@ def summary_table(facts: dict[str, Any]) -> Table:
     table.add_row("encoder", f"{'-'.join(map(str, facts['widths']))}, I = {facts['levels']} levels")
     if facts["codec"] == "deepqcs":
         table.add_row("arithmetic", f"profile {facts['profile']}, activation {facts['activation']}")
+    if facts.get("classical"):
+        fitted = ", ".join(f"{key} {value:.4g}" for key, value in facts["classical"]["tuning"].items())
+        table.add_row("method", f"{facts['classical']['method']}{f', fitted {fitted}' if fitted else ''}")
     if "operators" in facts:
         table.add_row("operators", ", ".join(facts["operators"]))
     table.add_row("rate", f"{facts['rate_bits']:g} bits/entry: {facts['packed_bits']} bits in "
                           f"{facts['packed_bytes']} bytes per vector")  # fmt: skip
     table.add_row("NMSE float", _db(nmse["float_db"], nmse["frames"]))
-    table.add_row("NMSE int8", _db(nmse["int8_db"], nmse["frames"]))
+    table.add_row(
+        "NMSE int8" if facts["codec"] == "deepqcs" else "NMSE on ADC counts", _db(nmse["int8_db"], nmse["frames"])
+    )
     table.add_row("ADC", f"(count - {adc['offset_counts']}) x {adc['scale']:g}")
     if cost:
         table.add_row("multiply-accumulates", f"{cost['macs']:,}")

@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from qcskit.codec.integer import EncoderTables
 from qcskit.export.chain import chain_layout
+from qcskit.export.cost import table_cost
 from qcskit.export.fast_layout import Layout, LayoutError
 from qcskit.export.mve import mve_layout
+from qcskit.export.pair import pair_layout
 from qcskit.export.read_flatbuffer import read_operators
 
-TEXT_VERSION = 2
+TEXT_VERSION = 4
 """Form of the generated C tables; qcs.h states the one it reads (QCS_TABLES_VERSION)."""
 
-FAST_LAYOUTS = {"QCS_LAYOUT_CHAIN": chain_layout, "QCS_LAYOUT_MVE": mve_layout}
+FAST_LAYOUTS = {"QCS_LAYOUT_CHAIN": chain_layout, "QCS_LAYOUT_PAIR": pair_layout, "QCS_LAYOUT_MVE": mve_layout}
 """Macro of qcs_layout.h → what makes the tables of that form."""
 
 _LINE_COLUMNS = 100
@@ -95,6 +97,17 @@ _FORM = Template("""\
 #define LAST_LAYER $last
 $tables
 $hidden""")
+
+_AVR_TABLE_BYTES, _AVR_ARRAY_BYTES = 60 * 1024, 32767
+"""What an AVR build may hold: 16-bit pointers reach 64 KiB of flash, interrupt vectors and strings take their part; and
+avr-gcc's largest array.
+"""
+
+_AVR_ERROR = Template("""\
+#ifdef __AVR__
+#error "$needed bytes of tables, $largest in one; AVR takes $limit and $array: train a smaller EncNet"
+#endif
+""")
 
 _TFLM = Template("""\
 /* clang-format off */
@@ -173,6 +186,11 @@ def _plain_form(tables: EncoderTables) -> str:
         }
         parts += [c_table(f"hidden{number}_{key}", value, "QCS_ROM") for key, value in arrays.items()]
         members.append("\n".join(f"        .{key} = hidden{number}_{key}," for key in arrays))
+    needed = table_cost(tables).table_bytes
+    largest = max([tables.weights.size, *(layer.weights.size for layer in tables.hidden)])
+    if needed > _AVR_TABLE_BYTES or largest > _AVR_ARRAY_BYTES:
+        parts.insert(0, _AVR_ERROR.substitute(needed=needed, largest=largest, limit=_AVR_TABLE_BYTES,
+                                              array=_AVR_ARRAY_BYTES))  # fmt: skip
     parts += [c_table("weights", tables.weights, "QCS_ROM"), c_table("thresholds", tables.thresholds, "QCS_ROM")]
     return _FORM.substitute(
         widest=max(tables.widths[:-1]), last=".weights = weights, .thresholds = thresholds",
@@ -185,9 +203,17 @@ def _fast_form(tables: EncoderTables, layout: Layout) -> str:
     parts.append(c_table("last_stream", layout.last))
     members = [f"        .stream = hidden{number}_stream," for number in range(len(layout.hidden))]
     return _FORM.substitute(
-        widest=layout.widest, last=".stream = last_stream", tables="\n".join(parts),
+        widest=layout.widest, last=f".stream = last_stream, .pack = {_packer(tables)}", tables="\n".join(parts),
         hidden=_hidden_array(tables, members),
     )  # fmt: skip
+
+
+def _packer(tables: EncoderTables) -> str:
+    """Return the smallest function of qcs_pack.c that packs these indices."""
+    symbols, bits = tables.packing.group
+    if symbols > 1:
+        return "qcs_pack_groups"
+    return "qcs_pack_quads" if bits == 2 else "qcs_pack_bits"
 
 
 def _hidden_array(tables: EncoderTables, members: list[str]) -> str:

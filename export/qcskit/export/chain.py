@@ -34,9 +34,10 @@ THRESHOLDS_AT_ONCE = 3
 PAD_THRESHOLD = 1 << 30
 """Never reached: |2 acc| < 2^23."""
 
-_CHUNKS, _CHUNK_BYTES = 7, 32
+_CHUNKS, _CHUNK_BYTES = 5, 32
 _ODD, _SMALL, _DOUBLE = 1, 2, 4
 _SMALL_PAIRS = 5
+_LAST_GROUP = 256
 """As in qcs_dense_dsp.c."""
 
 _REACH = (1 << 31) // 514
@@ -48,7 +49,7 @@ def chain_layout(tables: EncoderTables) -> Layout:
     columns = _input_order(tables.inputs)
     widest, hidden = len(columns), []
     for number, layer in enumerate(tables.hidden):
-        rows = padded(len(layer.weights), ROWS)
+        rows = _row_order(layer)
         doubled = number + 1 < len(tables.hidden)
         hidden.append(_hidden_stream(layer, rows, columns, number, doubled))
         columns = rows
@@ -67,22 +68,32 @@ def _input_order(inputs: int) -> Order:
     return np.concatenate([fours, whole + padded(inputs - whole, 2)]) if inputs > whole else fours
 
 
+def _row_order(layer: DenseTables) -> Order:
+    """Return the order in which rows 0 and 1, rows 2 and 3 and so on have one shift; padded to groups."""
+    shifts = layer.shift.astype(np.int64)
+    runs = [np.flatnonzero(shifts == shift) for shift in np.unique(shifts)]
+    order = np.concatenate([np.pad(run, (0, len(run) % 2), constant_values=-1) for run in runs])
+    return np.pad(order, (0, -len(order) % ROWS), constant_values=-1)
+
+
 def _hidden_stream(layer: DenseTables, rows: Order, columns: Order, number: int, doubled: bool) -> Words:
-    """Per four rows: three sums of 2·bias, weights; per two of them: multipliers, constants C, right shifts."""
+    """Per four rows: three sums of 2·bias, weights; per two of them: two multipliers, constant C, right shift."""
     where = f"hidden layer {number}"
     _check_reach(row_reach(layer.weights, layer.bias), where)
-    right = -take(layer.shift, rows, fill=-1)
+    # The first of two rows is never padding, unless both are.
+    right = -take(layer.shift, rows, fill=-1)[::2]
     if right.min() < 1 or right.max() > 20:
-        raise LayoutError(f"{where}: a requantization shift is outside 1 … 20 to the right")
+        raise LayoutError(f"{where}: a requantization shift is not 1 to 20 to the right")
     weights = take(take(layer.weights, rows), columns, axis=1)
     bias = 2 * take(layer.bias, rows)
-    constants = np.stack([take(layer.multiplier, rows), (257 + 2 * layer.zero_point << right) >> 1, right])
+    multipliers = take(layer.multiplier, rows).reshape(-1, 2)
+    constants = np.column_stack([multipliers, (257 + 2 * layer.zero_point << right) >> 1, right])
+    constants[-1, -1] += _LAST_GROUP
     words = []
-    for start in range(0, len(rows), ROWS):
-        group = slice(start, start + ROWS)
-        by_two = constants[:, group].reshape(3, 2, 2).transpose(1, 0, 2)
-        words += [as_words(_chained(bias[group])), _weights(weights[group]), as_words(by_two.ravel())]
-    return _with_head(words, len(columns) // 2, _DOUBLE if doubled else 0)
+    for group in range(len(rows) // ROWS):
+        four, two = slice(ROWS * group, ROWS * (group + 1)), slice(2 * group, 2 * group + 2)
+        words += [as_words(_chained(bias[four])), _weights(weights[four]), as_words(constants[two].ravel())]
+    return _with_head(words, len(rows) // ROWS, len(columns) // 2, _DOUBLE if doubled else 0)
 
 
 def _last_stream(tables: EncoderTables, rows: Order, columns: Order) -> Words:
@@ -99,13 +110,12 @@ def _last_stream(tables: EncoderTables, rows: Order, columns: Order) -> Words:
     for start in range(0, len(rows), ROWS):
         group = slice(start, start + ROWS)
         words += [as_words(np.zeros(3, np.int64)), _weights(weights[group]), as_words(thresholds[group].ravel())]
-    symbols, bits = tables.packing.group
-    return _with_head(words, len(columns) // 2, 0, thresholds.shape[1], bits if symbols == 1 else 8)
+    size = sum(map(len, words))
+    return _with_head(words, size, len(columns) // 2, 0, thresholds.shape[1])
 
 
-def _with_head(words: list[Words], pairs: int, flags: int, steps: int = 0, bits: int = 0) -> Words:
+def _with_head(words: list[Words], size: int, pairs: int, flags: int, steps: int = 0) -> Words:
     """Return head_t of qcs_dense_dsp.c and the words."""
-    stream = np.concatenate(words)
     if pairs == _SMALL_PAIRS:
         flags |= _SMALL
     elif pairs % 2:
@@ -113,8 +123,7 @@ def _with_head(words: list[Words], pairs: int, flags: int, steps: int = 0, bits:
     chunks = pairs // 2
     rounds = max(1, -(-chunks // _CHUNKS))
     skip = (rounds * _CHUNKS - chunks) * _CHUNK_BYTES + 1
-    every = sum(steps << bits * place for place in range(ROWS))
-    return np.concatenate([as_words(np.array([len(stream), flags, rounds, skip, steps, every])), stream])
+    return np.concatenate([as_words(np.array([size, flags, rounds, skip, steps])), *words])
 
 
 def _check_reach(reach: int, where: str) -> None:

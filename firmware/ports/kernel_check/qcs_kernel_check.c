@@ -1,9 +1,7 @@
 /* Runs many models on one core: for each, the given vectors, then pseudo-random ones; prints a
  * hash of all packed bytes. qcskit.firmware_sim.cores generates qcs_checks[] and compares. */
 #include "qcs_kernel_check.h"
-#include "qcs_cortex_m.h"
-
-#define SEMIHOST_EXIT_OK ((const void *)(uintptr_t)0x20026U)
+#include "qcs_check_port.h"
 
 static char text[24];
 
@@ -12,7 +10,7 @@ static void print_hash(uint32_t value) {
     text[i] = "0123456789abcdef"[(value >> (28U - 4U * i)) & 15U];
   text[8] = '\n';
   text[9] = '\0';
-  qcs_semihost(QCS_SEMIHOST_WRITE0, text);
+  qcs_check_print(text);
 }
 
 /* FNV-1a, 32 bits. */
@@ -47,14 +45,9 @@ static uint32_t run(const qcs_check_t *check) {
 
 int main(void);
 int main(void) {
-  qcs_mask_interrupts();
+  qcs_check_start();
   for (uint32_t i = 0; i < qcs_check_count; i++)
     print_hash(run(&qcs_checks[i]));
-  qcs_semihost(QCS_SEMIHOST_EXIT, SEMIHOST_EXIT_OK);
+  qcs_check_exit(0);
   return 0;
-}
-
-void qcs_port_died(const char message[]) {
-  qcs_semihost(QCS_SEMIHOST_WRITE0, message);
-  qcs_semihost(QCS_SEMIHOST_EXIT, QCS_SEMIHOST_RUNTIME_ERROR);
 }

@@ -1,11 +1,12 @@
 """What an encoder costs on a core: flash, static RAM and worst stack, from the compiler's own output.
 
 The core and one model are linked with everything unused thrown away; nothing else (no start-up code, no serial agent)
-is counted. Stack: the deepest path of the call graph below qcs_encode_counts that GCC writes (-fcallgraph-info=su).
+is counted. Stack: the deepest path of the call graph below qcs_encode_counts that GCC writes (-fcallgraph-info=su), and
+what functions written in assembly push, which GCC does not know, from their machine code.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def footprint(target: Target, c_dir: Path, model_name: str, optimise: str = "-O2
         )
     )  # fmt: skip
     code, tables, ram = _sizes(elf)
-    return Footprint(target.core, code, tables, ram, None if avr else worst_stack(elf.parent, ENTRY))
+    return Footprint(target.core, code, tables, ram, None if avr else worst_stack(elf.parent, ENTRY, _pushed(elf)))
 
 
 def _sizes(elf: Path) -> tuple[int, int, int]:
@@ -112,8 +113,52 @@ def _sizes(elf: Path) -> tuple[int, int, int]:
     return flash - tables, tables, ram
 
 
-def worst_stack(folder: Path, entry: str) -> int:
+def _pushed(elf: Path) -> dict[str, int]:
+    """Return the bytes that each Arm function's own pushes take, by name; nothing for other processors."""
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        if image["e_machine"] != "EM_ARM":
+            return {}
+        symbols = [
+            symbol
+            for section in image.iter_sections()
+            if isinstance(section, SymbolTableSection)
+            for symbol in section.iter_symbols()
+            if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_size"]
+        ]
+        found = {}
+        for symbol in symbols:
+            section = image.get_section(symbol["st_shndx"])
+            start = (symbol["st_value"] & ~1) - section["sh_addr"]
+            found[symbol.name] = pushed_bytes(section.data()[start : start + symbol["st_size"]])
+        return found
+
+
+def pushed_bytes(code: bytes) -> int:
+    """Return the bytes that PUSH, PUSH.W and VPUSH of double registers take in Thumb code (Armv8-M manual, C2.4).
+
+    >>> pushed_bytes(bytes.fromhex("f0b5 2de9f00f 2ded108b"))  # push {r4-r7, lr}; push {r4-r11}; vpush {d8-d15}
+    116
+    """
+    halves = [int.from_bytes(code[i : i + 2], "little") for i in range(0, len(code) - 1, 2)]
+    total = place = 0
+    while place < len(halves):
+        first = halves[place]
+        long = first >> 11 in (0b11101, 0b11110, 0b11111) and place + 1 < len(halves)
+        if first >> 9 == 0b1011010:
+            total += 4 * (first & 0x1FF).bit_count()
+        elif long and first == 0xE92D:
+            total += 4 * halves[place + 1].bit_count()
+        elif long and first & 0xFFBF == 0xED2D and halves[place + 1] >> 8 & 0xF == 0xB:
+            total += 4 * (halves[place + 1] & 0xFF)
+        place += 2 if long else 1
+    return total
+
+
+def worst_stack(folder: Path, entry: str, pushed: Mapping[str, int] | None = None) -> int:
     """Return the bytes of the deepest call path below `entry`, from the .ci files that GCC left in `folder`.
+
+    pushed: per function what its machine code pushes, for those that GCC gives no frame: naked ones in assembly.
 
     Functions of libgcc (64-bit multiplication on cores without it) are not in the graph; they need a few words more.
     Raises FirmwareError if the graph holds a recursion or lacks `entry`.
@@ -126,6 +171,8 @@ def worst_stack(folder: Path, entry: str) -> int:
             frames[name] = int(size)
         for caller, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', text):
             calls.setdefault(caller, set()).add(callee)
+    for title in [title for title, size in frames.items() if size == 0]:
+        frames[title] = (pushed or {}).get(title.rpartition(":")[2], 0)  # static ones: "file:name"
     if entry not in frames:
         raise FirmwareError(f"the compiler wrote no call graph of {entry}")
     return _deepest(entry, frames, calls, ())

@@ -4,6 +4,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from qcskit.codec import fast
 from qcskit.codec.integer import EncoderTables
-from qcskit.firmware import FirmwareError, find_board, sources
+from qcskit.firmware import FirmwareError, build, find_board, sources
 from qcskit.firmware.compile import Job, compile_cached, find_tool
+from qcskit.firmware.emulator import start
 from qcskit.firmware.host import WARNINGS
+from qcskit.firmware.wire import encode_vectors
 from qcskit.firmware_sim.vectors import corner_vectors, edge_vectors
 
 WriteText = Callable[[Path, str, EncoderTables], None]
@@ -22,26 +25,36 @@ WriteText = Callable[[Path, str, EncoderTables], None]
 
 @dataclass(frozen=True)
 class Core:
-    """An instruction set: compiler options for it, and the board whose emulator runs it."""
+    """An instruction set: form of its tables (qcs_layout.h), compiler options for it, the board whose emulator runs it,
+    bytes of tables that fit there.
+    """
 
     name: str
+    layout: str
     board: str
     cpu: tuple[str, ...]
     flash_bytes: int
 
+    @property
+    def riscv(self) -> bool:
+        """Not a Cortex-M."""
+        return self.name.startswith("RV32")
+
 
 CORES = (
+    Core("Cortex-M0", "QCS_LAYOUT_PAIR", "cortex-m0", (), 200 << 10),
     # Armv6-M code is a subset of Armv7-M: a Cortex-M3 has the memory that the micro:bit lacks.
-    Core("Cortex-M0+", "cortex-m3", ("-mcpu=cortex-m0plus",), 3 << 20),
-    Core("Cortex-M3", "cortex-m3", (), 3 << 20),
-    Core("Cortex-M4", "cortex-m4", (), 3 << 20),
-    Core("Cortex-M7", "cortex-m7", (), 3 << 20),
-    Core("Cortex-M33", "cortex-m33", (), 3 << 20),
-    Core("Cortex-M55", "cortex-m55", (), 400 << 10),
+    Core("Cortex-M0+", "QCS_LAYOUT_PAIR", "cortex-m3", ("-mcpu=cortex-m0plus",), 3 << 20),
+    Core("Cortex-M3", "QCS_LAYOUT_PAIR", "cortex-m3", (), 3 << 20),
+    Core("Cortex-M4", "QCS_LAYOUT_CHAIN", "cortex-m4", (), 3 << 20),
+    Core("Cortex-M7", "QCS_LAYOUT_CHAIN", "cortex-m7", (), 3 << 20),
+    Core("Cortex-M33", "QCS_LAYOUT_CHAIN", "cortex-m33", (), 3 << 20),
+    Core("Cortex-M55", "QCS_LAYOUT_MVE", "cortex-m55", (), 400 << 10),
+    Core("RV32IMC", "QCS_LAYOUT_PAIR", "rv32", (), 6 << 20),
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Check:
     """One model and what runs on it: given vectors (frames, M), then `random` ones from a seed."""
 
@@ -59,21 +72,47 @@ def make_check(tables: EncoderTables, seed: int, *, given: int = 16, random: int
     return Check(tables, np.concatenate([corners, edges]), random, int(rng.integers(1, 2**32)))
 
 
-def mismatches(core: Core, checks: Sequence[Check], write: WriteText, *, plain: bool = False) -> list[int]:
+def mismatches(
+    core: Core, checks: Sequence[Check], write: WriteText, *, plain: bool = False, timeout_s: float = 600
+) -> list[int]:
     """Return the numbers of the checks whose packed bytes on the core differ from the NumPy reference's.
 
     plain: build the plain C kernel instead of the core's fast one. Raises MissingToolError without compiler or
-    emulator, FirmwareError if the firmware does not compile or dies.
+    emulator, FirmwareError if the firmware does not compile, dies or takes longer than timeout_s.
     """
-    hashes = _run(core, _build(core, checks, write, plain), len(checks))
+    hashes = _run(core, _build(core, checks, write, plain), len(checks), timeout_s)
     return [number for number, (check, got) in enumerate(zip(checks, hashes, strict=True)) if got != expected(check)]
 
 
+def board_mismatches(board: str, checks: Sequence[Check], write: WriteText) -> list[int]:
+    """Return the numbers of the checks whose packed bytes differ, each model in a firmware with the serial agent.
+
+    Slower than `mismatches`, but for any emulated board (AVR). Raises as that does.
+    """
+    wrong = []
+    for number, check in enumerate(checks):
+        with tempfile.TemporaryDirectory(prefix="qcskit-cores-") as work:
+            write(Path(work), "m", check.tables)
+            elf = build(board, Path(work), "m")
+        x = all_vectors(check)
+        with start(board, elf) as emulator:
+            packed, _ticks = encode_vectors(emulator.url, x)
+        if not np.array_equal(packed, fast.encode_packed(check.tables, x)):
+            wrong.append(number)
+    return wrong
+
+
+def all_vectors(check: Check) -> NDArray[np.int8]:
+    """Return the given vectors and the pseudo-random ones, (frames, M)."""
+    drawn = xorshift_vectors(check.seed, check.random, check.tables.inputs)
+    return np.concatenate([check.vectors, drawn])
+
+
+@cache
 def expected(check: Check) -> int:
     """Return the FNV-1a hash of the packed bytes that the NumPy reference gives."""
-    x = np.concatenate([check.vectors, xorshift_vectors(check.seed, check.random, check.tables.inputs)])
     value = 2166136261
-    for byte in fast.encode_packed(check.tables, x).tobytes():
+    for byte in fast.encode_packed(check.tables, all_vectors(check)).tobytes():
         value = (value ^ byte) * 16777619 & 0xFFFFFFFF
     return value
 
@@ -96,9 +135,14 @@ def _build(core: Core, checks: Sequence[Check], write: WriteText, plain: bool) -
         for number, check in enumerate(checks):
             write(place, f"m{number}", check.tables)
         (place / "checks.c").write_text(_checks_text(checks), encoding="ascii")
-        include = (root / "include", root / "src", root / "ports" / "freestanding", root / "ports" / "cortex_m",
-                   root / "ports" / "kernel_check", place)  # fmt: skip
-        startup = root / "ports" / "cortex_m" / "qcs_startup.c"
+        ports = root / "ports"
+        family = ports / ("qemu_rv32" if core.riscv else "cortex_m")
+        startup = family / ("qcs_start.S" if core.riscv else "qcs_startup.c")
+        checks_c = [
+            ports / "kernel_check" / name
+            for name in ("qcs_kernel_check.c", "qcs_check_rv32.c" if core.riscv else "qcs_check_cortex_m.c")
+        ]
+        include = (root / "include", root / "src", ports / "freestanding", family, ports / "kernel_check", place)
         flags = [flag for flag in board.flags if not (core.cpu and flag.startswith("-mcpu"))]
         limits = {
             "PACKED_BYTES": max(check.tables.packing.packed_bytes for check in checks),
@@ -112,9 +156,9 @@ def _build(core: Core, checks: Sequence[Check], write: WriteText, plain: bool) -
             flags=("-std=c11", *WARNINGS, *flags, *core.cpu, *(("-DQCS_PLAIN",) if plain else ()),
                    *(f"-DQCS_CHECK_{key}={value}" for key, value in limits.items()), "-ffreestanding",
                    "-ffunction-sections", "-fdata-sections", "-nostartfiles", "-nodefaultlibs", "-Wl,--gc-sections",
-                   "-Wl,--no-warn-rwx-segments", f"-Wl,-T,{root / 'ports' / board.script}"),
-            sources=(*sorted((root / "src").glob("*.c")), startup, root / "ports" / "freestanding" / "qcs_string.c",
-                     root / "ports" / "kernel_check" / "qcs_kernel_check.c", *sorted(place.glob("*.c"))),
+                   "-Wl,--no-warn-rwx-segments", f"-Wl,-T,{ports / board.script}"),
+            sources=(*sorted((root / "src").glob("*.c")), startup, ports / "freestanding" / "qcs_string.c",
+                     *checks_c, *sorted(place.glob("*.c"))),
             include=include, tail=("-lgcc",),
         ))  # fmt: skip
 
@@ -132,16 +176,17 @@ def _checks_text(checks: Sequence[Check]) -> str:
     return "\n".join([*lines, "};", ""])
 
 
-def _run(core: Core, elf: Path, count: int) -> list[int]:
+def _run(core: Core, elf: Path, count: int, timeout_s: float) -> list[int]:
     board = find_board(core.board)
     find_tool(board.emulator[0], board.emulator_package, f"emulating {core.name}")
     machine = board.emulator[board.emulator.index("-machine") + 1]
-    command = [board.emulator[0], "-machine", machine, "-kernel", str(elf), "-display", "none", "-monitor", "none",
-               "-serial", "none", "-semihosting-config", "enable=on,target=native"]  # fmt: skip
+    command = [board.emulator[0], "-machine", machine, *(("-bios", "none") if core.riscv else ()), "-kernel", str(elf),
+               "-display", "none", "-monitor", "none", "-serial", "none",
+               "-semihosting-config", "enable=on,target=native"]  # fmt: skip
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:
-        raise FirmwareError(f"{core.name}: the kernels did not finish within 600 s") from None
+        raise FirmwareError(f"{core.name}: the kernels did not finish within {timeout_s:g} s") from None
     lines = (done.stdout + done.stderr).split()
     if done.returncode != 0 or len(lines) != count:
         raise FirmwareError(f"{core.name}: the emulator stopped after {len(lines)} of {count} models: "
