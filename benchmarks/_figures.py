@@ -1,9 +1,10 @@
 """What the rate-distortion figures share: sources of each figure, curves over rates, trained bundles, drawing."""
 
 import argparse
+import json
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from rows import Row
 from qcskit.codec.bundle import read_bundle, write_file
 from qcskit.codec.classical import make
 from qcskit.codec.classical.codecs import GenieCodec
+from qcskit.codec.classical.config import VECTOR_NAMES
 from qcskit.codec.decoder import load_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
@@ -35,10 +37,15 @@ SOURCES = {
 }
 """Source of each figure of the DeepQCS paper, section V."""
 
+MARKERS = "osv^Dx+<>p*"
+
 
 @dataclass(frozen=True)
 class Point:
-    """One measured point of a curve. seconds: wall time of fitting and testing it; note: tuning, or what limits it."""
+    """One measured point of a curve. seconds: wall time of fitting and testing it; note: tuning, or what limits it.
+
+    frames: test frames; standard_error_db: of the NMSE over them.
+    """
 
     curve: str
     rate_bits: float
@@ -46,6 +53,10 @@ class Point:
     seconds: float | None = None
     note: str = ""
     target_db: float | None = None
+    frames: int | None = None
+    standard_error_db: float | None = None
+    key: str = ""
+    """All that the point depends on; a point with the same key need not be measured again."""
 
     def row(self, floor_db: float | None) -> Row:
         """The point as a benchmark row; the reference is the MMSE floor of the same run."""
@@ -64,6 +75,10 @@ def parse(description: str, figures: Sequence[str] = ()) -> argparse.Namespace:
     more = "a trained bundle, or a folder of them: their curves join the figure; repeatable"
     parser.add_argument("--bundles", type=Path, action="append", default=[], metavar="DIR", help=more)
     if figures:
+        sweep = "folder that 'qcskit sweep' wrote, LABEL=DIR names its curves: they join the figure; repeatable"
+        parser.add_argument("--sweep", action="append", default=[], metavar="[LABEL=]DIR", help=sweep)
+        reuse = "JSON of an earlier run: points of the same configuration are taken from it; repeatable"
+        parser.add_argument("--reuse", type=Path, action="append", default=[], metavar="FILE", help=reuse)
         parser.add_argument("--figure", choices=figures, default=figures[0], help=f"default {figures[0]}")
         trained = "train the figure's DeepQCS and CE-DecNet curves too; table and runs go here, a broken run goes on"
         parser.add_argument("--train", type=Path, metavar="DIR", help=trained)
@@ -93,7 +108,10 @@ def standard_error_db(x: Array, x_hat: Array) -> float:
 
 @dataclass(frozen=True)
 class Task:
-    """A classical codec to fit and test: its curve's name, what `make` takes, and how many test frames."""
+    """A classical codec to fit and test: its curve's name, what `make` takes, and how many test frames.
+
+    signal: another source than the figure's, for codecs that send more measurements or fewer.
+    """
 
     name: str
     levels: int
@@ -101,10 +119,44 @@ class Task:
     options: tuple[tuple[str, float | str], ...] = ()
     label: str = ""
     target_db: float | None = None
+    signal: SignalConfig | None = None
+
+    def key(self, signal: SignalConfig) -> str:
+        """Return all that the task's point depends on, as text."""
+        return key_of(
+            self.signal or signal, codec=self.name, levels=self.levels, frames=self.frames, **dict(self.options)
+        )
 
 
-def classical_points(tasks: Iterable[Task], signal: SignalConfig, title: str) -> list[Point]:
-    """Fit and test every task, with a progress bar on stderr; a refusal becomes a point without a value."""
+def key_of(signal: SignalConfig, **facts: object) -> str:
+    """Return the key of a point: source and facts as JSON, sorted."""
+    return json.dumps({**facts, "signal": signal.model_dump(mode="json")}, sort_keys=True)
+
+
+def read_points(files: Iterable[Path]) -> dict[str, Point]:
+    """Return the points of earlier runs' JSON files by their key.
+
+    Raises QcsError if a file is missing or was not written by this benchmark.
+    """
+    points = {}
+    for file in files:
+        try:
+            curves = json.loads(file.read_text(encoding="utf-8"))["curves"]
+            found = [Point(**point) for point in curves]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise QcsError(f"--reuse '{file}' is not a JSON file of this benchmark ({error!r})") from None
+        points |= {point.key: point for point in found if point.key}
+    return points
+
+
+def classical_points(
+    tasks: Iterable[Task], signal: SignalConfig, title: str, known: Mapping[str, Point],
+    measured: Callable[[Point], None],
+) -> list[Point]:  # fmt: skip
+    """Fit and test every task that is not known, with a progress bar on stderr; call measured(point) after each.
+
+    A refusal becomes a point without a value.
+    """
     work = list(tasks)
     x, y = draw_frames(signal, max(task.frames for task in work), TEST_SEED)
     points = []
@@ -113,22 +165,32 @@ def classical_points(tasks: Iterable[Task], signal: SignalConfig, title: str) ->
         bar = progress.add_task(title, total=len(work))
         for task in work:
             progress.update(bar, description=f"{title}: {task.label or task.name} {task.levels}")
-            points.append(_point(task, signal, x[: task.frames], y[: task.frames]))
+            key, label = task.key(signal), task.label or task.name
+            if key in known:
+                points.append(replace(known[key], curve=label, target_db=task.target_db))
+            else:
+                points.append(_point(task, signal, x[: task.frames], y[: task.frames]))
+                measured(points[-1])
             progress.advance(bar)
     return points
 
 
 def _point(task: Task, signal: SignalConfig, x: Array, y: Array) -> Point:
     label, start = task.label or task.name, time.perf_counter()
+    if task.signal is not None:
+        signal = task.signal
+        x, y = draw_frames(signal, task.frames, TEST_SEED)
     try:
         codec = make(task.name, signal, task.levels, **dict(task.options))  # type: ignore[arg-type]
     except QcsError as error:
-        return Point(label, float(np.log2(task.levels)) / signal.n, None, note=str(error))
+        symbols = 1 if task.name in VECTOR_NAMES else signal.m
+        return Point(label, symbols * float(np.log2(task.levels)) / signal.n, None, note=str(error))
     x_hat = _estimates(codec, x, y)
     reached, deviation = nmse_db(x, x_hat), standard_error_db(x, x_hat)
     tuned = [f"{key} {value:.3g}" for key, value in getattr(codec, "tuning", {}).items()]
     note = ", ".join([f"± {deviation:.2f} dB", *tuned])
-    return Point(label, codec.rate_bits, reached, time.perf_counter() - start, note, task.target_db)
+    seconds = round(time.perf_counter() - start, 1)
+    return Point(label, codec.rate_bits, reached, seconds, note, task.target_db, len(x), deviation, task.key(signal))
 
 
 def bundle_points(folders: Sequence[Path], signal: SignalConfig, frames: int) -> list[Point]:
@@ -182,8 +244,8 @@ def draw(
         if own:
             limit = "remote RDF" in curve
             style = ":" if "lower" in curve else "--" if limit else "-"
-            axes.plot(*zip(*own, strict=True), style, marker="" if limit else "osv^Dx+<>p*"[number % 11], ms=4, lw=1.2,
-                      color="black" if limit else f"C{number % 10}", label=curve)  # fmt: skip
+            marker, color = ("", "black") if limit else (MARKERS[number % len(MARKERS)], f"C{number % 10}")
+            axes.plot(*zip(*own, strict=True), style, marker=marker, ms=4, lw=1.2, color=color, label=curve)
     for label, level in limits:
         axes.axhline(level, color="black", lw=0.8, ls=":")
         axes.annotate(label, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)

@@ -1,21 +1,27 @@
 """Test NMSE against rate: figures 3, 4 a-d and 5 of the DeepQCS paper.
 
-    python benchmarks/rate_distortion.py --figure 3|4a|4b|4c|4d|5 [--quick] [--bundles DIR] [--json FILE] [--out DIR]
+    python benchmarks/rate_distortion.py --figure 3|4a|4b|4c|4d|5 [--quick] [--sweep DIR] [--bundles DIR]
+                                         [--reuse FILE] [--json FILE] [--out DIR]
 
 Every classical codec is fitted on its own training frames (docs/classical.md says how) and tested on others. Trained
-codecs come from bundles (`qcskit export`): --bundles takes one or a folder of them, and those trained for the figure's
-source join it under their variant's name. With --train DIR they are trained here (a TensorFlow installation is needed;
---quick then trains a twentieth of the recipe's steps).
+codecs come from sweeps (`qcskit sweep`: --sweep takes its folder, float networks with the hard quantizer) or from
+bundles (`qcskit export`: --bundles takes one or a folder of them, int8 encoder); those of the figure's source join it.
+With --train DIR they are trained here (a TensorFlow installation is needed; --quick then trains a twentieth of the
+recipe's steps). --json is rewritten after every classical point; --reuse takes over from such a file what was measured
+with the same settings: classical curves are computed once, and a run that was broken off goes on.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
-from _figures import SOURCES, Point, Task, bundle_points, classical_points, draw, parse
-from rows import Row, report
+from _figures import SOURCES, Point, Task, bundle_points, classical_points, draw, key_of, parse, read_points
+from _sweeps import sweep_points
+from rows import Row, report, write_rows
 
+from qcskit.codec.classical.build import one_bit_signal
 from qcskit.codec.classical.mixture import mmse_floor
 from qcskit.codec.classical.rdf import remote_rdf
 from qcskit.codec.errors import QcsError
@@ -23,6 +29,9 @@ from qcskit.codec.signal import SignalConfig
 
 SCALAR_LEVELS = (2, 4, 8, 16, 32, 64, 128, 256)
 QUICK_LEVELS = (2, 4, 8, 16, 64)
+MATRIX_NAMES = {"gaussian": "a Gaussian Φ", "dct": "the DCT"}
+RDF_VERSION = 2
+"""Of how the bounds are computed; a change makes earlier ones unfit for --reuse."""
 
 
 def figure_3(quick: bool) -> Iterator[Task]:
@@ -41,11 +50,20 @@ def figure_3(quick: bool) -> Iterator[Task]:
             yield Task(name, levels, frames)
         yield Task("ce-usq-l1", levels, frames, (("mu", "printed"),), "ce-usq-l1, printed μ")
         yield Task("ce-usq-consistent", levels, min(frames, 10_000))
-    for size in (16, 64, 256) if quick else (16, 64, 256, 1024, 4096):
+    for size in (16, 64, 256) if quick else (16, 64, 256, 1024):
         yield Task("ce-vq-l1", size, frames)
         yield Task("ec-vq", size, frames)
+    yield from one_bit_tasks(SOURCES["3"], quick)
+
+
+def one_bit_tasks(signal: SignalConfig, quick: bool) -> Iterator[Task]:
+    """Signs alone: the rate is the number of measurements, of a Gaussian Φ or of the figure's own."""
+    frames = 10_000 if quick else 20_000
     for name in ("1-bit-biht", "1-bit-pv"):
-        yield Task(name, 2, frames)
+        for matrix, counts in (("gaussian", (5, 10, 20, 30, 40, 60, 80)), ("dct", (5, 10, 15, 20))):
+            for count in counts[:: 2 if quick else 1]:
+                source = one_bit_signal(signal, count, matrix)
+                yield Task(name, 2, frames, label=f"{name}, M rows of {MATRIX_NAMES[matrix]}", signal=source)
 
 
 def figure_4(signal: SignalConfig, quick: bool) -> Iterator[Task]:
@@ -86,16 +104,22 @@ def trained_points(options: argparse.Namespace) -> list[Point]:
     return points
 
 
-def limit_points(quick: bool) -> list[Point]:
+def limit_points(quick: bool, known: Mapping[str, Point]) -> list[Point]:
     """Return the remote rate-distortion function of figure 5's source, from above and from below."""
     slopes = (3, 6, 12, 25, 50, 100) if quick else (2, 3, 4, 6, 8, 12, 16, 25, 35, 50, 70, 100, 140, 200)
-    codewords, samples, fresh = (256, 4_000, 15_000) if quick else (1024, 16_000, 60_000)
+    codewords, samples, fresh = (256, 4_000, 15_000) if quick else (512, 8_000, 40_000)
+    settings = {"slopes": slopes, "codewords": codewords, "samples": samples, "fresh": fresh}
+    key = key_of(SOURCES["5"], limit="remote RDF", version=RDF_VERSION, **settings)
+    earlier = [point for name, point in known.items() if name.startswith(key)]
+    if len(earlier) == 2 * len(slopes):
+        return earlier
     points = []
     for p in remote_rdf(SOURCES["5"], slopes, codewords=codewords, samples=samples, fresh=fresh):
         gap = f"Blahut–Arimoto gap {p.gap_bits[-1]:.4f} bits after {len(p.gap_bits)} passes"
         note = f"slope {p.slope:g}, ± {p.standard_error_db:.3f} dB, {gap}"
-        points.append(Point("remote RDF, upper bound", p.rate_bits, p.nmse_db, note=note))
-        points.append(Point("remote RDF, lower bound", p.lower_rate_bits, p.nmse_db, note=note))
+        for side, rate in (("upper", p.rate_bits), ("lower", p.lower_rate_bits)):
+            points.append(Point(f"remote RDF, {side} bound", rate, p.nmse_db, note=note, frames=fresh,
+                                standard_error_db=p.standard_error_db, key=f"{key} {side} {p.slope:g}"))  # fmt: skip
     return points
 
 
@@ -117,11 +141,21 @@ def main() -> int:
     options = parse(__doc__ or "", tuple(SOURCES))
     figure, quick, signal = options.figure, options.quick, SOURCES[options.figure]
     tasks = figure_3(quick) if figure == "3" else figure_5(quick) if figure == "5" else figure_4(signal, quick)
+    name = f"rate_distortion_{figure}"
+    measured: list[Point] = []
+
+    def keep(point: Point) -> None:
+        measured.append(point)
+        if options.json:
+            write_rows(options.json, name, [p.row(None) for p in measured], [asdict(p) for p in measured])
+
     try:
-        points = bundle_points(options.bundles, signal, 20_000)
-        points += classical_points(tasks, signal, f"figure {figure}")
-        points += limit_points(quick) if figure == "5" else []
+        known = read_points(options.reuse)
+        points = bundle_points(options.bundles, signal, 20_000) + sweep_points(options.sweep, signal, figure)
         points += trained_points(options) if options.train else []
+        measured += [p for p in known.values() if p not in points]
+        points += classical_points(tasks, signal, f"figure {figure}", known, keep)
+        points += limit_points(quick, known) if figure == "5" else []
     except QcsError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -132,7 +166,7 @@ def main() -> int:
         draw(options.out, f"figure_{figure}", title, points, shown)
     rows = [point.row(floor) for point in points] + ([margin_row(points)] if figure == "5" else [])
     title = f"Figure {figure}: NMSE against rate (reference: MMSE floor of unquantized measurements)"
-    return report(f"rate_distortion_{figure}", title, rows, options.json)
+    return report(name, title, rows, options.json, [asdict(point) for point in points])
 
 
 if __name__ == "__main__":

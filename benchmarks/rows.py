@@ -28,13 +28,14 @@ class Row:
     note: str = ""
 
 
-def arguments(description: str, **extra: int) -> argparse.Namespace:
-    """Return the options --quick, --json and one integer option per keyword (its value is the default)."""
+def arguments(description: str, **extra: int | str) -> argparse.Namespace:
+    """Return the options --quick, --json and one option per keyword (its value is the default and gives the type)."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="minutes instead of hours")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here")
     for name, default in extra.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help=f"default {default}")
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default,
+                            help=f"default {default or 'all'}")  # fmt: skip
     return parser.parse_args()
 
 
@@ -51,11 +52,16 @@ def report(
                       _number(row.target), meets, row.note)  # fmt: skip
     Console(width=160).print(table)
     if out:
-        content: dict[str, object] = {"name": name, "environment": environment(), "rows": [asdict(row) for row in rows]}
-        if curves is not None:
-            content["curves"] = curves
-        write_file(out, lambda path: path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8"))
+        write_rows(out, name, rows, curves)
     return int(any(row.meets is False for row in rows))
+
+
+def write_rows(out: Path, name: str, rows: list[Row], curves: list[dict[str, object]] | None = None) -> None:
+    """Write the JSON of a benchmark, in one rename."""
+    content: dict[str, object] = {"name": name, "environment": environment(), "rows": [asdict(row) for row in rows]}
+    if curves is not None:
+        content["curves"] = curves
+    write_file(out, lambda path: path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8"))
 
 
 def environment() -> dict[str, str]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from _figures import Array, find_bundles, parse
-from models import reference
+from encoders import reference
 from numpy.typing import NDArray
 from rows import Row, report
 
@@ -129,7 +129,7 @@ def rows_of(n: int, rate: float, subjects: list[Subject | None], quick: bool) ->
                     Row(f"{case} deepqcs", "total", None, "µs/frame", note="no bundle, and TensorFlow is not installed")
                 )
                 continue
-            encode, decode = times(subject, y if frames > 1 else y[:20], frames, 0.3 if quick else 1.0)
+            encode, decode = times(subject, y if frames > 1 else y[:20], frames, 0.3 if quick else 0.6)
             parts = (encode, decode, encode + decode)
             for metric, value in zip(("encode", "decode", "total"), parts, strict=True):
                 rows.append(Row(f"{case} {subject.name}", metric, value * 1e6, "µs/frame", note=subject.note))

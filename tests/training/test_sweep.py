@@ -123,3 +123,33 @@ def test_the_command_reports_a_failed_point_and_exits_with_1(tmp_path, monkeypat
     rows = json.loads(result.stdout)["rows"]
     assert [(row["status"], row["rate_bits"], row["steps"]) for row in rows] == [("failed", "0.5", "40")]
     assert "diverged" in rows[0]["error"]
+
+
+def test_classical_codecs_share_the_table_with_trained_ones(tmp_path) -> None:
+    sweep = SweepConfig(rates=(0.5, 1.0), variants=("ce-decnet", "ce-usq-omp", "ec-vq"), seeds=(0, 1))
+    few = {"train_frames": 2000, "test_frames": 500}
+    points = grid(sweep, SIGNAL, TRAIN, few)
+    assert len(points) == 12
+    found = {(p.facts()["variant"], p.facts()["outputs"], p.facts()["levels"], p.facts()["rate_bits"]) for p in points}
+    assert ("ce-usq-omp", "4", "4", "1") in found
+    assert ("ec-vq", "8", "2", "1") in found
+    chosen = [p for p in points if p.facts()["variant"] != "ce-decnet" and p.train.seed == 1]
+    rows = run_sweep(chosen, tmp_path, 1, None, ignore)
+    assert {row["status"] for row in rows} == {"done"}
+    reached = {(row["variant"], row["rate_bits"]): float(row["nmse_hard_db"]) for row in rows}
+    # A vector quantizer of the estimate is at least as good as scalar ones of the measurements, and bits help.
+    assert reached["ec-vq", "1"] < reached["ec-vq", "0.5"] < 0
+    assert reached["ec-vq", "1"] < reached["ce-usq-omp", "1"] < 0
+    metrics = json.loads((tmp_path / "runs" / rows[0]["point"] / "metrics.json").read_text())
+    assert f"{metrics['nmse_hard_db']:.4f}" == rows[0]["nmse_hard_db"]
+    assert run_sweep(chosen, tmp_path, 1, None, lambda row: pytest.fail("ran again")) == rows
+
+
+@pytest.mark.parametrize(
+    ("variant", "rate", "message"),
+    [("ce-vq-l1", 4.0, "more than the 16384"), ("ce-usq-l1", 0.3, "0.6 bits"), ("1-bit-pv", 1.0, "R = M / N = 0.5")],
+)
+def test_a_classical_point_that_cannot_be_is_named(variant: str, rate: float, message: str) -> None:
+    with pytest.raises(QcsError, match=message) as caught:
+        grid(SweepConfig(variants=(variant,), rates=(rate,)), SIGNAL, TRAIN)
+    assert "\n" not in str(caught.value)

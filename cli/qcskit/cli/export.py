@@ -30,8 +30,12 @@ def register(app: typer.Typer) -> None:
 def export(
     run: Annotated[Path | None, typer.Argument(help="Run directory that 'qcskit train' wrote.")] = None,
     coded: Annotated[
-        bool, typer.Option("--coded", help="Export the coded scheme of table [coded] instead; needs no run.")
+        bool, typer.Option("--coded", help="Export the coded scheme of table \\[coded] instead; needs no run.")
     ] = False,
+    codec: Annotated[
+        str | None,
+        typer.Option(help="Export this codec instead, ce-usq-omp for example, of \\[signal] and \\[classical]."),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Bundle directory to write.")] = Path("runs/bundle"),
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -48,12 +52,15 @@ def export(
     from qcskit.export.config import ExportConfig
     from qcskit.export.packages import check_kind
 
-    if coded == (run is not None):
-        raise QcsError("export needs either a run directory or --coded; see 'qcskit export --help'")
+    coded, codec = coded or codec == "coded", None if codec == "coded" else codec
+    if [run is not None, coded, codec is not None].count(True) != 1:
+        raise QcsError("export needs either a run directory or --coded or --codec NAME; see 'qcskit export --help'")
     settings_model = load(ExportConfig, "export", config, settings, name=name)
     if to is not None:
         check_kind(to)
-    if run is None:
+    if codec is not None:
+        manifest = run_classical(out, settings_model, codec, config, settings, quiet or json)
+    elif run is None:
         manifest = run_coded(out, settings_model, config, settings, quiet or json)
     else:
         manifest = run_export(run, out, settings_model, quiet or json)
@@ -95,11 +102,27 @@ def run_coded(out: Path, export: Any, config: Path | None, settings: list[str] |
         return export_coded(out, scheme, export)
 
 
+def run_classical(
+    out: Path, export: Any, codec: str, config: Path | None, settings: list[str] | None, quiet: bool
+) -> Any:
+    """Export a classical codec, with a spinner: fitting and testing it takes seconds."""
+    from qcskit.codec.classical.config import ClassicalConfig
+    from qcskit.codec.signal import SignalConfig
+    from qcskit.export.classical import export_classical
+
+    wanted = load(ClassicalConfig, "classical", config, settings, codec=codec)
+    signal = load(SignalConfig, "signal", config, settings)
+    with error_console.status(f"fit and test {codec}") if not quiet else nullcontext():
+        return export_classical(out, wanted, signal, export)
+
+
 def summary(out: Path, manifest: Any) -> Table:
     """Return the closing table of an export."""
     table = Table(title="exported", show_header=False)
     if manifest.coded is not None:
         return coded_summary(table, out, manifest)
+    if manifest.classical is not None:
+        return classical_summary(table, out, manifest)
     loss = manifest.nmse.int8_db - manifest.nmse.float_db
     table.add_row("bundle", str(out))
     table.add_row("model", f"{manifest.name}, id {manifest.model_id}, EncNet {'-'.join(map(str, manifest.widths))}")
@@ -125,5 +148,22 @@ def coded_summary(table: Table, out: Path, manifest: Any) -> Table:
                   f"(flagged {c.flagged:.5f})")  # fmt: skip
     table.add_row("beyond k", "k + 1 non-zeros are always noticed" if c.guard else
                   "k + 1 non-zeros may be decoded to a wrong x unnoticed; set coded.guard = true")  # fmt: skip
+    table.add_row("next", f"qcskit simulate {out}")
+    return table
+
+
+def classical_summary(table: Table, out: Path, manifest: Any) -> Table:
+    """Return the closing table of a classical codec's export."""
+    c, nmse = manifest.classical, manifest.nmse
+    fitted = ", ".join(f"{key} {value:.4g}" for key, value in c.tuning.items()) or "nothing"
+    table.add_row("bundle", str(out))
+    table.add_row("codec", f"{c.method}, model {manifest.name}, id {manifest.model_id}")
+    table.add_row("device", f"{manifest.inputs} measurements, {manifest.levels} cells each, thresholds in ADC counts")
+    table.add_row("fitted", f"{fitted}; on {c.train_frames:,} frames")
+    table.add_row(
+        "rate", f"{manifest.rate_bits:g} bits/entry: {manifest.packed_bits} bits, {manifest.packed_bytes} bytes"
+    )
+    table.add_row("NMSE float", f"{nmse.float_db:.2f} dB")
+    table.add_row("NMSE on ADC counts", f"{nmse.int8_db:.2f} dB (the same {nmse.frames:,} frames)")
     table.add_row("next", f"qcskit simulate {out}")
     return table

@@ -87,8 +87,9 @@ def summary(verdict: Any) -> Table:
 def counts_line(verdict: Any) -> str:
     """Return what was found of the ADC front end, in one line."""
     counts = verdict.counts
-    whom = "between NumPy and C" if verdict.recovery is None else "between the integers and the definition"
-    exact = "" if verdict.recovery else f"; at most {counts.largest_deviation:.3f} int8 steps from the exact value"
+    defined = counts.allowed_deviation == 0  # a codec on counts: there is no grid to be away from
+    whom = "between the integers and the definition" if defined else "between NumPy and C"
+    exact = "" if defined else f"; at most {counts.largest_deviation:.3f} int8 steps from the exact value"
     return (
         f"ADC counts: {counts.counts:,} counts, {counts.mismatches} mismatches {whom}; "
         f"{counts.encoded_vectors:,} vectors of counts, {counts.encoded_mismatches} mismatches{exact}"

@@ -33,7 +33,7 @@ def sweep(
     config: ConfigOption = None,
     settings: SetOption = None,
     rate: Annotated[list[float] | None, typer.Option(help="Bits per source entry. Repeatable.")] = None,
-    variant: Annotated[list[str] | None, typer.Option(help="Method. Repeatable.")] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="Method: deepqcs, ce-usq-l1, ... Repeatable.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Seed. Repeatable.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes on this machine.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://HOST:PORT, instead.")] = None,
@@ -41,14 +41,16 @@ def sweep(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run every point of `[sweep]` over the settings of `[signal]` and `[train]`."""
+    """Run every point of `[sweep]` over the settings of `[signal]`, `[train]` and `[classical]`."""
+    from qcskit.codec.classical.config import ClassicalConfig
     from qcskit.codec.errors import CheckFailedError
     from qcskit.codec.signal import SignalConfig
     from qcskit.training.config import TrainConfig
     from qcskit.training.sweep import SweepConfig, grid, run_sweep
 
     if keys:
-        console.print(keys_help(SweepConfig, "sweep"), highlight=False)
+        shown = (keys_help(SweepConfig, "sweep"), keys_help(ClassicalConfig, "classical"))
+        console.print("\n\n".join(shown), highlight=False)
         return
     wanted = load(
         SweepConfig, "sweep", config, settings,
@@ -56,7 +58,10 @@ def sweep(
     )  # fmt: skip
     signal, train = load(SignalConfig, "signal", config, settings), load(TrainConfig, "train", config, settings)
     # Only the keys that were given: the others follow from each point's recipe.
-    points = grid(wanted, signal.model_dump(exclude_unset=True), train.model_dump(include=given(config, settings)))
+    classical = load(ClassicalConfig, "classical", config, settings).model_dump(exclude_unset=True)
+    points = grid(
+        wanted, signal.model_dump(exclude_unset=True), train.model_dump(include=given(config, settings)), classical
+    )
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[live]}"),

@@ -90,13 +90,22 @@ class CodedFacts(Table):
     flagged: float
 
 
+class ClassicalFacts(Table):
+    """The classical codec of a bundle (codec "scalar"): its name, and what was fitted for its decoder."""
+
+    method: str
+    tuning: dict[str, float]
+    train_frames: int
+    seed: int
+
+
 class Manifest(Table):
     """Contents of manifest.json."""
 
     schema_version: Literal[1] = 1
     tables_version: int = integer.TABLES_VERSION
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    codec: Literal["deepqcs", "coded"] = "deepqcs"
+    codec: Literal["deepqcs", "coded", "scalar"] = "deepqcs"
     model_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     inputs: int
     outputs: int
@@ -107,7 +116,7 @@ class Manifest(Table):
     rate_bits: float
     signal: SignalFacts
     input_grid: Grid | None = None
-    """int8 network input; None for a coded codec, which takes counts only."""
+    """int8 network input; None for coded and scalar codecs, which take counts only."""
     adc: Adc
     thresholds: list[float]
     quantizer_levels: list[float]
@@ -117,6 +126,7 @@ class Manifest(Table):
     arena_bytes: int | None = None
     nmse: NmseFacts
     coded: CodedFacts | None = None
+    classical: ClassicalFacts | None = None
     training: dict[str, float | int | str | None] = Field(default_factory=dict)
     history: dict[str, list[float]] = Field(default_factory=dict)
     tools: dict[str, str]

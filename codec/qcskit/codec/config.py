@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from qcskit.codec.errors import QcsError
 
-TABLES = ("signal", "train", "export", "simulate", "hil", "report", "sweep", "boards", "coded", "decode")
+TABLES = (
+    "signal", "train", "export", "simulate", "hil", "report", "sweep", "boards", "coded", "classical", "decode",
+)  # fmt: skip
 """Table names that a `qcs.toml` may hold; each is one component's."""
 
 

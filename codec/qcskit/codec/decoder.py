@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from qcskit.codec import integer
 from qcskit.codec.bundle import Bundle
-from qcskit.codec.interface import Codec
+from qcskit.codec.interface import Codec, CountsCodec
 from qcskit.codec.litert import LiteRt
 
 _BATCH = 4096
@@ -56,4 +56,14 @@ def load_codec(bundle: Bundle) -> Codec:
         from qcskit.codec.coded.bundle import read_coded
 
         return read_coded(bundle)
+    if bundle.manifest.codec == "scalar":
+        from qcskit.codec.classical.bundle import read_scalar
+
+        return read_scalar(bundle)
     return BundleCodec(bundle)
+
+
+def load_counts_codec(bundle: Bundle) -> CountsCodec | None:
+    """Return the codec of a bundle whose device takes ADC counts only, None if it takes int8 network inputs."""
+    codec = None if bundle.manifest.codec == "deepqcs" else load_codec(bundle)
+    return codec  # type: ignore[return-value]

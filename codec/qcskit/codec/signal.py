@@ -1,5 +1,6 @@
 """The source and its measurement: x sparse or recorded, fixed Φ, y = Φ x + n (DeepQCS paper, section II-A)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -120,7 +121,7 @@ def measure(
 
 
 def draw_frames(
-    config: SignalConfig, frames: int, seed: int, part: Part = "test"
+    config: SignalConfig, frames: int, seed: int | Sequence[int], part: Part = "test"
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return x (frames, N) and y (frames, M) drawn from the source model with this seed.
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from qcskit.codec.bundle import Bundle, read_bundle
 from qcskit.codec.errors import QcsError
 from qcskit.firmware_sim.check import ChunkResult, check_chunk, check_counts
-from qcskit.firmware_sim.coded import simulate_coded
 from qcskit.firmware_sim.config import SimulateConfig
+from qcskit.firmware_sim.counts import simulate_counts
 from qcskit.firmware_sim.implementations import Implementation, board_implementations, implementations
 from qcskit.firmware_sim.vectors import CHUNK_VECTORS, draw_chunk, golden_chunk
 from qcskit.firmware_sim.verdict import Verdict, environment
@@ -77,8 +77,8 @@ def simulate(
     incomplete verdict of the same bundle and configuration. Raises QcsError if it is of another one.
     """
     report = progress or (lambda done, total: None)
-    if bundle.manifest.codec == "coded":
-        return simulate_coded(bundle, config, out, report)
+    if bundle.manifest.codec != "deepqcs":
+        return simulate_counts(bundle, config, out, report)
     verdict = resume or _fresh(bundle, config)
     _check_resumable(verdict, bundle, config)
     todo = sorted(set(range(-1, chunk_count(config))) - set(verdict.chunks_done))

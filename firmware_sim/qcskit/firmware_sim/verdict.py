@@ -87,7 +87,7 @@ class RecoveryFacts(Table):
         """NMSE in dB; None if every vector was recovered."""
         return 10.0 * float(np.log10(self.error / self.energy)) if self.error > 0 and self.energy > 0 else None
 
-    def plus(self, x_hat: NDArray[np.float64], x: NDArray[np.integer[Any]]) -> "RecoveryFacts":
+    def plus(self, x_hat: NDArray[np.float64], x: NDArray[np.number[Any]]) -> "RecoveryFacts":
         """Return the facts with more frames: estimates x_hat (frames, n), NaN where flagged, of sources x."""
         flagged = np.isnan(x_hat).any(axis=1)
         source = x.astype(np.float64)

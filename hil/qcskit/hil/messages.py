@@ -31,7 +31,7 @@ class Type(IntEnum):
 INPUT_INT8, INPUT_COUNTS = 1, 2
 MAX_REPEAT_EXPONENT = 8
 TICK_SOURCES = ("none", "cycles", "instructions", "timer")
-CODECS = {1: "deepqcs", 2: "coded"}
+CODECS = {1: "deepqcs", 2: "coded", 3: "scalar"}
 ERROR_CODES = {
     1: "unknown message type",
     2: "payload has the wrong length",

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from qcskit.codec import integer
 from qcskit.codec.bundle import Bundle
-from qcskit.codec.coded.bundle import CodedCodec, read_coded
+from qcskit.codec.decoder import load_counts_codec
+from qcskit.codec.interface import CountsCodec
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.hil.stream import Vectors
 
@@ -80,12 +81,14 @@ class VectorSet:
         return self.bundle.to_counts(y)
 
 
-class CodedVectorSet(VectorSet):
-    """Vectors of a coded bundle, ADC counts at the SNR that its manifest names."""
+class CountsVectorSet(VectorSet):
+    """Vectors of a bundle whose device takes ADC counts only (coded, scalar), drawn from the bundle's source."""
 
     @cached_property
-    def _codec(self) -> CodedCodec:
-        return read_coded(self.bundle)
+    def _codec(self) -> CountsCodec:
+        codec = load_counts_codec(self.bundle)
+        assert codec is not None
+        return codec
 
     @cached_property
     def golden(self) -> int:
@@ -93,7 +96,7 @@ class CodedVectorSet(VectorSet):
         return min(self.count, len(self.bundle.vectors["counts"]))
 
     def expected(self, inputs: Vectors) -> NDArray[np.uint8]:
-        """Return what the integer sawtooth packs for these counts."""
+        """Return what the codec's integers pack for these counts."""
         return self._codec.encode_counts(inputs)
 
     def _draw(self, block: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -108,7 +111,7 @@ class CodedVectorSet(VectorSet):
 
 
 def vector_set(bundle: Bundle, count: int, seed: int, kind: InputKind) -> VectorSet:
-    """Return the vectors of a run; a coded bundle takes counts whatever `kind` says."""
-    if bundle.manifest.codec == "coded":
-        return CodedVectorSet(bundle, count, seed, "counts")
+    """Return the vectors of a run; a coded or scalar bundle takes counts whatever `kind` says."""
+    if bundle.manifest.codec != "deepqcs":
+        return CountsVectorSet(bundle, count, seed, "counts")
     return VectorSet(bundle, count, seed, kind)

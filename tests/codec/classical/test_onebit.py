@@ -114,3 +114,27 @@ def test_bad_input_is_one_clear_line(signs, k, kwargs, says):
     with pytest.raises(QcsError, match=says) as caught:
         onebit.biht(signs, np.ones((4, 6)) + np.eye(4, 6), k, **kwargs)
     assert "\n" not in str(caught.value)
+
+
+def test_more_signs_make_a_curve_and_amplitude_stays_unknown():
+    """Recovery from signs improves with their number, towards what the least-squares gain of a unit vector leaves."""
+    from qcskit.codec.classical import make, one_bit_signal
+    from qcskit.codec.errors import QcsError
+    from qcskit.codec.metrics import nmse_db
+    from qcskit.codec.signal import SignalConfig, draw_frames
+
+    reached = []
+    for count in (5, 10, 40, 160):
+        signal = one_bit_signal(SignalConfig(), count)
+        codec = make("1-bit-biht", signal, 2, train_frames=4000)
+        assert codec.rate_bits == count / 20
+        x, y = draw_frames(signal, 2000, 5)
+        reached.append(nmse_db(x, codec.decode(codec.encode(y))))
+    assert reached == sorted(reached, reverse=True)
+    # |x| is chi distributed with S = 2 degrees: with the exact direction, 1 - E[|x|]^2 / E[|x|^2] = 1 - pi / 4 is left.
+    limit = 10 * np.log10(1 - np.pi / 4)
+    assert limit < reached[-1] < limit + 0.15
+    assert one_bit_signal(SignalConfig(), 20, "dct").m == 20
+    for count, matrix in ((1, "gaussian"), (21, "dct")):
+        with pytest.raises(QcsError, match="one-bit measurements"):
+            one_bit_signal(SignalConfig(), count, matrix)

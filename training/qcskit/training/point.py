@@ -16,11 +16,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Spec:
-    """What to train and where the run goes; plain types, so that it travels to any worker."""
+    """What to train or fit and where the run goes; plain types, so that it travels to any worker.
+
+    train: keys of [train], or of [classical] if `classical`.
+    """
 
     path: str
     signal: dict[str, Any]
     train: dict[str, Any]
+    classical: bool = False
 
 
 @dataclass
@@ -76,8 +80,15 @@ def run_in_child(spec: Spec, threads: int, workers: Workers | None = None) -> di
 
 
 def train_point(spec: Spec) -> dict[str, str]:
-    """Train one point here and return its columns."""
+    """Train or fit one point here and return its columns."""
     from qcskit.codec.signal import SignalConfig
+
+    if spec.classical:
+        from qcskit.codec.classical.config import ClassicalConfig
+        from qcskit.training.classical import classical_run
+
+        reached = classical_run(Path(spec.path), ClassicalConfig(**spec.train), SignalConfig(**spec.signal))
+        return {"status": "done", "nmse_hard_db": f"{reached.nmse_db:.4f}", "seconds": f"{reached.seconds:.1f}"}
     from qcskit.training.config import TrainConfig
     from qcskit.training.run import train_run
 

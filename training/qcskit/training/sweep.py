@@ -1,5 +1,7 @@
 """Many trainings, one table: the points of a grid, run by processes here or by Dask workers, appended as they finish.
 
+Classical codecs take part by name: their points are fitted and tested instead of trained.
+
 A row is written in one piece and synced, so a sweep that was killed goes on where it was: finished points are skipped,
 a point that was under way resumes from its checkpoint, failed points are tried again.
 """
@@ -14,11 +16,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from qcskit.codec.config import Table
+from qcskit.codec.classical import NAMES
+from qcskit.codec.classical.config import ClassicalConfig
+from qcskit.codec.config import Table, nearest
 from qcskit.codec.errors import QcsError
 from qcskit.codec.packing import Packing
 from qcskit.codec.signal import SignalConfig
@@ -31,43 +35,59 @@ COLUMNS = (
 )  # fmt: skip
 
 Row = dict[str, str]
+VARIANTS: tuple[str, ...] = get_args(Variant)
 
 
 class SweepConfig(Table):
     """Table `[sweep]`: every combination is one point; a list left empty keeps the value of [signal] or [train]."""
 
     rates: tuple[float, ...] = Field((), description="bits per source entry; K and I follow")
-    variants: tuple[Variant, ...] = Field((), description="methods")
+    variants: tuple[str, ...] = Field((), description="methods: variants of [train], or classical codecs by name")
     recipes: tuple[Recipe, ...] = Field((), description="recipes")
     outputs: tuple[int, ...] = Field((), description="K")
     sizes: tuple[tuple[int, int, int], ...] = Field((), description="[n, m, s] triples")
     seeds: tuple[int, ...] = Field((), description="seeds of initialisation and data")
     workers: int = Field(1, ge=1, description="processes on this machine; its cores are shared out evenly")
 
+    @field_validator("variants")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in VARIANTS and name not in NAMES:
+                raise ValueError(f"unknown method '{name}'; {nearest(name, (*VARIANTS, *NAMES))}")
+        return names
+
 
 @dataclass(frozen=True)
 class Point:
-    """One training of the sweep. id: a hash of all that its result depends on."""
+    """One training, or fit of a classical codec, of the sweep. id: a hash of all that its result depends on."""
 
     id: str
     signal: SignalConfig
-    train: TrainConfig
+    train: TrainConfig | ClassicalConfig
 
     def facts(self) -> Row:
         """Return the columns that are known before it runs."""
-        outputs = self.train.outputs or self.signal.m
+        train, signal = self.train, self.signal
+        method: dict[str, object]
+        if isinstance(train, ClassicalConfig):
+            packing, method = train.packing(signal), {"variant": train.codec, "recipe": "", "steps": ""}
+        else:
+            packing = Packing(train.outputs or signal.m, train.levels)
+            method = {"variant": train.variant or "", "recipe": train.recipe, "steps": str(train.total_steps)}
         values = {
-            "point": self.id, "variant": self.train.variant, "recipe": self.train.recipe, "n": self.signal.n,
-            "m": self.signal.m, "s": self.signal.s, "outputs": outputs, "levels": self.train.levels,
-            "rate_bits": Packing(outputs, self.train.levels).packed_bits / self.signal.n, "seed": self.train.seed,
-            "steps": self.train.total_steps,
+            "point": self.id, **method, "n": signal.n, "m": signal.m, "s": signal.s, "outputs": packing.count,
+            "levels": packing.levels, "rate_bits": packing.packed_bits / signal.n, "seed": train.seed,
         }  # fmt: skip
         return {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in values.items()}
 
 
-def grid(sweep: SweepConfig, signal: dict[str, Any], train: dict[str, Any]) -> list[Point]:
+def grid(
+    sweep: SweepConfig, signal: dict[str, Any], train: dict[str, Any], classical: dict[str, Any] | None = None
+) -> list[Point]:
     """Return the points: every combination over the given keys of `[signal]` and `[train]`. Doubles appear once.
 
+    classical: given keys of `[classical]`, for those variants that are classical codecs; they have no recipe.
     Raises QcsError for a combination that is not valid, naming it.
     """
     points: dict[str, Point] = {}
@@ -79,7 +99,7 @@ def grid(sweep: SweepConfig, signal: dict[str, Any], train: dict[str, Any]) -> l
         chosen = {key: value for choice in choices for key, value in choice.items()}
         try:
             signal_config = SignalConfig(**{**signal, **size})
-            train_config = TrainConfig(**{**train, **chosen}).resolved(signal_config)
+            train_config = _configure(chosen, train, classical or {}, signal_config)
         except (ValueError, QcsError) as error:
             reason = str(error).replace("\n", " ")
             raise QcsError(f"[sweep] the point {size | chosen} is not valid: {reason}") from None
@@ -88,7 +108,19 @@ def grid(sweep: SweepConfig, signal: dict[str, Any], train: dict[str, Any]) -> l
     return list(points.values())
 
 
-def _hash(signal: SignalConfig, train: TrainConfig) -> str:
+def _configure(
+    chosen: dict[str, Any], train: dict[str, Any], classical: dict[str, Any], signal: SignalConfig
+) -> TrainConfig | ClassicalConfig:
+    """Return what one combination trains or fits. Raises QcsError or ValueError if it cannot be."""
+    if chosen.get("variant") not in NAMES:
+        return TrainConfig(**{**train, **chosen}).resolved(signal)
+    if chosen.get("outputs") not in (None, signal.m):
+        raise QcsError(f"outputs: {chosen['variant']} quantizes the m = {signal.m} measurements; leave it out")
+    keys = {key: value for key, value in chosen.items() if key in ("rate", "seed")}
+    return ClassicalConfig(**{**classical, **keys, "codec": chosen["variant"]}).resolved(signal)
+
+
+def _hash(signal: SignalConfig, train: TrainConfig | ClassicalConfig) -> str:
     facts = [signal.model_dump(mode="json"), train.model_dump(mode="json")]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -107,7 +139,7 @@ def run_sweep(
     todo = [point for point in points if point.id not in done]
     specs = {
         point.id: Spec(str((folder / "runs" / point.id).resolve()), point.signal.model_dump(mode="json"),
-                       point.train.model_dump(mode="json"))
+                       point.train.model_dump(mode="json"), isinstance(point.train, ClassicalConfig))
         for point in todo
     }  # fmt: skip
     engine = _dask(specs, scheduler) if scheduler else _local(specs, workers)

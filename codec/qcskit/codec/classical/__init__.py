@@ -3,6 +3,6 @@
 `make(name, signal, levels)` returns any of them as a codec; `NAMES` lists the names, docs/classical.md explains them.
 """
 
-from qcskit.codec.classical.build import GENIE_MUS, NAMES, make, printed_mu
+from qcskit.codec.classical.build import GENIE_MUS, NAMES, make, one_bit_signal, printed_mu
 
-__all__ = ["GENIE_MUS", "NAMES", "make", "printed_mu"]
+__all__ = ["GENIE_MUS", "NAMES", "make", "one_bit_signal", "printed_mu"]

@@ -1,27 +1,25 @@
 """`make`: every classical codec by name, fitted to a seeded training set."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from qcskit.codec.classical import l1, omp, onebit
+from qcskit.codec.classical import l1, omp
 from qcskit.codec.classical._check import Array, radius
 from qcskit.codec.classical._source import analyse, dictionary, require_gaussian, synthesise
-from qcskit.codec.classical.codecs import (
-    GenieCodec,
-    Index,
-    ScalarCodec,
-    VectorCodec,
-    cells,
-    quantize,
-    rebuild,
-)
+from qcskit.codec.classical.codecs import GenieCodec, Index, ScalarCodec, VectorCodec, quantize
 from qcskit.codec.classical.consistent import consistent_l1
-from qcskit.codec.classical.lloyd import ScalarQuantizer, check_size, lloyd_scalar, lloyd_vector, uniform_scalar
+from qcskit.codec.classical.lloyd import (
+    ScalarQuantizer,
+    check_size,
+    lloyd_scalar,
+    lloyd_vector,
+    on_grid,
+    uniform_scalar,
+)
 from qcskit.codec.classical.mixture import mixture_mmse
+from qcskit.codec.classical.recovery import Front, Recover, Tuning, decoder_name, front_of, recover_with
 from qcskit.codec.config import nearest
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
@@ -44,8 +42,6 @@ VQ_FRAMES_PER_CODEWORD = 100
 Mu = float | Literal["best", "printed", "printed-variance"]
 RECOVERIES = ("l1", "omp", "omp-residual", "consistent", "mmse")
 Quantizers = tuple[ScalarQuantizer, ...]
-Recover = Callable[[Index], Array]
-Tuning = dict[str, float]
 NAMES = (
     *(f"{front}-{recovery}" for front in ("ce-usq", "ce-sq") for recovery in RECOVERIES),
     "ce-usq-l1*",
@@ -65,6 +61,7 @@ def make(
     mu: Mu = "best",
     train_frames: int = 20_000,
     seed: int = 0,
+    count: float | None = None,
 ) -> Codec:
     """Return the classical codec `name` for `signal`, fitted to `train_frames` frames drawn with `seed`.
 
@@ -84,6 +81,8 @@ def make(
       *-consistent    min ‖x‖₁ s.t. Φx in the received cells widened by the best of MARGINS noise deviations
       *-mmse          exact mixture over supports, quantization error taken as Gaussian of its training variance
       1-bit-biht      BIHT (best iterate), 1-bit-pv: Plan–Vershynin; both scaled to the least NMSE
+    count: measurement units of one ADC count, for an encoder that sees counts: every threshold lies halfway between two
+    of them, and points and decoder are fitted to those cells; None: unquantized measurements.
     Raises QcsError if the name is unknown, `levels` does not fit it, μ < 0, or the mixture or codebook is too large.
     """
     if name not in NAMES:
@@ -92,7 +91,7 @@ def make(
         raise QcsError(f"train_frames = {train_frames}: fitting needs at least 1000 frames")
     if name.endswith("-mmse") or name == "ec-vq":
         require_gaussian(signal, name)
-    build = _Build(name, signal, levels, mu, train_frames, seed)
+    build = _Build(name, signal, levels, mu, train_frames, seed, count)
     if name.startswith("1-bit"):
         return build.one_bit()
     if name in ("ce-vq-l1", "ec-vq"):
@@ -111,6 +110,24 @@ def printed_mu(noise_variance: float, levels: int, sigma_is_variance: bool = Fal
     return float(np.sqrt(sigma)) * (1 + 1 / levels)
 
 
+def one_bit_signal(
+    signal: SignalConfig, measurements: int, matrix: Literal["gaussian", "bernoulli", "dct"] = "gaussian"
+) -> SignalConfig:
+    """Return the same source seen through `measurements` rows of Φ, whose signs a 1-bit codec sends.
+
+    Its rate is measurements / N, so a curve needs as many sources as points, and more rows than N are usual: here, and
+    only here, m may reach or exceed n. Columns keep unit norm and noise its variance per entry, so each measurement is
+    the weaker the more there are. matrix: of all signals' choices; the DCT has N rows.
+    Raises QcsError if there are fewer than S rows, or more than the DCT has.
+    >>> one_bit_signal(SignalConfig(n=20, m=10, s=2), 40).m
+    40
+    """
+    most = signal.n if matrix == "dct" else 65535
+    if not signal.s <= measurements <= most:
+        raise QcsError(f"{measurements} one-bit measurements with matrix '{matrix}': give S = {signal.s} … {most}")
+    return signal.model_copy(update={"m": measurements, "matrix": matrix, "matrix_file": ""})
+
+
 @dataclass(frozen=True)
 class _Build:
     """One call of `make`."""
@@ -121,6 +138,7 @@ class _Build:
     mu: Mu
     train_frames: int
     seed: int
+    count: float | None = None
 
     @property
     def phi(self) -> Array:
@@ -148,47 +166,57 @@ class _Build:
                 for widen in WIDENINGS
             ]
         tried: list[tuple[float, Quantizers, Recover | None, Tuning]] = []
-        for quantizers, tuning in fronts:
-            front = _Front(quantizers)
+        for continuous, tuning in fronts:
+            quantizers = self.placed(continuous, y)
+            front = front_of(quantizers)
             index = quantize(front.thresholds, y[few])
             if self.name == "ce-usq-l1*":
                 error = _error(c[few], _nearest_solution(front, index, self.phi, c[few]))
                 tried.append((error, quantizers, None, tuning))
             else:
-                recover, fitted = self.recovery(front, index, c[few])
+                recover, fitted = self.recovery(quantizers, index, c[few])
                 tried.append((_error(c[few], recover(index)), quantizers, recover, tuning | fitted))
         _, chosen, decoder, found = min(tried, key=lambda entry: entry[0])
         return self.genie(chosen, found) if decoder is None else self.codec(chosen, decoder, found)
 
+    def placed(self, quantizers: Quantizers, y: Array) -> Quantizers:
+        """Return the quantizers with their thresholds between ADC counts, if the encoder sees counts."""
+        if self.count is None:
+            return quantizers
+        return tuple(on_grid(q, column, self.count) for q, column in zip(quantizers, y.T, strict=True))
+
     def genie(self, quantizers: Quantizers, tuning: Tuning) -> GenieCodec:
-        signal, phi, front = self.signal, self.phi, _Front(quantizers)
+        signal, phi, front = self.signal, self.phi, front_of(quantizers)
 
         def choose(index: Index, x: Array) -> Array:
             return synthesise(signal, _nearest_solution(front, index, phi, analyse(signal, x)))
 
         return GenieCodec(self.name, signal, quantizers, _refuse, tuning, choose)
 
-    def recovery(self, front: "_Front", index: Index, c: Array) -> tuple[Recover, Tuning]:
+    def recovery(self, quantizers: Quantizers, index: Index, c: Array) -> tuple[Recover, Tuning]:
         """Return the decoder indices → coefficients of this codec, its parameter fitted to (index, c)."""
-        phi, s, kind = self.phi, self.signal.s, self.name.split("-", 2)[2]
+        front, kind = front_of(quantizers), decoder_name(self.name)
+        tuning = self.fitted(kind, front, quantizers, index, c)
+        return recover_with(kind, tuning, front, self.phi, self.signal.s), tuning
+
+    def fitted(self, kind: str, front: Front, quantizers: Quantizers, index: Index, c: Array) -> Tuning:
+        """Return the decoder's parameter that gives the least error on training frames."""
+        phi, m = self.phi, self.signal.m
         if kind == "l1":
-            mu = self._mu(c, front.rebuild(index))
-            return lambda i: l1.bpdn(front.rebuild(i), phi, mu), Tuning(mu=mu)
+            return Tuning(mu=self._mu(c, front.rebuild(index)))
         if kind == "omp":
-            return lambda i: omp.omp(front.rebuild(i), phi, s), Tuning()
-        noise = self.signal.noise_variance + float(np.mean([q.distortion for q in front.quantizers]))
+            return Tuning()
+        noise = self.signal.noise_variance + float(np.mean([q.distortion for q in quantizers]))
         if kind == "mmse":
-            return lambda i: mixture_mmse(front.rebuild(i), phi, s, noise)[0], Tuning(noise=noise)
+            return Tuning(noise=noise)
         if kind == "omp-residual":
-            m = self.signal.m
             stops = STOPS * np.sqrt(m * noise)
-            stop = float(stops[_least(c, [omp.omp(front.rebuild(index), phi, m, stop) for stop in stops])])
-            return lambda i: omp.omp(front.rebuild(i), phi, m, stop), Tuning(residual=stop)
-        deviation = float(np.sqrt(self.signal.noise_variance))
+            rebuilt = front.rebuild(index)
+            return Tuning(residual=float(stops[_least(c, [omp.omp(rebuilt, phi, m, stop) for stop in stops])]))
+        margins = np.array(MARGINS) * np.sqrt(self.signal.noise_variance)
         few = slice(0, CONSISTENT_TUNING_FRAMES)
-        tried = [consistent_l1(*front.cells(index[few], margin * deviation), phi) for margin in MARGINS]
-        margin = MARGINS[_least(c[few], tried)]
-        return lambda i: consistent_l1(*front.cells(i, margin * deviation), phi), Tuning(margin=margin)
+        tried = [consistent_l1(*front.cells(index[few], margin), phi) for margin in margins]
+        return Tuning(margin=float(margins[_least(c[few], tried)]))
 
     def _mu(self, x: Array, rebuilt: Array) -> float:
         """Return the radius μ that was asked for, or the best of GENIE_MUS on training frames."""
@@ -222,40 +250,13 @@ class _Build:
     def one_bit(self) -> Codec:
         if self.levels != 2:
             raise QcsError(f"{self.name} sends signs: levels must be 2, got {self.levels}")
-        phi, s = self.phi, self.signal.s
-        x, y = self.draw(self.train_frames)
-
-        def direction(index: Index) -> Array:
-            signs = 2.0 * index - 1.0
-            return onebit.biht(signs, phi, s) if self.name == "1-bit-biht" else onebit.plan_vershynin(signs, phi, s)
-
+        c, y = self.draw(self.train_frames)
         zero = ScalarQuantizer(np.zeros(1), np.array([-1.0, 1.0]), float("nan"))
-        quantizers = (zero,) * self.signal.m
-        found = direction(quantize(np.zeros((self.signal.m, 1)), y))
-        gain = float(np.sum(found * x) / np.sum(found**2))
-        return self.codec(quantizers, lambda index: gain * direction(index), Tuning(gain=gain))
-
-
-@dataclass(frozen=True)
-class _Front:
-    """The scalar quantizers of one codec as tables."""
-
-    quantizers: Quantizers
-
-    @cached_property
-    def thresholds(self) -> Array:
-        return np.stack([q.thresholds for q in self.quantizers])
-
-    @cached_property
-    def points(self) -> Array:
-        return np.stack([q.points for q in self.quantizers])
-
-    def rebuild(self, index: Index) -> Array:
-        return rebuild(self.points, index)
-
-    def cells(self, index: Index, margin: float) -> tuple[Array, Array]:
-        low, high = cells(self.thresholds, index)
-        return low - margin, high + margin
+        quantizers = self.placed((zero,) * self.signal.m, y)
+        front, kind = front_of(quantizers), decoder_name(self.name)
+        found = recover_with(kind, {"gain": 1.0}, front, self.phi, self.signal.s)(quantize(front.thresholds, y))
+        tuning = Tuning(gain=float(np.sum(found * c) / np.sum(found**2)))
+        return self.codec(quantizers, recover_with(kind, tuning, front, self.phi, self.signal.s), tuning)
 
 
 def _error(c: Array, estimate: Array) -> float:
@@ -267,7 +268,7 @@ def _least(x: Array, estimates: list[Array]) -> int:
     return int(np.argmin([_error(x, estimate) for estimate in estimates]))
 
 
-def _nearest_solution(front: _Front, index: Index, phi: Array, c: Array) -> Array:
+def _nearest_solution(front: Front, index: Index, phi: Array, c: Array) -> Array:
     """Return for each frame the BPDN solution over GENIE_MUS nearest to its coefficients c (frames, N)."""
     if (len(index), phi.shape[1]) != c.shape:
         raise QcsError(f"source has shape {c.shape}, expected ({len(index)}, {phi.shape[1]})")

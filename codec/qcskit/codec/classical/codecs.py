@@ -141,8 +141,8 @@ def cells(thresholds: Array, index: Index) -> tuple[Array, Array]:
     """Return the lower and upper ends (frames, M) of the received cells; the outermost cells are open."""
     open_end = np.full((len(thresholds), 1), np.inf)
     edges = np.concatenate([-open_end, thresholds, open_end], axis=1)
-    rows = np.arange(len(thresholds))
-    return edges[rows, index], edges[rows, index + 1]
+    rows, place = np.arange(len(thresholds)), index.astype(np.intp)  # 255 + 1 is no uint8
+    return edges[rows, place], edges[rows, place + 1]
 
 
 def _measurements(y: Array, signal: SignalConfig) -> Array:

@@ -89,6 +89,33 @@ def uniform_scalar(samples: NDArray[np.generic], levels: int, widen: float = 1.0
     return ScalarQuantizer(centre + (offsets[1:] - 0.5) * step, centre + offsets * step, distortion(step))
 
 
+def on_grid(quantizer: ScalarQuantizer, samples: NDArray[np.generic], count: float) -> ScalarQuantizer:
+    """Return the quantizer an ADC allows: every threshold moved to the nearest (k + ½) · count, between two counts.
+
+    Inner points of a uniform quantizer move to the middle of their cell, those of Lloyd's to the mean of the training
+    `samples` in it, if there are any. Raises QcsError if two thresholds meet or `count` is not positive.
+    >>> q = on_grid(ScalarQuantizer(np.array([0.9, 2.2]), np.array([0.0, 1.5, 3.0]), 0.0), np.arange(4.0), 1.0)
+    >>> q.thresholds, q.points
+    (array([0.5, 2.5]), array([0. , 1.5, 3. ]))
+    """
+    if not (np.isfinite(count) and count > 0):
+        raise QcsError(f"count = {count}: the measurement units of one ADC count must be positive")
+    thresholds = (np.floor(quantizer.thresholds / count) + 0.5) * count
+    if (np.diff(thresholds) <= 0).any():
+        levels = len(thresholds) + 1
+        raise QcsError(f"levels = {levels}: two thresholds fall between the same two ADC counts; raise export.adc_bits")
+    x = np.asarray(samples, np.float64).ravel()
+    cell = np.searchsorted(thresholds, x, side="right")
+    points = quantizer.points.copy()
+    if quantizer.history:
+        inside = np.bincount(cell, minlength=len(points))
+        total = np.bincount(cell, x, len(points))
+        points = np.where(inside > 0, total / np.maximum(inside, 1), points)
+    elif len(points) > 2:
+        points[1:-1] = 0.5 * (thresholds[1:] + thresholds[:-1])
+    return ScalarQuantizer(thresholds, points, float(np.mean((x - points[cell]) ** 2)), quantizer.history)
+
+
 def _samples(samples: NDArray[np.generic], levels: int) -> Array:
     if not 2 <= levels <= 256:
         raise QcsError(f"levels = {levels}: a scalar quantizer has 2 … 256 levels")

@@ -8,7 +8,7 @@ the estimate u = E[x | y]. That one has no closed form; here it is enclosed:
   distortion D is reached at E[Σ_j q log q/p] nats, whatever the source (averaged here over fresh samples);
 * below: any weight λ(u) >= 0 gives R(D) >= E[log λ(u)] − log max_z E[λ(u) exp(−s‖u − z‖²)] − sD, the maximum over
   *all* z (Csiszár, "On the computation of rate-distortion functions", 1974). λ = 1 / Σ_j p_j exp(−s‖u − z_j‖²) makes
-  the two sides meet when the p_j, z_j are the best.
+  the two sides meet when the p_j, z_j are the best; codewords are added where the maximum is far from all of them.
 
 The distance between the sides bounds what discretisation and unfinished iterations cost together; what is left is the
 statistical error of the averages, which is stated too.
@@ -16,7 +16,7 @@ statistical error of the averages, which is stated too.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import logsumexp
@@ -29,8 +29,12 @@ from qcskit.codec.errors import QcsError
 from qcskit.codec.signal import SignalConfig, draw_frames
 
 LN2 = math.log(2.0)
-CAPS = (1.0, 0.999, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8)
-"""Quantiles of −log Z(u) at which the dual weights are capped; the best is taken."""
+BOUND_SAMPLES = 20_000
+"""Fresh samples on which the lower bound is computed."""
+BOUND_ROUNDS, BOUND_PASSES, BOUND_GAIN_NATS = 12, 60, 0.005
+"""Of the lower bound: rounds of added codewords, passes over the masses in each, change that ends them."""
+NEW_POINTS, NEW_MASS = 64, 0.02
+"""Codewords a round adds at most, and the share of the mass they start with."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def remote_rdf(
     test, variance = estimates(fresh, seed + 1)
     z = lloyd_vector(u, codewords, seed, passes=20).points
     masses = np.full(codewords, 1.0 / codewords)
-    points = []
+    points: list[RdfPoint] = []
     for slope in sorted(slopes):
         if not (np.isfinite(slope) and slope > 0):
             raise QcsError(f"remote_rdf: slope = {slope}, must be positive")
@@ -137,7 +141,10 @@ def remote_rdf(
             z, masses = _move(u, z, masses, slope)
         fitted = blahut_arimoto(_squared(u, z), slope, passes=300, tolerance_bits=2e-3)
         masses = np.maximum(fitted.masses, 1e-12)
-        points.append(_enclose(test, variance, z, masses, slope, signal, fitted.gap_bits))
+        point = _enclose(test, variance, z, masses, slope, signal, fitted.gap_bits)
+        if points and point.nmse_db <= points[-1].nmse_db:  # what more distortion needs, less needs too
+            point = replace(point, lower_rate_bits=max(point.lower_rate_bits, points[-1].lower_rate_bits))
+        points.append(point)
     return points
 
 
@@ -170,33 +177,46 @@ def _enclose(
     nmse = float(total.mean())
     error = 10 / math.log(10) * float(total.std(ddof=1)) / math.sqrt(len(u)) / nmse
     per_bit = 1.0 / (LN2 * signal.n)
-    lower = max(0.0, (_dual_bound(u, log_z, z, slope) - slope * float(each.mean())) * per_bit)
+    dual = _dual_bound(u[:BOUND_SAMPLES], z, masses, slope)
+    lower = max(0.0, (dual - slope * float(each.mean())) * per_bit)
     return RdfPoint(slope, rate * per_bit, lower, 10 * math.log10(nmse), error, gaps)
 
 
-def _dual_bound(u: Array, log_z: Array, z: Array, slope: float) -> float:
-    """Return max over caps B of E[log λ] − log max_z E[λ exp(−slope ‖u − z‖²)] in nats, with log λ = min(−log Z(u), B).
+def _dual_bound(u: Array, z: Array, masses: Array, slope: float) -> float:
+    """Return a lower bound of R + slope · D in nats: E[log λ] − log max_z E[λ exp(−slope ‖u − z‖²)], λ = 1 / Z(u).
 
-    Any λ >= 0 bounds the rate from below; the cap keeps a rare u far from all codewords from ruling the maximum.
+    Where the maximum lies far from all codewords, codewords are added and the masses fitted again, to these u, until
+    the bound stays. Any codewords and masses give a bound; over samples it is one for their empirical law, and because
+    R + slope · D is concave in the source's law, that lies below the source's own on average.
     """
-    caps = np.quantile(-log_z, CAPS)
-    log_w = np.minimum(-log_z[:, None], caps)
-    candidates = np.concatenate([z, u[: 2 * len(z)], np.zeros((1, u.shape[1]))])
-    height = np.concatenate(
-        [np.exp(-slope * _squared(candidates[i : i + 128], u)) @ np.exp(log_w) for i in range(0, len(candidates), 128)]
-    )
-    bounds = log_w.mean(axis=0) - np.log(height.max(axis=0) / len(u))
-    best = int(np.argmax(bounds))
-    starts = candidates[np.argsort(-height[:, best])[:64]]
-    return min(float(bounds[best]), float(log_w[:, best].mean()) - _climb(u, log_w[:, best], starts, slope))
+    points, p, best = z, masses / masses.sum(), -math.inf
+    kernel = np.exp(-slope * _squared(u, points))
+    for _ in range(BOUND_ROUNDS):
+        for _ in range(BOUND_PASSES):
+            p = np.maximum(p * ((1.0 / (kernel @ p)) @ kernel) / len(u), 1e-15)
+        log_w = -np.log(kernel @ p)
+        height, peaks = _peaks(u, log_w, np.concatenate([z, u[:1024], np.zeros((1, u.shape[1]))]), slope)
+        bound = float(log_w.mean()) - height
+        gain, best = bound - best, max(best, bound)
+        if abs(gain) < BOUND_GAIN_NATS:
+            break
+        points = np.concatenate([points, peaks])
+        kernel = np.concatenate([kernel, np.exp(-slope * _squared(u, peaks))], axis=1)
+        p = np.concatenate([p * (1 - NEW_MASS), np.full(len(peaks), NEW_MASS / len(peaks))])
+    return best
 
 
-def _climb(u: Array, log_w: Array, points: Array, slope: float, climbs: int = 30) -> float:
-    """Return log max over z of mean λ exp(−slope ‖u − z‖²), climbing from `points` by mean shift: it never descends."""
-    peak = -math.inf
+def _peaks(u: Array, log_w: Array, candidates: Array, slope: float, climbs: int = 15) -> tuple[float, Array]:
+    """Return log max over z of mean λ exp(−slope ‖u − z‖²), and where its peaks lie.
+
+    From the highest of `candidates` z climbs by mean shift, which never descends.
+    """
+    parts = [candidates[i : i + 128] for i in range(0, len(candidates), 128)]
+    height = np.concatenate([np.exp(log_w - slope * _squared(part, u)).sum(axis=1) for part in parts])
+    peak, points = float(height.max()), candidates[np.argsort(-height)[:NEW_POINTS]]
     for _ in range(climbs):
         weight = np.exp(log_w - slope * _squared(points, u))
         total = weight.sum(axis=1)
-        peak = max(peak, float(np.log(total.max() / len(u))))
+        peak = max(peak, float(total.max()))
         points = (weight @ u) / np.maximum(total, 1e-300)[:, None]
-    return peak
+    return math.log(peak / len(u)), points[np.unique(points.round(2), axis=0, return_index=True)[1]]

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.bundle import Bundle, CodedFacts
-from qcskit.codec.coded.sawtooth import Sawtooth, integer_sawtooth
+from qcskit.codec.coded.sawtooth import Sawtooth, integer_sawtooth, sawtooth
 from qcskit.codec.coded.scheme import CodedConfig, CodedScheme
 from qcskit.codec.errors import QcsError
+from qcskit.codec.packing import Packing
 
 TABLES_VERSION = 1
 """Version of the integers' meaning; C text asserts it, the model id depends on it."""
@@ -49,6 +50,16 @@ class CodedCodec:
         """Bits sent per source entry."""
         return self.scheme.rate_bits
 
+    @property
+    def inputs(self) -> int:
+        """m, measurements and symbols per vector."""
+        return self.scheme.config.m
+
+    @property
+    def packing(self) -> Packing:
+        """How symbols become bytes."""
+        return self.scheme.packing
+
     def counts(self, y: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
         """Return the ADC counts of measurements y (any shape), in units of the level spacing; saturates."""
         counts: NDArray[np.int16] = (
@@ -65,6 +76,11 @@ class CodedCodec:
         if counts.ndim != 2 or counts.shape[1] != m:
             raise QcsError(f"counts have shape {counts.shape}, expected (frames, {m})")
         return self.scheme.packing.pack(self.sawtooth.index(counts))
+
+    def definition(self, counts: NDArray[np.int16]) -> NDArray[np.uint8]:
+        """Return ⌊y / a + 1/2⌋ mod p of the measurements that counts stand for, in floating point (exact: a dyadic)."""
+        y = (counts.astype(np.float64) - self.adc_offset) * self.adc_scale
+        return sawtooth(y, 1.0, self.sawtooth.p)
 
     def encode(self, y: NDArray[np.float64]) -> NDArray[np.uint8]:
         """Return packed bytes (frames, packed_bytes) of measurements y (frames, m), through the ADC."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qcskit.codec.bundle import Bundle, CodedFacts, Manifest, write_file
+from qcskit.codec.bundle import Bundle, ClassicalFacts, CodedFacts, Manifest, write_file
 from qcskit.codec.errors import QcsError
 
 NOT_MEASURED = "not measured"
@@ -64,6 +64,8 @@ def facts(bundle: Bundle) -> list[tuple[str, str]]:
     m = bundle.manifest
     if m.coded is not None:
         return coded_facts(m, m.coded)
+    if m.classical is not None:
+        return classical_facts(m, m.classical)
     return [
         ("model", f"{m.name}, id {m.model_id}, codec {m.codec}"),
         ("source", f"N = {m.signal.n}, M = {m.signal.m}, S = {m.signal.s}, noise variance {m.signal.noise_variance:g}"),
@@ -92,6 +94,21 @@ def coded_facts(m: Manifest, c: CodedFacts) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
+def classical_facts(m: Manifest, c: ClassicalFacts) -> list[tuple[str, str]]:
+    """Return what the manifest of a classical codec's bundle says, as rows."""
+    fitted = ", ".join(f"{key} {value:.4g}" for key, value in c.tuning.items()) or "nothing"
+    return [
+        ("codec", f"{c.method}, model {m.name}, id {m.model_id}"),
+        ("source", f"N = {m.signal.n}, M = {m.signal.m}, S = {m.signal.s}, noise variance {m.signal.noise_variance:g}"),
+        ("quantizer", f"{m.levels} cells per measurement, thresholds between ADC counts of {m.adc.scale:.4g}"),
+        ("fitted", f"{fitted}; on {c.train_frames:,} frames"),
+        ("rate", f"{m.rate_bits:g} bits per entry: {m.packed_bits} bits in {m.packed_bytes} bytes per vector"),
+        ("NMSE float", _db(m.nmse.float_db)),
+        ("NMSE on ADC counts", f"{_db(m.nmse.int8_db)} ({m.nmse.frames:,} frames)"),
+        ("made with", ", ".join(f"{tool} {number}" for tool, number in m.tools.items())),
+    ]
+
+
 def bundle_figures(bundle: Bundle, results: dict[str, Any] | None) -> list[tuple[str, str]]:
     """Return (title, svg) of the plots that a bundle alone, or with its results, gives."""
     from qcskit.hil.report import plots
@@ -99,13 +116,13 @@ def bundle_figures(bundle: Bundle, results: dict[str, Any] | None) -> list[tuple
     m, figures = bundle.manifest, []
     if m.history.get("step"):
         figures.append(("Training", plots.training_curve(m.history)))
-    if m.thresholds and m.coded is None:
+    if m.thresholds and m.codec == "deepqcs":
         rise = m.history.get("steepness") or [5.0, 105.0]
         steepness = sorted({round(rise[0]), round(rise[len(rise) // 3]), round(rise[-1])})
         figures.append(
             ("Quantizer: soft against hard", plots.quantizer_curve(m.thresholds, m.quantizer_levels, steepness))
         )
-    bars = [("float", m.nmse.float_db), ("int8", m.nmse.int8_db)]
+    bars = [("float", m.nmse.float_db), ("int8" if m.codec == "deepqcs" else "ADC counts", m.nmse.int8_db)]
     for device in [] if results is None else results["devices"]:
         if "error" not in device:
             bars.append((device["label"], device["nmse"]["device_db"]))

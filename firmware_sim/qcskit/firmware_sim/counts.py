@@ -1,16 +1,20 @@
-"""`simulate` for a coded bundle: definition, integers and the exported C on the same counts; then recovery."""
+"""`simulate` for a bundle whose device takes ADC counts only (coded, scalar): definition, integers and the exported C.
+
+Of a coded bundle it says too how much of x its decoder gives back.
+"""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.bundle import Bundle
-from qcskit.codec.coded.bundle import CodedCodec, read_coded
-from qcskit.codec.coded.sawtooth import sawtooth
+from qcskit.codec.decoder import load_counts_codec
 from qcskit.codec.errors import QcsError
+from qcskit.codec.interface import CountsCodec
 from qcskit.firmware import HostCodec, build_host_library
 from qcskit.firmware_sim.config import SimulateConfig
 from qcskit.firmware_sim.verdict import CountsCheck, Mismatch, RecoveryFacts, Tally, Verdict, environment
@@ -22,18 +26,24 @@ SHARES = {"source": 0.5, "uniform": 0.3, "edges": 0.2}
 Encode = Callable[[NDArray[np.int16]], NDArray[np.uint8]]
 
 
-def simulate_coded(
+def simulate_counts(
     bundle: Bundle, config: SimulateConfig, out: Path | None, progress: Callable[[int, int], None]
 ) -> Verdict:
-    """Compare on config.vectors vectors beside the golden ones, stop at the first chunk with a mismatch, and recover x.
+    """Compare on config.vectors vectors beside the golden ones, stop at the first chunk with a mismatch.
 
-    out: verdict.json, written at the end. Raises QcsError if the exported C is of another model or does not compile.
+    Vectors of a coded bundle are recovered too. out: verdict.json, written at the end. Raises QcsError if the exported
+    C is of another model or does not compile, or if boards are asked for.
     """
-    codec = read_coded(bundle)
+    codec = load_counts_codec(bundle)
+    if codec is None:
+        raise QcsError(f"bundle '{bundle.path}' takes int8 network inputs")
+    if config.boards:
+        raise QcsError(f"--boards: a {bundle.manifest.codec} bundle meets boards in 'qcskit hil --port emu:BOARD'")
     subjects = implementations(bundle, codec, config.compiler)
     tallies = {name: Tally(name=name, role=role) for name, (role, _) in subjects.items()}
     sets: dict[str, int] = {}
-    recovery = RecoveryFacts(snr_db=codec.snr_db)
+    coded = bundle.manifest.coded
+    recovery = RecoveryFacts(snr_db=coded.snr_db) if coded else None
     mismatch = None
     counts_check = check_counts(codec, subjects["c-host"][1])
     for number in range(-1, -(-config.vectors // CHUNK_VECTORS)):
@@ -43,7 +53,8 @@ def simulate_coded(
             raise QcsError(f"bundle '{bundle.path}': vectors.npz does not hold what its tables give; export again")
         for name in named:
             sets[name] = sets.get(name, 0) + named[name]
-        recovery = recovery.plus(codec.decode(codec.encode_counts(counts[: len(x)])), x)
+        if recovery is not None:
+            recovery = recovery.plus(codec.decode(codec.encode_counts(counts[: len(x)])), x)
         progress(max(0, min(config.vectors, (number + 1) * CHUNK_VECTORS)), config.vectors)
         if mismatch is not None:
             break
@@ -58,31 +69,25 @@ def simulate_coded(
     return verdict
 
 
-def implementations(bundle: Bundle, codec: CodedCodec, compiler: str | None) -> dict[str, tuple[str, Encode]]:
+def implementations(bundle: Bundle, codec: CountsCodec, compiler: str | None) -> dict[str, tuple[str, Encode]]:
     """Return role and function (counts → packed bytes) by name; the first is the reference."""
     library = build_host_library(bundle.path / "c", compiler=compiler)
     host = HostCodec(library, f"qcs_codec_{bundle.manifest.name}")
     if host.model_id != bundle.manifest.model_id:
         raise QcsError(f"bundle '{bundle.path}': the C text is of model {host.model_id}, manifest.json of "
-                       f"{bundle.manifest.model_id}; run 'qcskit export --coded' again")  # fmt: skip
+                       f"{bundle.manifest.model_id}; run 'qcskit export' again")  # fmt: skip
     return {
         "numpy": ("reference", codec.encode_counts),
-        "definition": ("must agree", lambda counts: codec.scheme.packing.pack(definition(codec, counts))),
+        "definition": ("must agree", lambda counts: codec.packing.pack(codec.definition(counts))),
         "c-host": ("must agree", host.encode),
     }
 
 
-def definition(codec: CodedCodec, counts: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """Return ⌊y / a + 1/2⌋ mod p of the measurements that counts stand for, in floating point (exact: a is dyadic)."""
-    y = (counts.astype(np.float64) - codec.adc_offset) * codec.adc_scale
-    return sawtooth(y, 1.0, codec.sawtooth.p)
-
-
-def check_counts(codec: CodedCodec, encode: Encode) -> CountsCheck:
+def check_counts(codec: CountsCodec, encode: Encode) -> CountsCheck:
     """Compare with the definition on all 65,536 counts, and the C with NumPy with every count at every input."""
-    every = np.arange(-32768, 32768).astype(np.int16)
-    differs = np.flatnonzero(codec.sawtooth.index(every) != definition(codec, every))
-    m = codec.scheme.config.m
+    every, m = np.arange(-32768, 32768).astype(np.int16), codec.inputs
+    rows = np.repeat(every[:, None], m, axis=1)
+    differs = np.flatnonzero((index_of(codec, rows) != codec.definition(rows)).any(axis=1))
     wrong = encoded = 0
     for start in range(0, 65536, 8192):
         part = (np.arange(start, start + 8192)[:, None] + np.arange(m) * max(1, 65536 // m)).astype(np.uint16)
@@ -95,35 +100,44 @@ def check_counts(codec: CodedCodec, encode: Encode) -> CountsCheck:
     )  # fmt: skip
 
 
+def index_of(codec: CountsCodec, counts: NDArray[np.int16]) -> NDArray[np.uint8]:
+    """Return the indices (frames, m) that the integers give for counts (frames, m)."""
+    return codec.packing.unpack(codec.encode_counts(counts))
+
+
 def _chunk(
-    bundle: Bundle, codec: CodedCodec, config: SimulateConfig, number: int
-) -> tuple[NDArray[np.int16], NDArray[np.int16], dict[str, int]]:
+    bundle: Bundle, codec: CountsCodec, config: SimulateConfig, number: int
+) -> tuple[NDArray[np.int16], NDArray[np.floating[Any]], dict[str, int]]:
     """Return counts (frames, m), x of its first frames, and how many vectors each set has; −1 is the golden chunk."""
     if number < 0:
         counts = np.ascontiguousarray(bundle.vectors["counts"], np.int16)
-        return counts, np.asarray(bundle.vectors["x"], np.int16), {"golden": len(counts)}
+        return counts, np.asarray(bundle.vectors["x"], np.float64), {"golden": len(counts)}
     frames = min(CHUNK_VECTORS, config.vectors - number * CHUNK_VECTORS)
     uniform, edges = round(frames * SHARES["uniform"]), round(frames * SHARES["edges"])
     rng = np.random.default_rng([config.seed, number])
     x, y = codec.draw(frames - uniform - edges, [config.seed, number, 1])
-    m = codec.scheme.config.m
+    m = codec.inputs
     any_counts = rng.integers(-32768, 32768, (uniform, m)).astype(np.int16)
-    near = _edge_counts(codec)
-    on_edges = near[rng.integers(0, len(near), (edges, m))]
+    near = edge_counts(codec)
+    on_edges = np.stack([own[rng.integers(0, len(own), edges)] for own in near], axis=1)
     named = {"source": len(x), "uniform": uniform, "edges": edges}
     return np.concatenate([codec.counts(y), any_counts, on_edges]), x, named
 
 
-def _edge_counts(codec: CodedCodec) -> NDArray[np.int16]:
-    """Return every count at which the symbol differs from that of the count before, and the count before."""
+def edge_counts(codec: CountsCodec) -> list[NDArray[np.int16]]:
+    """Return, per input, every count at which its index differs from that of the count before, and the count before."""
     every = np.arange(-32768, 32768).astype(np.int16)
-    changes = np.flatnonzero(np.diff(codec.sawtooth.index(every))) + 1
-    return np.unique(np.concatenate([every[changes], every[changes - 1], every[[0, -1]]]))
+    index = index_of(codec, np.repeat(every[:, None], codec.inputs, axis=1))
+    found = []
+    for column in index.T:
+        changes = np.flatnonzero(column[1:] != column[:-1]) + 1
+        found.append(np.unique(np.concatenate([every[changes], every[changes - 1], every[[0, -1]]])))
+    return found
 
 
 def _compare(
     subjects: dict[str, tuple[str, Encode]], tallies: dict[str, Tally], counts: NDArray[np.int16],
-    named: dict[str, int], number: int, codec: CodedCodec,
+    named: dict[str, int], number: int, codec: CountsCodec,
 ) -> Mismatch | None:  # fmt: skip
     """Run all implementations on one chunk, add to their tallies, return the first vector that differs."""
     reference: NDArray[np.uint8] | None = None
@@ -144,5 +158,5 @@ def _compare(
     return Mismatch(
         chunk=number, frame=first, set=names[int(np.searchsorted(ends, first, side="right"))],
         input=counts[first].tolist(),
-        indices={name: codec.scheme.packing.unpack(p[first : first + 1])[0].tolist() for name, p in packed.items()},
+        indices={name: codec.packing.unpack(p[first : first + 1])[0].tolist() for name, p in packed.items()},
     )  # fmt: skip
