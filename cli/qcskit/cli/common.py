@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 console = Console()
 error_console = Console(stderr=True)
@@ -74,5 +75,5 @@ def keys_help(model: type[Any], table: str) -> str:
     lines = [f"Keys of \\[{table}] (in qcs.toml, or --set {table}.KEY=VALUE):"]
     for name, field in model.model_fields.items():
         default = "required" if field.is_required() else f"default {field.default}"
-        lines.append(f"\n\n• [bold]{name}[/]: {field.description or ''} ({default})")
+        lines.append(f"\n\n• [bold]{name}[/]: {escape(field.description or '')} ({escape(default)})")
     return "".join(lines)

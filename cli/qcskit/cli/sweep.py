@@ -25,7 +25,7 @@ _SHOWN = ("point", "status", "variant", "n", "m", "outputs", "levels", "rate_bit
 def register(app: typer.Typer) -> None:
     """Add the subcommand."""
     app.command("sweep", help="Train over rates, sizes, variants and seeds; append to one table, resume if broken.\n\n"
-                "Keys of [sweep]: see 'qcskit sweep --keys'.")(sweep)  # fmt: skip
+                "Keys of \\[sweep]: see 'qcskit sweep --keys'.")(sweep)  # fmt: skip
 
 
 def sweep(

@@ -24,7 +24,7 @@ _JSON_KEYS = ("nmse_hard_db", "test_frames", "rate_bits", "train_seconds", "devi
 def register(app: typer.Typer) -> None:
     """Add the subcommand."""
     app.command("train", help="Train EncNet, quantizer and DecNet; write a run directory.\n\n"
-                "Keys of [signal] and [train]: see 'qcskit train --keys'.")(train)  # fmt: skip
+                "Keys of \\[signal] and \\[train]: see 'qcskit train --keys'.")(train)  # fmt: skip
 
 
 def train(
