@@ -62,6 +62,30 @@ def test_variant_not_given_is_the_hard_forward_from_64_levels_on() -> None:
     assert TrainConfig(levels=64, recipe="paper").resolved(SIGNAL).variant == "deepqcs"
 
 
+@pytest.mark.parametrize("variant", ["deepqcs", "ce-decnet"])
+@pytest.mark.parametrize("decoder_input", ["levels", "hats"])
+def test_an_odd_codec_negates_its_output_with_its_input(variant: str, decoder_input: str) -> None:
+    config = TrainConfig(**{**TINY, "variant": variant, "decoder_input": decoder_input, "odd": True})
+    stages = parts(build_model(config, SIGNAL))
+    y = draw_frames(SIGNAL, 500, 1)[1].astype(np.float32)
+    a = stages.encnet(y).numpy()
+    np.testing.assert_array_equal(stages.encnet(-y).numpy(), -a)
+    q = stages.shq.hard(a)
+    np.testing.assert_allclose(stages.decnet(-q).numpy(), -stages.decnet(q).numpy(), atol=1e-6)
+    assert len({float(s) for s in stages.decnet.get_layer("side")(q).numpy().ravel()}) == 2
+
+
+def test_odd_is_chosen_where_the_source_and_the_activation_allow_it(tmp_path) -> None:
+    assert TrainConfig().resolved(SIGNAL).odd
+    assert not TrainConfig(encoder_activation="relu").resolved(SIGNAL).odd
+    assert not TrainConfig(recipe="paper").resolved(SIGNAL).odd
+    np.save(tmp_path / "r.npy", np.zeros(100))
+    recorded = SIGNAL.model_copy(update={"source": "recorded", "recording": str(tmp_path / "r.npy")})
+    assert not TrainConfig().resolved(recorded).odd
+    with pytest.raises(ValueError, match="odd needs one of the activations tanh, hard_tanh"):
+        TrainConfig(odd=True, encoder_activation="relu")
+
+
 def test_supports_are_distinct_and_every_one_equally_likely() -> None:
     draws = 60_000
     places = np.stack(_support(6, 3, draws, tf.constant([3, 4])), axis=1)

@@ -133,6 +133,11 @@ def deploy(run: Any, stages: Any, config: ExportConfig, profile: int8.Profile, p
     return Deployed(encoder, decoder, nmse)
 
 
+def _bias(layer: Any) -> NDArray[np.float32]:
+    """Return the biases of a layer; those of an odd EncNet, which has none, are 0."""
+    return np.asarray(layer.bias.numpy() if layer.use_bias else np.zeros(layer.units), np.float32)
+
+
 def read_encoder(stages: Any, run: Any, config: ExportConfig) -> int8.FloatEncoder:
     """Return EncNet as arrays; the peaks of its outputs come from calibration frames."""
     layers, thresholds = stages.encnet.layers, stages.shq.quantizer()[0]
@@ -152,7 +157,7 @@ def read_encoder(stages: Any, run: Any, config: ExportConfig) -> int8.FloatEncod
         value = np.asarray(layer(value))
         peaks.append(float(np.abs(value).max()))
     return int8.FloatEncoder(
-        tuple(layer.kernel.numpy().T for layer in layers), tuple(layer.bias.numpy() for layer in layers),
+        tuple(layer.kernel.numpy().T for layer in layers), tuple(_bias(layer) for layer in layers),
         thresholds, activations, tuple(peaks),
     )  # fmt: skip
 

@@ -19,6 +19,8 @@ EncoderActivation = Literal["tanh", "hard_tanh", "relu", "relu6"]
 Variant = Literal["deepqcs", "deepqcs-qg", "deepqcs-q", "deepqcs-ste", "ce-decnet"]
 Recipe = Literal["fast", "best", "paper"]
 
+ODD_ACTIVATIONS = ("tanh", "hard_tanh")
+
 HARD_FORWARD_LEVELS = 64
 """From so many levels on the soft staircase blurs its neighbours, and the hard one learns better."""
 HARD_FORWARD_STEEPNESS = 30.0
@@ -32,7 +34,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "variant": "deepqcs", "decoder_hidden": 3, "decoder_factor": 4, "optimizer": "adam",
         "rate_schedule": "sqrt", "batch": 100,
         "steps": 1_000_000, "weight_rate": 0.01, "bias_rate": 0.01, "level_rate": 0.1, "hard_fraction": 0.0,
-        "decoder_activation": "relu",
+        "decoder_activation": "relu", "odd": False,
     },
 }  # fmt: skip
 
@@ -57,6 +59,11 @@ class TrainConfig(Table):
     encoder_activation: EncoderActivation = Field(
         "tanh", description="activation of EncNet's hidden layers; its last layer is tanh, or hard tanh with the others"
     )
+    odd: bool | None = Field(
+        None, description="the code of -y is that of y negated: EncNet has no biases, DecNet sees q or -q, whichever "
+        "has a positive first entry, and learns half as much. Not given: on for gaussian and sign sources if EncNet's "
+        "activation is odd"
+    )  # fmt: skip
     decoder_widths: tuple[int, ...] = Field((), description="hidden widths of DecNet; empty = by the two keys below")
     decoder_hidden: int = Field(3, ge=0, description="hidden layers of DecNet")
     decoder_factor: int = Field(10, ge=1, description="width of DecNet's hidden layers in N")
@@ -116,6 +123,8 @@ class TrainConfig(Table):
             raise ValueError(f"steps x length is {self.total_steps}: train at least 10 steps")
         if self.warmup_steps >= self.steps:
             raise ValueError(f"warmup_steps ({self.warmup_steps}) must be fewer than steps ({self.steps})")
+        if self.odd and self.encoder_activation not in ODD_ACTIVATIONS:
+            raise ValueError(f"odd needs one of the activations {', '.join(ODD_ACTIVATIONS)}; set odd = false")
         if self.rate is not None and "levels" in self.model_fields_set and "outputs" in self.model_fields_set:
             raise ValueError("rate follows from levels and outputs: give at most two of the three")
         return self
@@ -126,7 +135,7 @@ class TrainConfig(Table):
         return round(self.steps * self.length)
 
     def resolved(self, signal: SignalConfig) -> "TrainConfig":
-        """Return this configuration with K, I and the variant chosen, and no rate.
+        """Return this configuration with K, I, the variant and odd chosen, and no rate.
 
         Raises QcsError if no K and I give the rate.
         """
@@ -145,7 +154,12 @@ class TrainConfig(Table):
                 method = {"variant": "deepqcs-q"}
                 if "steepness_end" not in self.model_fields_set:
                     method["steepness_end"] = max(HARD_FORWARD_STEEPNESS, self.steepness_start)
-        return self.model_copy(update={"outputs": outputs or signal.m, "levels": levels, "rate": None, **method})
+        odd = self.odd
+        if odd is None:
+            odd = signal.source != "recorded" and self.encoder_activation in ODD_ACTIVATIONS
+        return self.model_copy(
+            update={"outputs": outputs or signal.m, "levels": levels, "rate": None, "odd": odd, **method}
+        )
 
 
 def choose_quantizer(rate: float, n: int, outputs: int | None, levels: int | None, m: int) -> tuple[int, int]:

@@ -50,6 +50,23 @@ class Hats(keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "levels": self.levels}
 
 
+@keras.saving.register_keras_serializable(package="qcskit")
+class Side(keras.layers.Layer):  # type: ignore[misc]
+    """The sign of the first entry of q: (B, K) → (B, 1), 1 or −1; no gradient.
+
+    x and −x are equally likely, so DecNet need only learn one side: x_hat(q) = side · f(side · q). Where the first
+    entry is 0, as it can be for odd I, DecNet sees q as it is.
+    """
+
+    def call(self, q: Any) -> Any:
+        """Return the side of `q`."""
+        return tf.stop_gradient(tf.where(q[..., :1] < 0.0, -1.0, 1.0))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
+        """Return (B, 1)."""
+        return input_shape[0], 1
+
+
 def encoder_widths(train: TrainConfig, signal: SignalConfig) -> tuple[int, ...]:
     """Return EncNet's hidden widths and K."""
     outputs = train.outputs or signal.m
@@ -93,9 +110,9 @@ def parts(model: Any) -> Parts:
     return Parts(model.get_layer("encnet"), model.get_layer("shq"), model.get_layer("decnet"))
 
 
-def _dense(width: int, activation: str, name: str, seed: int) -> Any:
+def _dense(width: int, activation: str, name: str, seed: int, bias: bool = True) -> Any:
     start = keras.initializers.VarianceScaling(1.0, "fan_in", "untruncated_normal", seed=seed)
-    return keras.layers.Dense(width, activation, kernel_initializer=start, name=name)
+    return keras.layers.Dense(width, activation, kernel_initializer=start, use_bias=bias, name=name)
 
 
 def _encnet(train: TrainConfig, signal: SignalConfig, seeds: Any) -> Any:
@@ -103,7 +120,10 @@ def _encnet(train: TrainConfig, signal: SignalConfig, seeds: Any) -> Any:
         return keras.Sequential([keras.layers.Identity()], name="encnet")
     widths = encoder_widths(train, signal)
     activations = encoder_activations(train, len(widths))
-    layers = [_dense(w, a, f"enc{i}", next(seeds)) for i, (w, a) in enumerate(zip(widths, activations, strict=True))]
+    layers = [
+        _dense(w, a, f"enc{i}", next(seeds), bias=not train.odd)
+        for i, (w, a) in enumerate(zip(widths, activations, strict=True))
+    ]
     return keras.Sequential(layers, name="encnet")
 
 
@@ -111,20 +131,24 @@ def _decnet(train: TrainConfig, signal: SignalConfig, seeds: Any) -> Any:
     *hidden, last = decoder_widths(train, signal)
     layers = [_dense(w, train.decoder_activation, f"dec{i}", next(seeds)) for i, w in enumerate(hidden)]
     layers.append(_dense(last, "linear", f"dec{len(hidden)}", next(seeds)))
-    if train.decoder_input == "levels" and not train.decoder_residual:
+    if train.decoder_input == "levels" and not train.decoder_residual and not train.odd:
         return keras.Sequential(layers, name="decnet")
     start = keras.Input((train.outputs,), name="levels")
-    value = Hats(train.levels, name="hats")(start) if train.decoder_input == "hats" else start
+    side = Side(name="side")(start) if train.odd else None
+    value = keras.layers.Multiply()([start, side]) if train.odd else start
+    value = Hats(train.levels, name="hats")(value) if train.decoder_input == "hats" else value
     for layer in layers:
         out = layer(value)
         skip = train.decoder_residual and layer is not layers[-1] and out.shape[-1] == value.shape[-1]
         value = keras.layers.Add()([value, out]) if skip else out
+    value = keras.layers.Multiply()([value, side]) if train.odd else value
     return keras.Model(start, value, name="decnet")
 
 
 def _set_lloyd(shq: SHQ, signal: SignalConfig, train: TrainConfig) -> None:
     """Make the layer the Lloyd-Max quantizer of each measurement; its offset is left to DecNet's biases."""
-    y = np.sort(draw_frames(signal, _LLOYD_FRAMES, train.seed + 6_000_011, part="train")[1], axis=0)
+    y = draw_frames(signal, _LLOYD_FRAMES, train.seed + 6_000_011, part="train")[1]
+    y = np.sort(np.concatenate([y, -y]) if train.odd else y, axis=0)
     rows = [lloyd_levels(column, train.levels) for column in y.T]
     g = np.stack(rows)
     shq.v.assign(np.diff(g) / 2.0)
