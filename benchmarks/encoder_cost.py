@@ -1,13 +1,15 @@
 """What an encode costs on each core: instructions (counted), flash, static RAM and stack.
 
-    python benchmarks/encoder_cost.py [--quick] [--json FILE]
+    python benchmarks/encoder_cost.py [--quick] [--json FILE] [--tflm-library FILE.a --tflm-include DIR:DIR...]
 
 Three reference encoders at I = 4. Each core runs its fast kernel, and the plain C one (-DQCS_PLAIN, size first) beside
 it. Instructions include the call from the serial agent; the packed bytes are compared with the NumPy reference while
-counting. References are figures cited for TFLite Micro with CMSIS-NN on encoders of the same sizes, not measured here.
+counting. References are figures cited for TFLite Micro with CMSIS-NN on encoders of the same sizes, not measured here;
+with a TFLM library for Cortex-M4 the same encoders are counted on it too, and their bytes compared.
 --quick: 10-50-10 only.
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -18,9 +20,13 @@ from rich.progress import Progress
 from rows import Row, arguments, report
 
 from qcskit.codec import integer
+from qcskit.export import c_text, int8
+from qcskit.export.flatbuffer import measured_arena_bytes
+from qcskit.export.tflm_glue import tflm_glue
 from qcskit.firmware import FirmwareError, find_board
 from qcskit.firmware.counting import count
 from qcskit.firmware.footprint import TARGETS, Target, footprint
+from qcskit.firmware.tflm import Tflm
 
 BOARDS = {
     "Cortex-M0+": "cortex-m0",
@@ -32,9 +38,6 @@ BOARDS = {
     "RV32IMC": "rv32",
     "AVR": "avr",
 }
-FAST = {*BOARDS} - {"AVR"}
-"""Cores with a kernel of their own; the others run the plain one."""
-
 TFLM_CITED = {
     "Cortex-M4": (29_488, 135_139, 327_902),
     "Cortex-M55": (27_027, 108_637, 228_731),
@@ -52,9 +55,8 @@ VECTORS = 10
 def rows_of(target: Target, model: Reference, widths: tuple[int, ...], place: Path, plain: bool) -> list[Row]:
     """Return instructions and bytes of one core, model and kernel."""
     flags = ("-DQCS_PLAIN",) if plain else ()
-    kernel = "plain" if plain or target.core not in FAST else "fast"
+    kernel = "plain" if plain else "fast"
     case, size = f"{target.core}, {model.name}", REFERENCE_WIDTHS.index(widths)
-    judged = not (plain and target.core in FAST)
     rows = []
     board = BOARDS.get(target.core)
     if board and not find_board(board).missing:
@@ -63,7 +65,7 @@ def rows_of(target: Target, model: Reference, widths: tuple[int, ...], place: Pa
         if not np.array_equal(run.packed, integer.encode_packed(model.tables, x)):
             raise SystemExit(f"{case}: the board's bytes differ from the reference")
         value = float(run.instructions.mean())
-        aim = TARGET_INSTRUCTIONS.get(target.core, (None,) * 3)[size] if judged else None
+        aim = TARGET_INSTRUCTIONS.get(target.core, (None,) * 3)[size] if not plain else None
         cited = TFLM_CITED.get(target.core, (None,) * 3)[size]
         meets = None if aim is None else value <= aim
         note = "reference cited: TFLM + CMSIS-NN" if cited else ""
@@ -73,7 +75,7 @@ def rows_of(target: Target, model: Reference, widths: tuple[int, ...], place: Pa
     else:
         rows.append(Row(case, f"instructions, {kernel}", None, "per encode", note="no emulator that counts"))
     size_of = footprint(Target(target.core, target.compiler, target.package, (*target.flags, *flags)), place, "ref")
-    aim = TARGET_FLASH_BYTES.get((target.core, widths)) if judged else None
+    aim = TARGET_FLASH_BYTES.get((target.core, widths)) if not plain else None
     rows.append(Row(case, f"flash, {kernel}", size_of.flash_bytes, "bytes", None, aim,
                     None if aim is None else size_of.flash_bytes <= aim,
                     f"code {size_of.code_bytes}, tables {size_of.table_bytes}"))  # fmt: skip
@@ -81,12 +83,31 @@ def rows_of(target: Target, model: Reference, widths: tuple[int, ...], place: Pa
     return rows
 
 
+def tflm_rows(target: Target, model: Reference, place: Path, tflm: Tflm) -> list[Row]:
+    """Return instructions and bytes of the same encoder on TFLite Micro."""
+    cuts = int8.output_cuts(np.array(model.thresholds))
+    header = c_text.tflm_header("ref", model.tables, model.flatbuffer, measured_arena_bytes(model.flatbuffer), cuts)
+    (place / "qcs_tflm_ref.h").write_text(header, encoding="ascii")
+    (place / "qcs_tflm_encoder.cc").write_text(tflm_glue("ref", model.tables, model.flatbuffer), encoding="ascii")
+    case = f"{target.core}, {model.name}"
+    x = np.random.default_rng(0).integers(-128, 128, (VECTORS, model.tables.inputs), np.int8)
+    run = count(BOARDS[target.core], place, "ref", x, tflm=tflm)
+    if not np.array_equal(run.packed, integer.encode_packed(model.tables, x)):
+        raise SystemExit(f"{case}: TFLM's bytes differ from the reference")
+    size_of = footprint(target, place, "ref", tflm=tflm)
+    return [
+        Row(case, "instructions, TFLM", float(run.instructions.mean()), "per encode", note="measured, same bytes"),
+        Row(case, "flash, TFLM", size_of.flash_bytes, "bytes", note=f"static RAM {size_of.ram_bytes}"),
+    ]
+
+
 def main() -> int:
     """Measure every core and report."""
-    options = arguments("instructions, flash, RAM and stack per core and model")
+    options = arguments("instructions, flash, RAM and stack per core and model", tflm_library="", tflm_include="")
+    include = tuple(Path(folder) for folder in options.tflm_include.split(os.pathsep))
+    tflm = Tflm(Path(options.tflm_library), include) if options.tflm_library else None
     sizes = REFERENCE_WIDTHS[:1] if options.quick else REFERENCE_WIDTHS
-    jobs = [(target, widths, plain) for widths in sizes for target in TARGETS for plain in (False, True)
-            if not plain or target.core in FAST]  # fmt: skip
+    jobs = [(target, widths, plain) for widths in sizes for target in TARGETS for plain in (False, True)]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as work, Progress(transient=True) as bar:
         task = bar.add_task("encoder cost", total=len(jobs))
@@ -98,6 +119,8 @@ def main() -> int:
             bar.update(task, description=f"{target.core} {model.name}")
             try:
                 rows += rows_of(target, model, widths, place, plain)
+                if tflm and plain and target.core == "Cortex-M4":
+                    rows += tflm_rows(target, model, place, tflm)
             except FirmwareError as error:  # AVR reaches 64 KiB of tables
                 rows.append(Row(f"{target.core}, {model.name}", "flash", None, "bytes", note=str(error)))
             bar.advance(task)

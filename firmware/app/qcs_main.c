@@ -1,6 +1,7 @@
 /* The whole firmware: one model behind the agent, on whatever port it is linked with.
  * The build defines QCS_MODEL_HEADER ("qcs_model_demo.h"), QCS_MODEL_CODEC (qcs_codec_demo),
- * QCS_MODEL_NAME (DEMO). */
+ * QCS_MODEL_NAME (DEMO), and QCS_MODEL_BEGIN (qcs_tflm_begin_demo) if the model is to be prepared
+ * first. */
 #include QCS_MODEL_HEADER
 #include "qcs_port.h"
 
@@ -19,7 +20,16 @@ DEFINE_MEMORY(QCS_MODEL_NAME);
 
 static qcs_agent_t agent;
 
+#ifdef QCS_MODEL_BEGIN
+extern const qcs_codec_t QCS_MODEL_CODEC;
+bool QCS_MODEL_BEGIN(void);
+#endif
+
 int main(void) {
+#ifdef QCS_MODEL_BEGIN
+  while (!QCS_MODEL_BEGIN())
+    qcs_port_idle(); /* never answers: its memory does not suffice */
+#endif
   qcs_agent_init(&agent, &QCS_MODEL_CODEC, qcs_port_start(), &memory);
   for (;;)
     if (!qcs_agent_poll(&agent))

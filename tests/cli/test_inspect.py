@@ -1,18 +1,23 @@
 """`qcskit inspect`: figures against the bundle's own files and an independent compiler run."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
 from qcskit.codec.bundle import read_bundle
-from qcskit.firmware import sources
+from qcskit.export import c_text, int8
+from qcskit.export.tflm_glue import tflm_glue
+from qcskit.firmware import count, sources
 from qcskit.firmware.errors import FirmwareError
 from qcskit.firmware.footprint import TARGETS, footprint, pushed_bytes, worst_stack
+from qcskit.firmware.tflm import Tflm
 
 runner = CliRunner()
 ARM = pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="needs the Debian package gcc-arm-none-eabi")
@@ -98,3 +103,39 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, content) -> None:
     done = runner.invoke(build_app(), ["inspect", str(tmp_path / "x.tflite")])
     assert getattr(done.exception, "exit_code", None) == 2
     assert "not a TensorFlow Lite flatbuffer" in str(done.exception)
+
+
+@ARM
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--tflm-library", "nowhere.a"), "no TFLM library 'nowhere.a'"),
+        (("--tflm-library", "lib.a", "--tflm-include", "nowhere"), "no header folder 'nowhere'"),
+        (("--tflm-library", "lib.a", "--tflm-include", "."), "give --tflm-include the TFLM tree"),
+        (("--tflm-library", "lib.a", "--tflm-board", "native"), "try cortex-m4"),
+    ],
+)
+def test_a_tflm_build_that_is_not_one(arguments, message, bundle_path, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lib.a").write_bytes(b"!<arch>\n")
+    done = runner.invoke(build_app(), ["inspect", str(bundle_path), "--no-cost", *arguments])
+    assert message in str(done.exception)
+
+
+@ARM
+@pytest.mark.skipif(
+    "QCSKIT_TFLM_LIBRARY" not in os.environ, reason="needs QCSKIT_TFLM_LIBRARY and _INCLUDE, a TFLM build"
+)
+def test_tflm_on_the_board_sends_the_same_bytes(bundle_path, tmp_path) -> None:
+    bundle = read_bundle(bundle_path)
+    c_dir = Path(shutil.copytree(bundle_path / "c", tmp_path / "c"))
+    flatbuffer = bundle.file("encoder.tflite").read_bytes()
+    cuts = int8.output_cuts(np.array(bundle.manifest.thresholds))
+    (c_dir / "qcs_tflm_small.h").write_text(c_text.tflm_header("small", bundle.tables, flatbuffer, 4000, cuts))
+    (c_dir / "qcs_tflm_encoder.cc").write_text(tflm_glue("small", bundle.tables, flatbuffer))
+    include = os.environ["QCSKIT_TFLM_INCLUDE"].split(os.pathsep)
+    tflm = Tflm(Path(os.environ["QCSKIT_TFLM_LIBRARY"]), tuple(map(Path, include)))
+    run = count("cortex-m4", c_dir, "small", bundle.vectors["input"], tflm=tflm)
+    np.testing.assert_array_equal(run.packed, bundle.vectors["packed"])
+    ours = count("cortex-m4", c_dir, "small", bundle.vectors["input"])
+    assert run.instructions.mean() > 5 * ours.instructions.mean()

@@ -53,8 +53,8 @@ def test_gradient_mix_of_each_variant(variant: str, ends) -> None:
     np.testing.assert_allclose(beta, expected, atol=1e-6)
 
 
-def test_variant_not_given_is_the_hard_forward_from_64_levels_on() -> None:
-    few, many = (TrainConfig(levels=levels).resolved(SIGNAL) for levels in (32, 64))
+def test_variant_not_given_is_the_hard_forward_from_16_levels_on() -> None:
+    few, many = (TrainConfig(levels=levels).resolved(SIGNAL) for levels in (8, 16))
     assert (few.variant, few.steepness_end) == ("deepqcs", 105)
     assert (many.variant, many.steepness_end) == ("deepqcs-q", 30)
     assert TrainConfig(levels=64, steepness_end=50).resolved(SIGNAL).steepness_end == 50
@@ -78,6 +78,7 @@ def test_an_odd_codec_negates_its_output_with_its_input(variant: str, decoder_in
 def test_odd_is_chosen_where_the_source_and_the_activation_allow_it(tmp_path) -> None:
     assert TrainConfig().resolved(SIGNAL).odd
     assert not TrainConfig(encoder_activation="relu").resolved(SIGNAL).odd
+    assert not TrainConfig(levels=2).resolved(SIGNAL).odd
     assert not TrainConfig(recipe="paper").resolved(SIGNAL).odd
     np.save(tmp_path / "r.npy", np.zeros(100))
     recorded = SIGNAL.model_copy(update={"source": "recorded", "recording": str(tmp_path / "r.npy")})

@@ -22,6 +22,14 @@ def inspect(
     path: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Bundle directory, or a .tflite file.")],
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Compile for every core installed here.")] = True,
     count: Annotated[bool, typer.Option("--count", help="Count instructions on every emulated board.")] = False,
+    tflm_library: Annotated[
+        Path | None, typer.Option(help="Your TFLite Micro library (.a): count and weigh the TFLM encoder as well.")
+    ] = None,
+    tflm_include: Annotated[
+        list[Path] | None,
+        typer.Option(help="Header folder for it: the TFLM tree, flatbuffers, gemmlowp, ruy. Repeatable."),
+    ] = None,
+    tflm_board: Annotated[str, typer.Option(help="Emulated board of the core that the library is for.")] = "cortex-m4",
     json: JsonOption = False,
 ) -> None:
     """Print dimensions, rate, NMSE, cost and files."""
@@ -37,6 +45,8 @@ def inspect(
         facts["cores"] = footprints(bundle)
     if count:
         facts["instructions"] = instruction_counts(bundle)
+    if tflm_library is not None:
+        facts["tflm"] = tflm_cost(bundle, tflm_board, tflm_library, tflm_include or [])
     if json:
         print_json(facts)
     else:
@@ -102,6 +112,33 @@ def instruction_counts(bundle: Any) -> dict[str, Any]:
     return counts
 
 
+def tflm_cost(bundle: Any, board: str, library: Path, include: list[Path]) -> dict[str, Any]:
+    """Return what the encoder costs on the user's TFLite Micro, counted, and whether it sends the same bytes.
+
+    Raises QcsError if the board has no TFLM form, FirmwareError if the library does not link or run there.
+    """
+    from qcskit.codec import integer
+    from qcskit.codec.errors import QcsError
+    from qcskit.firmware import count, find_board
+    from qcskit.firmware.footprint import TARGETS, footprint
+    from qcskit.firmware.tflm import Tflm
+
+    entry, tflm = find_board(board), Tflm(library, tuple(include))
+    target = next((target for target in TARGETS if target.core == entry.core), None)
+    if target is None or not entry.freestanding or "arm" not in entry.compiler:
+        raise QcsError(f"--tflm-board '{board}': the TFLM encoder is counted on Arm boards in QEMU; try cortex-m4")
+    if bundle.manifest.codec != "deepqcs":
+        raise QcsError(f"bundle '{bundle.path}' is of codec {bundle.manifest.codec}, which has no TFLM form")
+    c_dir, name = bundle.path / "c", bundle.manifest.name
+    sent = integer.encode_packed(bundle.tables, bundle.vectors["counts_input"][:_COUNTED])
+    run = count(entry, c_dir, name, bundle.vectors["counts"][:_COUNTED], tflm=tflm)
+    return {
+        "board": entry.name, "core": entry.core, "mean": float(run.instructions.mean()),
+        "max": int(run.instructions.max()), "vectors": len(sent), "same_bytes": bool((run.packed == sent).all()),
+        **asdict(footprint(target, c_dir, name, tflm=tflm)),
+    }  # fmt: skip
+
+
 def tables(facts: dict[str, Any]) -> list[Table]:
     """Return the tables that show a bundle."""
     found = [summary_table(facts)]
@@ -112,10 +149,23 @@ def tables(facts: dict[str, Any]) -> list[Table]:
         for name, row in facts["instructions"].items():
             table.add_row(name, row["core"], f"{row['mean']:,.0f}", f"{row['max']:,}")
         found.append(table)
+    if "tflm" in facts:
+        found.append(tflm_table(facts["tflm"]))
     files = Table("file", "bytes", title="files")
     for name, size in facts["files"].items():
         files.add_row(name, f"{size:,}")
     return [*found, files]
+
+
+def tflm_table(facts: dict[str, Any]) -> Table:
+    """Return the table of the TFLM encoder."""
+    table = Table(title=f"the same encoder on TFLite Micro, {facts['core']}", show_header=False)
+    table.add_row("instructions per encode", f"{facts['mean']:,.0f}, at most {facts['max']:,}")
+    table.add_row("code, tables", f"{facts['code_bytes']:,} and {facts['table_bytes']:,} bytes")
+    table.add_row("static RAM", f"{facts['ram_bytes']:,} bytes, the arena included")
+    same = "the bundle's" if facts["same_bytes"] else "NOT the bundle's"
+    table.add_row("bytes sent", f"{same}, on {facts['vectors']} golden vectors")
+    return table
 
 
 def summary_table(facts: dict[str, Any]) -> Table:

@@ -118,8 +118,8 @@ _TFLM = Template("""\
 
 #include <stdint.h>
 
-/* Tensor arena as a 64-bit host's runtime reports it, plus 1 KiB for graph preparation; a 32-bit
- * board needs less. */
+/* Tensor arena as a 64-bit host's runtime reports it, plus 1 KiB for graph preparation and 4 bytes
+ * per neuron for CMSIS-NN. */
 #define QCS_TFLM_${NAME}_ARENA_BYTES $arena_bytes
 #define QCS_TFLM_${NAME}_SIZE $size
 

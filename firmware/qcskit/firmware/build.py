@@ -8,17 +8,20 @@ from qcskit.firmware.compile import Job, compile_cached
 from qcskit.firmware.errors import FirmwareError
 from qcskit.firmware.host import WARNINGS, model_sources
 from qcskit.firmware.sources import sources
+from qcskit.firmware.tflm import LIBRARIES, Tflm, glue_object, library_hash
 
 _FREESTANDING = ("-ffreestanding", "-ffunction-sections", "-fdata-sections", "-nostartfiles", "-nodefaultlibs",
                  "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments")  # fmt: skip
 
 
 def build(
-    board: str | Board, c_dir: Path, model_name: str, out_dir: Path | None = None, *, extra_flags: Sequence[str] = ()
-) -> Path:
+    board: str | Board, c_dir: Path, model_name: str, out_dir: Path | None = None, *, extra_flags: Sequence[str] = (),
+    tflm: Tflm | None = None,
+) -> Path:  # fmt: skip
     """Return the path of a board's firmware with one model: core, serial agent, port and `c_dir/*.c`.
 
     board: name or entry of the registry. model_name: as in qcs_model_<name>.h of `c_dir`. extra_flags come last.
+    tflm: encode with TensorFlow Lite Micro instead of the integer core.
     The result is kept in a cache under a hash of all sources, flags and the compiler, and copied to `out_dir` if given.
     Raises MissingToolError naming the Debian package if the compiler is missing, FirmwareError if it fails.
     """
@@ -28,25 +31,29 @@ def build(
         raise FirmwareError(f"'{c_dir}' holds no qcs_model_{model_name}.h; run 'qcskit export' again")
     directories = [root / "include", root / "src", root / "app", *(root / "ports" / port for port in entry.ports)]
     files = [path for place in directories for path in sorted(place.glob("*.[cS]"))]
+    begin = f"-DQCS_MODEL_BEGIN=qcs_tflm_begin_{model_name}"
+    glue = (glue_object(entry.compiler, entry.flags, c_dir, tflm),) if tflm else ()
     return compile_cached(
         Job(
             output=f"qcs-{entry.name}.elf",
             compiler=entry.compiler,
             package=entry.package,
             purpose=f"firmware for board {entry.name}",
-            flags=("-std=c11", *WARNINGS, *_board_flags(entry, root), *model_flags(model_name),
+            flags=("-std=c11", *WARNINGS, *_board_flags(entry, root),
+                   *model_flags(model_name, "qcs_tflm_codec" if tflm else "qcs_codec"), *((begin,) if tflm else ()),
                    f"-DQCS_RX_BYTES={entry.rx_bytes}", *extra_flags),
-            sources=(*files, *model_sources(c_dir)),
+            sources=(*files, *model_sources(c_dir), *glue),
             include=(*directories, c_dir),
-            tail=_tail(entry, root),
+            tail=(*((str(tflm.library.resolve()), *LIBRARIES) if tflm else ()), *_tail(entry, root)),
+            key_extra=library_hash(tflm) if tflm else "",
         ),
         out_dir,
     )  # fmt: skip
 
 
-def model_flags(model_name: str) -> tuple[str, ...]:
-    """Return the definitions by which qcs_main.c finds its model."""
-    return (f'-DQCS_MODEL_HEADER="qcs_model_{model_name}.h"', f"-DQCS_MODEL_CODEC=qcs_codec_{model_name}",
+def model_flags(model_name: str, codec: str = "qcs_codec") -> tuple[str, ...]:
+    """Return the definitions by which qcs_main.c finds its model. codec: how the name of its qcs_codec_t begins."""
+    return (f'-DQCS_MODEL_HEADER="qcs_model_{model_name}.h"', f"-DQCS_MODEL_CODEC={codec}_{model_name}",
             f"-DQCS_MODEL_NAME={model_name.upper()}")  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from qcskit.firmware.errors import FirmwareError
 from qcskit.firmware.host import WARNINGS, host_compiler
 from qcskit.firmware.sources import sources
 from qcskit.firmware.symbols import functions
+from qcskit.firmware.tflm import Tflm
 from qcskit.firmware.wire import encode_vectors
 
 LAYER_FUNCTIONS = ("qcs_quantize", "qcs_dense", "qcs_dense_pack")
@@ -76,14 +77,18 @@ def count_instructions(
 
 
 def count(
-    board: str | Board, c_dir: Path, model_name: str, vectors: NDArray[Any], *, extra_flags: Sequence[str] = ()
-) -> Counts:
-    """Return instructions per encode and, per instruction address, executions, accesses and taken branches."""
+    board: str | Board, c_dir: Path, model_name: str, vectors: NDArray[Any], *, extra_flags: Sequence[str] = (),
+    tflm: Tflm | None = None,
+) -> Counts:  # fmt: skip
+    """Return instructions per encode and, per instruction address, executions, accesses and taken branches.
+
+    tflm: count TensorFlow Lite Micro's encode instead of the integer core's.
+    """
     entry = find_board(board) if isinstance(board, str) else board
     in_qemu = bool(entry.emulator) and entry.emulator[0].startswith("qemu-system")
     if not in_qemu and entry.emulator[:1] != ("{simavr}",):
         raise FirmwareError(f"board '{entry.name}' runs neither in QEMU nor in simavr: nothing can count in it")
-    elf = build(entry, c_dir, model_name, extra_flags=("-DQCS_MARKERS", *extra_flags))
+    elf = build(entry, c_dir, model_name, extra_flags=("-DQCS_MARKERS", *extra_flags), tflm=tflm)
     address = {symbol.name: symbol.address for symbol in functions(elf)}
     with tempfile.TemporaryDirectory(prefix="qcskit-count-") as work:
         out = Path(work) / "counts"

@@ -18,6 +18,7 @@ from qcskit.firmware.compile import Job, compile_cached
 from qcskit.firmware.errors import FirmwareError
 from qcskit.firmware.host import WARNINGS, model_sources
 from qcskit.firmware.sources import sources
+from qcskit.firmware.tflm import LIBRARIES, Tflm, glue_object, library_hash
 
 ENTRY = "qcs_encode_counts"
 
@@ -34,7 +35,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes of one encoder on one core. stack_bytes: None where the compiler does not tell it (avr-gcc 5)."""
+    """Bytes of one encoder on one core. stack_bytes: None where the compiler does not tell it (avr-gcc 5, TFLM)."""
 
     core: str
     code_bytes: int
@@ -61,9 +62,12 @@ TARGETS: tuple[Target, ...] = (
 """Cores that the C core is written for."""
 
 
-def footprint(target: Target, c_dir: Path, model_name: str, optimise: str = "-O2") -> Footprint:
+def footprint(
+    target: Target, c_dir: Path, model_name: str, optimise: str = "-O2", tflm: Tflm | None = None
+) -> Footprint:
     """Return what the model `c_dir/qcs_model_<model_name>.c` and the core take on `target`.
 
+    tflm: what the model takes on TensorFlow Lite Micro instead; its stack is not known.
     Raises MissingToolError naming the Debian package if the compiler is missing, FirmwareError if it fails.
     """
     root, c_dir = sources(), Path(c_dir).resolve()
@@ -73,7 +77,13 @@ def footprint(target: Target, c_dir: Path, model_name: str, optimise: str = "-O2
     if not avr:  # avr-libc is always there
         include.append(root / "ports" / "freestanding")
         files.append(root / "ports" / "freestanding" / "qcs_string.c")
-    keep = f"qcs_model_{model_name}"
+    entry, keep = ENTRY, f"qcs_model_{model_name}"
+    glue: tuple[Path, ...] = ()
+    libraries: tuple[str, ...] = ("-lgcc",)
+    if tflm:
+        entry, keep = f"qcs_tflm_begin_{model_name}", f"qcs_tflm_codec_{model_name}"
+        glue = (glue_object(target.compiler, (*target.flags, optimise), c_dir, tflm),)
+        libraries = (str(tflm.library.resolve()), "-Wl,--defsym=qcs_bss_end=0", *LIBRARIES)
     elf = compile_cached(
         Job(
             output="footprint.elf",
@@ -82,14 +92,16 @@ def footprint(target: Target, c_dir: Path, model_name: str, optimise: str = "-O2
             purpose=f"cost on {target.core}",
             flags=("-std=c11", *WARNINGS, optimise, *target.flags, "-ffunction-sections", "-fdata-sections",
                    *(() if avr else ("-ffreestanding", "-fcallgraph-info=su")), "-nostartfiles", "-nodefaultlibs",
-                   f"-Wl,--gc-sections,-e,{ENTRY},-u,{ENTRY},-u,{keep}"),
-            sources=tuple(files),
+                   f"-Wl,--gc-sections,-e,{entry},-u,{entry},-u,{keep}"),
+            sources=(*files, *glue),
             include=tuple(include),
-            tail=("-lgcc",),
+            tail=libraries,
+            key_extra=library_hash(tflm) if tflm else "",
         )
     )  # fmt: skip
     code, tables, ram = _sizes(elf)
-    return Footprint(target.core, code, tables, ram, None if avr else worst_stack(elf.parent, ENTRY, _pushed(elf)))
+    unknown = avr or tflm is not None
+    return Footprint(target.core, code, tables, ram, None if unknown else worst_stack(elf.parent, ENTRY, _pushed(elf)))
 
 
 def _sizes(elf: Path) -> tuple[int, int, int]:
@@ -108,8 +120,9 @@ def _sizes(elf: Path) -> tuple[int, int, int]:
             for section in image.iter_sections()
             if isinstance(section, SymbolTableSection)
             for symbol in section.iter_symbols()
-            if symbol["st_info"]["type"] == "STT_OBJECT" and symbol["st_shndx"] != "SHN_UNDEF"
-        )
+            if symbol["st_info"]["type"] == "STT_OBJECT" and isinstance(symbol["st_shndx"], int)
+            and image.get_section(symbol["st_shndx"])["sh_type"] != "SHT_NOBITS"
+        )  # fmt: skip
     return flash - tables, tables, ram
 
 

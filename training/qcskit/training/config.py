@@ -21,13 +21,13 @@ Recipe = Literal["fast", "best", "paper"]
 
 ODD_ACTIVATIONS = ("tanh", "hard_tanh")
 
-HARD_FORWARD_LEVELS = 64
+HARD_FORWARD_LEVELS = 16
 """From so many levels on the soft staircase blurs its neighbours, and the hard one learns better."""
 HARD_FORWARD_STEEPNESS = 30.0
 
 RECIPES: dict[str, dict[str, Any]] = {
     "fast": {},
-    "best": {"decoder_hidden": 5, "decoder_factor": 10, "steps": 26_000, "newton_schulz_steps": 3},
+    "best": {"decoder_hidden": 5, "decoder_factor": 10, "steps": 22_000, "newton_schulz_steps": 3},
     # Section V-A: small networks, Adam, batch 100, rates falling with 1/√t, h and β linear; 1e6 steps where the paper
     # takes up to 1e7 (length = 10). Initial rates are ours: the ones that trained well in short runs.
     "paper": {
@@ -61,8 +61,8 @@ class TrainConfig(Table):
     )
     odd: bool | None = Field(
         None, description="the code of -y is that of y negated: EncNet has no biases, DecNet sees q or -q, whichever "
-        "has a positive first entry, and learns half as much. Not given: on for gaussian and sign sources if EncNet's "
-        "activation is odd"
+        "has a positive first entry, and learns half as much. Not given: on for gaussian and sign sources, more than 2 "
+        "levels and tanh or hard tanh"
     )  # fmt: skip
     decoder_widths: tuple[int, ...] = Field((), description="hidden widths of DecNet; empty = by the two keys below")
     decoder_hidden: int = Field(3, ge=0, description="hidden layers of DecNet")
@@ -156,7 +156,7 @@ class TrainConfig(Table):
                     method["steepness_end"] = max(HARD_FORWARD_STEEPNESS, self.steepness_start)
         odd = self.odd
         if odd is None:
-            odd = signal.source != "recorded" and self.encoder_activation in ODD_ACTIVATIONS
+            odd = signal.source != "recorded" and levels > 2 and self.encoder_activation in ODD_ACTIVATIONS
         return self.model_copy(
             update={"outputs": outputs or signal.m, "levels": levels, "rate": None, "odd": odd, **method}
         )
