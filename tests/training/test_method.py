@@ -53,8 +53,8 @@ def test_gradient_mix_of_each_variant(variant: str, ends) -> None:
     np.testing.assert_allclose(beta, expected, atol=1e-6)
 
 
-def test_variant_not_given_is_the_hard_forward_from_16_levels_on() -> None:
-    few, many = (TrainConfig(levels=levels).resolved(SIGNAL) for levels in (8, 16))
+def test_variant_not_given_is_the_hard_forward_from_8_levels_on() -> None:
+    few, many = (TrainConfig(levels=levels).resolved(SIGNAL) for levels in (4, 8))
     assert (few.variant, few.steepness_end) == ("deepqcs", 105)
     assert (many.variant, many.steepness_end) == ("deepqcs-q", 30)
     assert TrainConfig(levels=64, steepness_end=50).resolved(SIGNAL).steepness_end == 50

@@ -21,7 +21,7 @@ Recipe = Literal["fast", "best", "paper"]
 
 ODD_ACTIVATIONS = ("tanh", "hard_tanh")
 
-HARD_FORWARD_LEVELS = 16
+HARD_FORWARD_LEVELS = 8
 """From so many levels on the soft staircase blurs its neighbours, and the hard one learns better."""
 HARD_FORWARD_STEEPNESS = 30.0
 
