@@ -6,7 +6,7 @@ N = 20, 80, 160 with M = N/2, S = N/10, R = 1, 2.5, 4; K = M outputs. All method
 frame from y to indices and from indices to x̂ (packing bits costs each the same), called from Python: one frame at a
 time, calls included, and in batches of 1,000. DeepQCS is EncNet in C on the host, and DecNet in the LiteRT runtime.
 Time does not depend on weights: a size for which --bundles holds no trained bundle is timed with untrained networks of
-the paper's shape (EncNet M-5M-M, DecNet with two hidden layers of 4N) if TensorFlow is installed, else not measured.
+the paper's shape (EncNet M-5M-M, DecNet with three hidden layers of 4N) if TensorFlow is installed, else not measured.
 """
 
 import os
@@ -89,7 +89,7 @@ def _untrained_decoder(signal: SignalConfig, levels: int) -> bytes:
 
     from qcskit.export.decoder import decoder_flatbuffer
 
-    widths = (4 * signal.n, 4 * signal.n)
+    widths = (4 * signal.n,) * 3
     layers = [keras.layers.Dense(width, "relu") for width in widths] + [keras.layers.Dense(signal.n)]
     network = keras.Sequential([keras.Input((signal.m,)), *layers])
     return decoder_flatbuffer(network, np.linspace(-1, 1, levels), signal.m)
