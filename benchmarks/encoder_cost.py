@@ -74,7 +74,12 @@ def rows_of(target: Target, model: Reference, widths: tuple[int, ...], place: Pa
             rows.append(Row(case, f"cycles, {kernel}", float(run.cycles.mean()), "per encode", note="cycle-accurate"))
     else:
         rows.append(Row(case, f"instructions, {kernel}", None, "per encode", note="no emulator that counts"))
-    size_of = footprint(Target(target.core, target.compiler, target.package, (*target.flags, *flags)), place, "ref")
+    built = Target(target.core, target.compiler, target.package, (*target.flags, *flags))
+    if plain:
+        small, aim = footprint(built, place, "ref", "-Os"), TARGET_FLASH_BYTES.get((target.core, widths))
+        rows.append(Row(case, "flash, plain -Os", small.flash_bytes, "bytes", None, aim,
+                        None if aim is None else small.flash_bytes <= aim, f"code {small.code_bytes}"))  # fmt: skip
+    size_of = footprint(built, place, "ref")
     aim = TARGET_FLASH_BYTES.get((target.core, widths)) if not plain else None
     rows.append(Row(case, f"flash, {kernel}", size_of.flash_bytes, "bytes", None, aim,
                     None if aim is None else size_of.flash_bytes <= aim,
