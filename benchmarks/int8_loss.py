@@ -99,12 +99,12 @@ def losses(path: Path, budget: dict[str, int]) -> list[Row]:
         "native": integers("native"),
     }
     results = {}
+    base = nmse_db(x, stages.decnet(levels[candidates["float"](y)].astype(np.float32)).numpy())
     for name, index in candidates.items():
         stages.decnet.set_weights(trained)
         finetune_decoder(stages.decnet, levels, index, signal, budget["finetune_steps"], config.finetune_rate, 0)
         results[name] = nmse_db(x, stages.decnet(levels[index(y)].astype(np.float32)).numpy())
     case = f"R = {rate:g}, {run.train.encoder_activation}, {run.train.variant}"
-    base = float(run.metrics["nmse_hard_db"])
     best, target = min(results["tflm"], results["native"]), TARGET_DB.get(rate)
     rows = [Row(case, "NMSE float, as trained", base, "dB"),
             Row(case, "NMSE float, decoder fine-tuned", results["float"], "dB")]  # fmt: skip
