@@ -38,6 +38,10 @@ SOURCES = {
 """Source of each figure of the DeepQCS paper, section V."""
 
 MARKERS = "osv^Dx+<>p*"
+CYCLES = ("-", "--", ":")
+"""Line styles, one for every ten curves, as colours repeat after ten."""
+BESIDE_CURVES = 12
+"""More curves than these: the legend stands beside the plot."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +247,7 @@ def draw(
         own = sorted((p.rate_bits, p.nmse_db) for p in points if p.curve == curve and p.nmse_db is not None)
         if own:
             limit = "remote RDF" in curve
-            style = ":" if "lower" in curve else "--" if limit else "-"
+            style = ":" if "lower" in curve else "--" if limit else CYCLES[number // 10 % len(CYCLES)]
             marker, color = ("", "black") if limit else (MARKERS[number % len(MARKERS)], f"C{number % 10}")
             axes.plot(*zip(*own, strict=True), style, marker=marker, ms=4, lw=1.2, color=color, label=curve)
     for label, level in limits:
@@ -251,7 +255,11 @@ def draw(
         axes.annotate(label, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
     axes.set(xlabel="rate R (bits per source entry)", ylabel="NMSE (dB)", title=title)
     axes.grid(visible=True, lw=0.3)
-    axes.legend(fontsize=8, ncols=2)
+    if len(axes.lines) > BESIDE_CURVES:
+        figure.set_size_inches(10.5, 5.0)
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
+    else:
+        axes.legend(fontsize=8, ncols=2)
     paths = [out / f"{name}.svg", out / f"{name}.png"]
     for path in paths:
         write_file(path, _saver(figure, path.suffix[1:]))
