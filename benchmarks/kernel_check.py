@@ -5,20 +5,22 @@
 Models have 2 … 6 layers, widths 1 … 256, I = 2 … 256, weights, biases, shifts, thresholds with all kinds of extremes;
 model n is a function of its seed alone. Of the vectors of a model 16 lie in corners and on threshold edges, the others
 are uniform. A model that a kernel does not take (its exporter says why; it compiles with -DQCS_PLAIN) is counted and
-replaced, and so is one whose tables do not fit the emulated board's flash. --quick: 20 models per core.
+replaced, and so is one whose tables do not fit the emulated board's flash. Then the same with 16-bit activations.
+--quick: 20 models per core.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from encoders import build, write_text
+from encoders import build, build_wide, write_text
 from rich.progress import Progress
 from rows import Row, arguments, report
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.integer import EncoderTables
+from qcskit.codec.wide import WideTables
 from qcskit.export.c_text import FAST_LAYOUTS
+from qcskit.export.cost import wide_cost
 from qcskit.export.fast_layout import LayoutError
 from qcskit.firmware import find_board
 from qcskit.firmware_sim import cores, fuzz
@@ -27,17 +29,19 @@ GIVEN = 16
 TARGET_MODELS, TARGET_VECTORS = 200, 100_000
 
 
-def models() -> Iterator[EncoderTables]:
+def models(make: Callable[[fuzz.ModelSpec], tuple[cores.Tables, bytes]]) -> Iterator[cores.Tables]:
     """Yield the tables of random models; those that the exporter refuses altogether are left out."""
     seed = 0
     while True:
         with suppress(QcsError):
-            yield build(fuzz.random_spec(seed, depth=(2, 6)))[0]
+            yield make(fuzz.random_spec(seed, depth=(2, 6)))[0]
         seed += 1
 
 
-def table_bytes(core: cores.Core, tables: EncoderTables) -> int:
+def table_bytes(core: cores.Core, tables: cores.Tables) -> int:
     """Return the bytes of a model's tables in the form of a core. Raises LayoutError if its kernel does not take it."""
+    if isinstance(tables, WideTables):
+        return wide_cost(tables).table_bytes + 40 * len(tables.hidden) + 200
     layout = FAST_LAYOUTS[core.layout](tables)
     return sum(4 * len(words) for words in (*layout.hidden, layout.last)) + 300 * len(layout.hidden) + 200
 
@@ -74,22 +78,25 @@ def choose(core: cores.Core, drawn: list[cores.Check], wanted: int) -> tuple[lis
     return taken, sizes, refused, large
 
 
-def rows_of(core: cores.Core, drawn: list[cores.Check], wanted: int, judged: bool, bar: Progress) -> list[Row]:
+def rows_of(
+    core: cores.Core, kind: str, drawn: list[cores.Check], wanted: int, judged: bool, bar: Progress
+) -> list[Row]:
     """Check one core and return its rows."""
     taken, sizes, refused, large = choose(core, drawn, wanted)
-    task = bar.add_task(core.name, total=len(taken))
+    case = f"{core.name}, {kind}"
+    task = bar.add_task(case, total=len(taken))
     wrong = 0
     for group in firmwares(core, sizes):
         wrong += len(cores.mismatches(core, [taken[i] for i in group], write_text, timeout_s=7200))
         bar.advance(task, len(group))
     vectors = sum(len(check.vectors) + check.random for check in taken)
     return [
-        Row(core.name, "models", len(taken), "models", None, TARGET_MODELS if judged else None,
+        Row(case, "models", len(taken), "models", None, TARGET_MODELS if judged else None,
             len(taken) >= TARGET_MODELS if judged else None,
             f"{refused} not for this kernel, {large} too large for the board"),
-        Row(core.name, "vectors", vectors, "vectors", None, TARGET_VECTORS if judged else None,
+        Row(case, "vectors", vectors, "vectors", None, TARGET_VECTORS if judged else None,
             vectors >= TARGET_VECTORS if judged else None),
-        Row(core.name, "models with a mismatch", wrong, "models", None, 0, wrong == 0),
+        Row(case, "models with a mismatch", wrong, "models", None, 0, wrong == 0),
     ]  # fmt: skip
 
 
@@ -97,9 +104,11 @@ def main() -> int:
     """Check all cores and report."""
     options = arguments("fast kernels on emulated cores", models=200, vectors=520, core="")
     wanted = 20 if options.quick else options.models
-    source = models()
-    drawn = [cores.make_check(next(source), seed, given=GIVEN, random=options.vectors - GIVEN)
-             for seed in range(2 * wanted)]  # fmt: skip
+    drawn = {}
+    for kind, make, count in (("int8", build, 2 * wanted), ("16-bit activations", build_wide, wanted + wanted // 4)):
+        source = models(make)
+        drawn[kind] = [cores.make_check(next(source), seed, given=GIVEN, random=options.vectors - GIVEN)
+                       for seed in range(count)]  # fmt: skip
     rows: list[Row] = []
     with Progress(transient=True) as bar:
         for core in cores.CORES:
@@ -108,7 +117,8 @@ def main() -> int:
             if find_board(core.board).missing:
                 rows.append(Row(core.name, "models", None, "models", note="no emulator here"))
                 continue
-            rows += rows_of(core, drawn, wanted, not options.quick, bar)
+            for kind, checks in drawn.items():
+                rows += rows_of(core, kind, checks, wanted, not options.quick, bar)
     return report("kernel_check", "fast kernels = NumPy reference, on emulated cores", rows, options.json)
 
 

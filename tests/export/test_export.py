@@ -15,7 +15,7 @@ from qcskit.codec.decoder import load_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.litert import LiteRt
 from qcskit.codec.metrics import nmse_db
-from qcskit.codec.signal import draw_frames
+from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.export import int8
 from qcskit.export.config import ExportConfig
 from qcskit.export.flatbuffer import encoder_flatbuffer, tanh_table
@@ -202,7 +202,6 @@ def test_nmse_of_the_manifest_is_what_the_codec_gives(exported) -> None:
 
 def bundle_signal(bundle):
     """Return the signal configuration of a bundle."""
-    from qcskit.codec.signal import SignalConfig
 
     return SignalConfig(**bundle.manifest.signal.model_dump())
 
@@ -223,7 +222,6 @@ def test_nan_weights_are_refused() -> None:
 
 @pytest.mark.parametrize("activation", ["hard_tanh"])
 def test_other_activations_are_fused_and_exact_end_to_end(activation, tmp_path) -> None:
-    from qcskit.codec.signal import SignalConfig
     from qcskit.training.config import TrainConfig
     from qcskit.training.run import train_run
 
@@ -250,8 +248,34 @@ def test_profile_native_and_auto(run_path, exported, tmp_path) -> None:
     assert native.manifest.nmse.int8_db <= tflm.manifest.nmse.int8_db + 0.1
     auto = QUICK.model_copy(update={"profile": "auto", "max_loss_db": 50.0})
     assert export_run(run_path, tmp_path / "a", auto, ignore).profile == "tflm"
+    coarse = {
+        "profile": "auto",
+        "max_loss_db": 0.1,
+        "input_ranges": (60.0,),
+        "finetune_steps": 0,
+    }  # 16-bit inputs do not mind
+    wide = export_run(run_path, tmp_path / "w", QUICK.model_copy(update=coarse), ignore)
+    assert (wide.profile, wide.arithmetic, wide.input_grid) == ("tflm16", "int16", None)
+    assert wide.nmse.int8_db <= wide.nmse.float_db + 0.1
     with pytest.raises(QcsError, match="no arithmetic profile keeps the loss"):
         export_run(run_path, tmp_path / "x", auto.model_copy(update={"max_loss_db": -50.0}), ignore)
+
+
+def test_16_bit_activations_are_exact_end_to_end(run_path, tmp_path) -> None:
+    config = QUICK.model_copy(update={"profile": "tflm16", "adc_offset_counts": 100})
+    for place in ("here", "there"):
+        export_run(run_path, tmp_path / place, config, ignore)
+    assert not filecmp.dircmp(tmp_path / "here", tmp_path / "there").diff_files
+    bundle = read_bundle(tmp_path / "here")
+    output = tflm_outputs(bundle.file("encoder.tflite").read_bytes(), bundle.vectors["input"])
+    np.testing.assert_array_equal(output, bundle.vectors["output"])
+    expected = (output[..., None] > np.floor(np.array(bundle.manifest.thresholds) * 32768)).sum(-1)
+    np.testing.assert_array_equal(bundle.vectors["index"], expected)
+    np.testing.assert_array_equal(bundle.vectors["counts"].astype(int) - 100, bundle.vectors["input"])
+    codec = load_codec(bundle)
+    x, y = draw_frames(SignalConfig.model_validate(bundle.manifest.signal.model_dump()), 4000, 123)
+    assert nmse_db(x, codec.decode(codec.encode(y))) == pytest.approx(bundle.manifest.nmse.int8_db, abs=0.4)
+    assert {op.inputs[0].kind for op in read_operators(bundle.file("encoder.tflite").read_bytes())} == {"INT16"}
 
 
 @pytest.mark.parametrize(
@@ -260,7 +284,6 @@ def test_profile_native_and_auto(run_path, exported, tmp_path) -> None:
 )
 def test_what_the_integers_do_not_cover_is_refused(settings, message) -> None:
     pytest.importorskip("tensorflow", reason="needs the extra 'train': pip install 'qcskit[train]'")
-    from qcskit.codec.signal import SignalConfig
     from qcskit.export.run import read_encoder
     from qcskit.training.config import TrainConfig
     from qcskit.training.networks import build_model, parts

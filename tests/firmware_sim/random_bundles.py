@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from qcskit.codec import integer
+from qcskit.codec import integer, wide
 from qcskit.codec.bundle import (
     Adc,
-    Grid,
     Manifest,
     NmseFacts,
     SignalFacts,
@@ -17,11 +16,10 @@ from qcskit.codec.bundle import (
     sha256,
     write_directory,
 )
-from qcskit.export import c_text
-from qcskit.export.flatbuffer import encoder_flatbuffer
-from qcskit.export.int8 import FloatEncoder, Ranges, front_end_for, integer_tables, quantize_layers
-
-ADC_SCALE = 2.0 / 2048
+from qcskit.export.config import ExportConfig
+from qcskit.export.encoder import build_encoder
+from qcskit.export.int8 import FloatEncoder, Ranges
+from qcskit.export.run import encoder_files
 
 
 def write_random_bundle(path: Path, widths: tuple[int, ...], levels: int, seed: int, name: str = "random",
@@ -36,21 +34,22 @@ def write_random_bundle(path: Path, widths: tuple[int, ...], levels: int, seed: 
         (activation,) * (len(pairs) - 1) + ("tanh" if activation == "tanh" else "hard_tanh",),
         tuple(rng.uniform(1, 6, len(pairs))),
     )
-    layers = quantize_layers(encoder, Ranges(2.0, 3.0 if activation == "tanh" else 1.0, 2.0))
-    scale = float(layers[0].input_scale)
-    tables = integer_tables(layers, encoder.thresholds, front_end_for(scale, ADC_SCALE, 3), profile)
-    x = rng.integers(-128, 128, (32, widths[0]), np.int8)
+    ranges = Ranges(2.0, 3.0 if activation == "tanh" else 1.0, 2.0)
+    made = build_encoder(encoder, ranges, ExportConfig(adc_bits=12, adc_offset_counts=3), profile)
     counts = rng.integers(-2048, 2048, (32, widths[0])).astype(np.int16)
-    index = integer.encode_index(tables, x)
+    if isinstance(made.tables, wide.WideTables):
+        x = made.from_counts(counts)
+        index = wide.encode_index(made.tables, x)
+    else:
+        x = rng.integers(-128, 128, (32, widths[0]), np.int8)
+        index = integer.encode_index(made.tables, x)
+    tables = made.tables
     packing = tables.packing
     files = {
-        "encoder.tflite": encoder_flatbuffer(layers, name),
-        "tables.npz": npz_bytes(dict(integer.to_arrays(tables))),
-        f"c/qcs_model_{name}.h": c_text.model_header(name, tables).encode(),
-        f"c/qcs_model_{name}.c": c_text.model_source(name, tables).encode(),
+        **encoder_files(name, made, encoder.thresholds),
         "vectors.npz": npz_bytes({
-            "input": x, "index": index, "packed": packing.pack(index), "counts": counts,
-            "counts_input": integer.quantize_counts(tables.front_end, counts),
+            "x": np.zeros((32, 2 * widths[0])), "input": x, "index": index, "packed": packing.pack(index),
+            "counts": counts, "counts_input": made.from_counts(counts),
         }),
     }  # fmt: skip
     m = widths[0]
@@ -58,7 +57,7 @@ def write_random_bundle(path: Path, widths: tuple[int, ...], levels: int, seed: 
         name=name, model_id=tables.model_id, inputs=m, outputs=tables.outputs, levels=levels, widths=list(widths),
         packed_bytes=packing.packed_bytes, packed_bits=packing.packed_bits, rate_bits=packing.packed_bits / (2 * m),
         signal=SignalFacts(n=2 * m, m=m, s=min(2, m), noise_variance=1e-4, matrix="dct"),
-        input_grid=Grid(scale=scale, zero_point=0), adc=Adc(scale=ADC_SCALE, offset_counts=3),
+        input_grid=made.input_grid, adc=Adc(scale=made.adc_scale, offset_counts=3),
         profile=profile, activation=activation, thresholds=encoder.thresholds.tolist(), quantizer_levels=[0.0] * levels,
         nmse=NmseFacts(frames=0), training={}, tools={}, files={k: sha256(v) for k, v in files.items()},
     )  # fmt: skip

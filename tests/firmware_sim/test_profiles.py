@@ -1,4 +1,4 @@
-"""Every activation in both arithmetic profiles: NumPy, C and an oracle that does not know the tables."""
+"""Every activation in every arithmetic profile: NumPy, C and an oracle that does not know the tables."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,9 @@ from qcskit.firmware_sim.run import simulate
 
 
 @pytest.mark.parametrize("activation", ["tanh", "hard_tanh", "relu", "relu6"])
-@pytest.mark.parametrize(("profile", "oracle"), [("tflm", "tflm"), ("native", "tflm hidden + float64")])
+@pytest.mark.parametrize(
+    ("profile", "oracle"), [("tflm", "tflm"), ("native", "tflm hidden + float64"), ("tflm16", "tflm")]
+)
 def test_all_implementations_agree(tmp_path, activation, profile, oracle) -> None:
     write_random_bundle(tmp_path / "b", (9, 33, 17, 6), 12, 4, activation=activation, profile=profile)
     verdict = simulate(read_bundle(tmp_path / "b"), SimulateConfig(vectors=4000, tflm_vectors=1500, processes=1))

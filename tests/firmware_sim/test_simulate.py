@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
+from qcskit.codec import integer
 from qcskit.codec.bundle import Bundle, read_bundle, sha256
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.firmware_sim import SimulateConfig, simulate, tflm, vectors
@@ -180,8 +181,11 @@ def test_chunks_are_reproducible_and_edges_are_edges(bundle: Bundle) -> None:
     np.testing.assert_array_equal(one.x, again.x)
     assert (one.x != other.x).any()
     edges = one.x[one.sets == one.names.index("edges")]
-    distance = vectors.edge_distance(bundle.tables, edges)
-    uniform = vectors.edge_distance(bundle.tables, one.x[one.sets == one.names.index("uniform")])
+
+    def distance_of(x: np.ndarray) -> np.ndarray:
+        return vectors.edge_distance(bundle.tables.thresholds, integer.last_accumulator(bundle.tables, x))
+
+    distance, uniform = distance_of(edges), distance_of(one.x[one.sets == one.names.index("uniform")])
     assert np.median(distance) * 4 <= np.median(uniform)
     corners = one.x[one.sets == one.names.index("corners")]
     assert np.isin(corners, [-128, -127, 126, 127]).mean() > 0.7

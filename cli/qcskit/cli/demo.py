@@ -81,7 +81,7 @@ def closing_table(manifest: Any, verdict: Any, results: dict[str, Any], report: 
     table = Table(title="qcskit demo", show_header=False)
     table.add_row("rate", f"{manifest.rate_bits:g} bits/entry, {manifest.packed_bytes} bytes per vector")
     table.add_row("NMSE float", f"{manifest.nmse.float_db:.3f} dB ({manifest.nmse.frames:,} frames)")
-    table.add_row("NMSE int8", f"{manifest.nmse.int8_db:.3f} dB (same frames)")
+    table.add_row(f"NMSE {manifest.arithmetic}", f"{manifest.nmse.int8_db:.3f} dB (same frames)")
     table.add_row(f"NMSE device ({device['label']})", f"{_db(nmse['device_db'])} ({nmse['frames']:,} frames)")
     table.add_row("NMSE int8, those frames", _db(nmse["int8_db"]))
     if oracle is not None:

@@ -130,7 +130,10 @@ def summary(out: Path, manifest: Any) -> Table:
         "rate", f"{manifest.rate_bits:g} bits/entry: {manifest.packed_bits} bits, {manifest.packed_bytes} bytes"
     )
     table.add_row("NMSE float", f"{manifest.nmse.float_db:.2f} dB")
-    table.add_row("NMSE int8", f"{manifest.nmse.int8_db:.2f} dB ({loss:+.2f} dB, {manifest.nmse.frames:,} frames)")
+    table.add_row(
+        f"NMSE {manifest.arithmetic}",
+        f"{manifest.nmse.int8_db:.2f} dB ({loss:+.2f} dB, {manifest.nmse.frames:,} frames)",
+    )
     table.add_row("next", f"qcskit simulate {out}")
     return table
 

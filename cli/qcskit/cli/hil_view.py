@@ -64,7 +64,7 @@ def _column(entry: dict[str, Any]) -> dict[str, str]:
         "vectors answered": f"{entry['answered']:,}" + (f" ({entry['resumed']:,} resumed)" if entry["resumed"] else ""),
         "mismatches": f"[red]{count:,}[/]" if count else "[green]0[/]",
         "NMSE device, dB": _decibel(nmse["device_db"]),
-        "NMSE int8 reference, dB": _decibel(nmse["int8_db"]),
+        "NMSE integer reference, dB": _decibel(nmse["int8_db"]),
         "NMSE float (export), dB": _decibel(nmse["float_db"]),
         "ticks per encode p50 / p99 / max": _ticks(entry["ticks"]),
         "tick": _unit(entry["ticks"]),

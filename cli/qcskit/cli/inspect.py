@@ -70,13 +70,14 @@ def bundle_facts(bundle: Any) -> dict[str, Any]:
     """Return what manifest, tables and files say."""
     manifest = bundle.manifest
     facts = {"bundle": str(bundle.path), **manifest.model_dump(exclude={"history", "files", "training", "tools"})}
+    facts["arithmetic"] = manifest.arithmetic
     facts["tools"], facts["training"] = manifest.tools, manifest.training
     facts["files"] = {name: (bundle.path / name).stat().st_size for name in manifest.files}
     if manifest.codec == "deepqcs":
         from qcskit.export.cost import table_cost
         from qcskit.export.read_flatbuffer import check_encoder
 
-        facts["cost"] = table_cost(bundle.tables).model_dump()
+        facts["cost"] = manifest.cost if bundle.counts_only else table_cost(bundle.tables).model_dump()
         if "encoder.tflite" in manifest.files:
             operators = check_encoder(bundle.file("encoder.tflite").read_bytes())
             facts["operators"] = [op.name if op.fused == "NONE" else f"{op.name} + {op.fused}" for op in operators]
@@ -89,9 +90,10 @@ def footprints(bundle: Any) -> list[dict[str, Any]]:
     from qcskit.firmware.footprint import TARGETS, footprint
 
     rows: list[dict[str, Any]] = []
+    entry = "qcs_wide_encode" if bundle.counts_only else "qcs_encode_counts"
     for target in TARGETS:
         try:
-            rows.append(asdict(footprint(target, bundle.path / "c", bundle.manifest.name)))
+            rows.append(asdict(footprint(target, bundle.path / "c", bundle.manifest.name, entry=entry)))
         except MissingToolError as error:
             rows.append({"core": target.core, "missing": error.package})
     return rows
@@ -118,6 +120,7 @@ def tflm_cost(bundle: Any, board: str, library: Path, include: list[Path]) -> di
     Raises QcsError if the board has no TFLM form, FirmwareError if the library does not link or run there.
     """
     from qcskit.codec import integer
+    from qcskit.codec.decoder import load_counts_codec
     from qcskit.codec.errors import QcsError
     from qcskit.firmware import count, find_board
     from qcskit.firmware.footprint import TARGETS, footprint
@@ -130,8 +133,11 @@ def tflm_cost(bundle: Any, board: str, library: Path, include: list[Path]) -> di
     if bundle.manifest.codec != "deepqcs":
         raise QcsError(f"bundle '{bundle.path}' is of codec {bundle.manifest.codec}, which has no TFLM form")
     c_dir, name = bundle.path / "c", bundle.manifest.name
-    sent = integer.encode_packed(bundle.tables, bundle.vectors["counts_input"][:_COUNTED])
-    run = count(entry, c_dir, name, bundle.vectors["counts"][:_COUNTED], tflm=tflm)
+    counts = bundle.vectors["counts"][:_COUNTED]
+    codec = load_counts_codec(bundle)
+    sent = (codec.encode_counts(counts) if codec else
+            integer.encode_packed(bundle.tables, bundle.vectors["counts_input"][:_COUNTED]))  # fmt: skip
+    run = count(entry, c_dir, name, counts, tflm=tflm)
     return {
         "board": entry.name, "core": entry.core, "mean": float(run.instructions.mean()),
         "max": int(run.instructions.max()), "vectors": len(sent), "same_bytes": bool((run.packed == sent).all()),
@@ -185,9 +191,8 @@ def summary_table(facts: dict[str, Any]) -> Table:
     table.add_row("rate", f"{facts['rate_bits']:g} bits/entry: {facts['packed_bits']} bits in "
                           f"{facts['packed_bytes']} bytes per vector")  # fmt: skip
     table.add_row("NMSE float", _db(nmse["float_db"], nmse["frames"]))
-    table.add_row(
-        "NMSE int8" if facts["codec"] == "deepqcs" else "NMSE on ADC counts", _db(nmse["int8_db"], nmse["frames"])
-    )
+    on = "on " if facts["codec"] != "deepqcs" else ""
+    table.add_row(f"NMSE {on}{facts['arithmetic']}", _db(nmse["int8_db"], nmse["frames"]))
     table.add_row("ADC", f"(count - {adc['offset_counts']}) x {adc['scale']:g}")
     if cost:
         table.add_row("multiply-accumulates", f"{cost['macs']:,}")

@@ -116,11 +116,11 @@ class Manifest(Table):
     rate_bits: float
     signal: SignalFacts
     input_grid: Grid | None = None
-    """int8 network input; None for coded and scalar codecs, which take counts only."""
+    """int8 network input; None for codecs whose device takes ADC counts only: coded, scalar, profile tflm16."""
     adc: Adc
     thresholds: list[float]
     quantizer_levels: list[float]
-    profile: Literal["tflm", "native"] = "tflm"
+    profile: Literal["tflm", "native", "tflm16"] = "tflm"
     activation: str = "tanh"
     cost: dict[str, int] = Field(default_factory=dict)
     arena_bytes: int | None = None
@@ -131,6 +131,13 @@ class Manifest(Table):
     history: dict[str, list[float]] = Field(default_factory=dict)
     tools: dict[str, str]
     files: dict[str, str]
+
+    @property
+    def arithmetic(self) -> str:
+        """What `nmse.int8_db` was measured on, for tables: "int8", "int16" or "ADC counts"."""
+        if self.codec != "deepqcs":
+            return "ADC counts"
+        return "int16" if self.profile == "tflm16" else "int8"
 
 
 @dataclass(frozen=True)
@@ -155,10 +162,16 @@ class Bundle:
         return _read_npz(self.path / "tables.npz")
 
     @property
+    def counts_only(self) -> bool:
+        """Whether the device takes ADC counts and nothing else."""
+        return self.manifest.input_grid is None
+
+    @property
     def input_grid(self) -> Grid:
         """Grid of the int8 network input. Raises QcsError if this codec has none."""
         if self.manifest.input_grid is None:
-            raise QcsError(f"bundle '{self.path}' holds a {self.manifest.codec} codec: it takes ADC counts, not int8")
+            kind = "an int16" if self.manifest.codec == "deepqcs" else f"a {self.manifest.codec}"
+            raise QcsError(f"bundle '{self.path}' holds {kind} codec: it takes ADC counts, not int8")
         return self.manifest.input_grid
 
     @cached_property
@@ -189,7 +202,12 @@ class Bundle:
         return (np.rint(y / grid.scale) + grid.zero_point).clip(-128, 127).astype(np.int8)
 
     def to_counts(self, y: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
-        """Return the ADC counts that an ideal converter gives for measurements y (frames, M); saturates."""
+        """Return the ADC counts that an ideal converter gives for measurements y (frames, M); saturates.
+
+        Raises QcsError if y is not finite.
+        """
+        if not np.isfinite(np.asarray(y)).all():
+            raise QcsError("measurements hold NaN or infinity")
         adc = self.manifest.adc
         return (np.rint(np.asarray(y) / adc.scale) + adc.offset_counts).clip(-32768, 32767).astype(np.int16)
 

@@ -1,5 +1,7 @@
 """The gateway's side: packed bytes → x_hat, with the bundle's decoder.tflite and no TensorFlow."""
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,16 +9,20 @@ from qcskit.codec import integer
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.interface import Codec, CountsCodec
 from qcskit.codec.litert import LiteRt
+from qcskit.codec.packing import Packing
 
 _BATCH = 4096
 
 
-class BundleCodec:
-    """A DeepQCS bundle as a `Codec`: the integer encoder's NumPy reference and the float decoder."""
+class BundleDecoder:
+    """The decoder of a DeepQCS bundle, whatever its encoder's arithmetic."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
-        self._decoder = LiteRt(bundle.file("decoder.tflite").read_bytes())
+
+    @cached_property
+    def _decoder(self) -> LiteRt:
+        return LiteRt(self.bundle.file("decoder.tflite").read_bytes())
 
     @property
     def name(self) -> str:
@@ -28,9 +34,10 @@ class BundleCodec:
         """Bits sent per source entry."""
         return self.bundle.manifest.rate_bits
 
-    def encode(self, y: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Return packed bytes (frames, packed_bytes) of measurements y (frames, M)."""
-        return integer.encode_packed(self.bundle.tables, self.bundle.quantize_input(y))
+    @property
+    def packing(self) -> Packing:
+        """How indices become bytes."""
+        return self.bundle.packing
 
     def decode(self, packed: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return x_hat (frames, N) of packed bytes (frames, packed_bytes). Raises QcsError on a wrong shape."""
@@ -50,6 +57,14 @@ class BundleCodec:
         return np.concatenate(parts)
 
 
+class BundleCodec(BundleDecoder):
+    """A DeepQCS bundle with an int8 encoder as a `Codec`: the encoder's NumPy reference and the float decoder."""
+
+    def encode(self, y: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return packed bytes (frames, packed_bytes) of measurements y (frames, M)."""
+        return integer.encode_packed(self.bundle.tables, self.bundle.quantize_input(y))
+
+
 def load_codec(bundle: Bundle) -> Codec:
     """Return the codec of a bundle, whatever its kind."""
     if bundle.manifest.codec == "coded":
@@ -60,10 +75,14 @@ def load_codec(bundle: Bundle) -> Codec:
         from qcskit.codec.classical.bundle import read_scalar
 
         return read_scalar(bundle)
+    if bundle.counts_only:
+        from qcskit.codec.wide import read_wide
+
+        return read_wide(bundle)
     return BundleCodec(bundle)
 
 
 def load_counts_codec(bundle: Bundle) -> CountsCodec | None:
     """Return the codec of a bundle whose device takes ADC counts only, None if it takes int8 network inputs."""
-    codec = None if bundle.manifest.codec == "deepqcs" else load_codec(bundle)
+    codec = load_codec(bundle) if bundle.counts_only else None
     return codec  # type: ignore[return-value]

@@ -55,27 +55,21 @@ class FrontEnd:
 
 
 @dataclass(frozen=True)
-class EncoderTables:
-    """All integers of one encoder: hidden layers, last weights, thresholds, ADC front end.
+class DenseChain:
+    """What the tables of every EncNet share: layer after layer, thresholds on the last accumulators."""
 
-    hidden: zero or more DenseTables. weights: int8 (K, inputs of the last layer); the last layer has no bias, it is
-    folded into `thresholds`: int32 (K, I−1), ascending per row, index = number of thresholds <= Σ w·x.
-    """
-
-    hidden: tuple[DenseTables, ...]
+    hidden: tuple[Any, ...]
     weights: NDArray[np.int8]
     thresholds: NDArray[np.int32]
-    front_end: FrontEnd
 
-    def __post_init__(self) -> None:
+    def check_shapes(self) -> None:
+        """Raise QcsError if layers do not fit each other or thresholds do not ascend."""
         width = self.inputs
         for number, layer in enumerate(self.hidden):
             outputs = layer.weights.shape[0]
             shapes = (layer.bias.shape, layer.multiplier.shape, layer.shift.shape)
             if layer.weights.shape[1] != width or any(shape != (outputs,) for shape in shapes):
                 raise QcsError(f"encoder tables: hidden layer {number} has inconsistent shapes")
-            if layer.activation.shape != (256,):
-                raise QcsError(f"encoder tables: activation of hidden layer {number} must have 256 entries")
             width = outputs
         if self.weights.shape[1] != width or self.thresholds.shape[0] != self.weights.shape[0]:
             raise QcsError("encoder tables: last layer has inconsistent shapes")
@@ -114,14 +108,42 @@ class EncoderTables:
         """How the indices become bytes."""
         return Packing(self.outputs, self.levels)
 
+    @property
+    def model_id(self) -> str:
+        """First 8 bytes of SHA-256 over all tables, as 16 hex digits; a board and a bundle must agree on it."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class EncoderTables(DenseChain):
+    """All integers of one encoder: hidden layers, last weights, thresholds, ADC front end.
+
+    hidden: zero or more DenseTables. weights: int8 (K, inputs of the last layer); the last layer has no bias, it is
+    folded into `thresholds`: int32 (K, I−1), ascending per row, index = number of thresholds <= Σ w·x.
+    """
+
+    hidden: tuple[DenseTables, ...]
+    front_end: FrontEnd
+
+    def __post_init__(self) -> None:
+        self.check_shapes()
+        for number, layer in enumerate(self.hidden):
+            if layer.activation.shape != (256,):
+                raise QcsError(f"encoder tables: activation of hidden layer {number} must have 256 entries")
+
     @cached_property
     def model_id(self) -> str:
         """First 8 bytes of SHA-256 over all tables, as 16 hex digits; a board and a bundle must agree on it."""
-        digest = hashlib.sha256(f"qcs-tables-{TABLES_VERSION}".encode())
-        for name, array in sorted(to_arrays(self).items()):
-            digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()[:16]
+        return tables_id(f"qcs-tables-{TABLES_VERSION}", to_arrays(self))
+
+
+def tables_id(kind: str, arrays: dict[str, NDArray[np.integer[Any]]]) -> str:
+    """Return the first 8 bytes of SHA-256 over a kind of tables and their contents, as 16 hex digits."""
+    digest = hashlib.sha256(kind.encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def requantize(
@@ -186,10 +208,10 @@ def encode_packed(tables: EncoderTables, x: NDArray[np.int8]) -> NDArray[np.uint
     return tables.packing.pack(encode_index(tables, x))
 
 
-def matmul_exact(x: NDArray[np.int8], weights: NDArray[np.int8]) -> NDArray[np.int64]:
+def matmul_exact(x: NDArray[np.int8] | NDArray[np.int16], weights: NDArray[np.int8]) -> NDArray[np.int64]:
     """Return x @ weights.T as int64, exact.
 
-    Products and partial sums stay below inputs · 2^14, exact in float64 for up to 2^39 inputs; BLAS is then the
+    Products and partial sums stay below inputs · 2^22, exact in float64 for up to 2^31 inputs; BLAS is then the
     fastest exact integer product NumPy has.
     """
     product = x.astype(np.float64) @ weights.astype(np.float64).T

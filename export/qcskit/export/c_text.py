@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.integer import EncoderTables
+from qcskit.codec.integer import DenseChain, EncoderTables
 from qcskit.export.chain import chain_layout
 from qcskit.export.cost import table_cost
 from qcskit.export.fast_layout import Layout, LayoutError
@@ -188,14 +188,21 @@ def _plain_form(tables: EncoderTables) -> str:
         members.append("\n".join(f"        .{key} = hidden{number}_{key}," for key in arrays))
     needed = table_cost(tables).table_bytes
     largest = max([tables.weights.size, *(layer.weights.size for layer in tables.hidden)])
-    if needed > _AVR_TABLE_BYTES or largest > _AVR_ARRAY_BYTES:
-        parts.insert(0, _AVR_ERROR.substitute(needed=needed, largest=largest, limit=_AVR_TABLE_BYTES,
-                                              array=_AVR_ARRAY_BYTES))  # fmt: skip
+    parts.insert(0, avr_error(needed, largest))
     parts += [c_table("weights", tables.weights, "QCS_ROM"), c_table("thresholds", tables.thresholds, "QCS_ROM")]
     return _FORM.substitute(
         widest=max(tables.widths[:-1]), last=".weights = weights, .thresholds = thresholds",
-        tables="\n".join(parts), hidden=_hidden_array(tables, members),
+        tables="\n".join(filter(None, parts)), hidden=_hidden_array(tables, members),
     )  # fmt: skip
+
+
+def avr_error(table_bytes: int, largest_bytes: int) -> str:
+    """Return the lines that stop an AVR build of a model whose tables, or the largest of them, it cannot hold."""
+    if table_bytes <= _AVR_TABLE_BYTES and largest_bytes <= _AVR_ARRAY_BYTES:
+        return ""
+    return _AVR_ERROR.substitute(
+        needed=table_bytes, largest=largest_bytes, limit=_AVR_TABLE_BYTES, array=_AVR_ARRAY_BYTES
+    )
 
 
 def _fast_form(tables: EncoderTables, layout: Layout) -> str:
@@ -241,10 +248,10 @@ def _scratch_macro(name: str, tables: EncoderTables) -> str:
     return "\n".join([*lines, "#else", plain, "#endif"]) if lines else plain
 
 
-def tflm_header(name: str, tables: EncoderTables, flatbuffer: bytes, arena_bytes: int, cuts: NDArray[np.int64]) -> str:
+def tflm_header(name: str, tables: DenseChain, flatbuffer: bytes, arena_bytes: int, cuts: NDArray[np.int64]) -> str:
     """Return qcs_tflm_<name>.h: the flatbuffer as a 16-byte aligned array, and what the glue needs beside it.
 
-    cuts: per threshold the smallest int8 output above it; a cut beyond 127 is never reached.
+    cuts: per threshold the smallest output above it; a cut beyond the largest output is never reached.
     """
     literals = [f"0x{byte:02x}" for byte in flatbuffer]
     codes = dict.fromkeys(op.name for op in read_operators(flatbuffer))
@@ -257,8 +264,8 @@ def tflm_header(name: str, tables: EncoderTables, flatbuffer: bytes, arena_bytes
     }  # fmt: skip
     lines = [f"{macro}{key} {value}" for key, value in facts.items()]
     lines.append("/* Index of an output: how many of these it reaches. */")
-    lines.append(f"static const int16_t qcs_tflm_{name}_cuts[{len(cuts)}] = {{")
-    lines += [*_wrapped([str(min(int(cut), 128)) for cut in cuts]).split("\n"), "};"]
+    lines.append(f"static const int32_t qcs_tflm_{name}_cuts[{len(cuts)}] = {{")
+    lines += [*_wrapped([str(int(cut)) for cut in cuts]).split("\n"), "};"]
     return _TFLM.substitute(
         name=name, NAME=name.upper(), model_id=tables.model_id, size=len(flatbuffer), arena_bytes=arena_bytes,
         bytes=_wrapped(literals), operators=", ".join(words.get(code, code) for code in codes),

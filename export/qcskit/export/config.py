@@ -12,29 +12,35 @@ class ExportConfig(Table):
 
     name: str = Field("", pattern=r"^([a-z][a-z0-9_]{0,30})?$", description="model name; empty = the run's name")
     input_ranges: tuple[float, ...] = Field(
-        (1.5, 2.0, 2.5, 3.0, 4.0), description="candidates: int8 input covers ± this many units of y", min_length=1
+        (1.5, 2.0, 2.25, 2.5, 3.0, 4.0),
+        description="candidates: the input grid covers ± this many units of y",
+        min_length=1,
     )
     hidden_ranges: tuple[float, ...] = Field(
-        (1.75, 2.0, 2.5, 3.0, 4.0, 6.0),
+        (1.75, 2.0, 2.25, 2.5, 3.0, 4.0, 6.0),
         description="candidates: hidden pre-activations are clipped at ± this",
         min_length=1,
     )
     last_ranges: tuple[float, ...] = Field(
-        (1.5, 2.0, 2.5, 3.0), description="candidates: last pre-activations are clipped at ± this", min_length=1
+        (1.5, 1.75, 2.0, 2.25, 2.5, 3.0),
+        description="candidates: last pre-activations are clipped at ± this",
+        min_length=1,
     )
     relu_ranges: tuple[float, ...] = Field(
         (0.4, 0.6, 0.8, 1.0), description="candidates: ReLU grids cover this part of the largest output", min_length=1
     )
-    profile: Literal["tflm", "native", "auto"] = Field(
+    profile: Literal["tflm", "native", "tflm16", "auto"] = Field(
         "tflm",
         description="tflm: what TFLite Micro computes; native: thresholds on the last accumulators, no output "
-        "grid; auto: tflm if it keeps max_loss_db, else native",
+        "grid; tflm16: TFLite Micro with 16-bit activations; auto: the first of these that keeps max_loss_db",
     )
-    max_loss_db: float = Field(0.1, description="profile auto: most NMSE that int8 may cost against the trained float")
+    max_loss_db: float = Field(
+        0.1, description="profile auto: most NMSE that integers may cost against the trained float"
+    )
     calibration_frames: int = Field(20_000, ge=100, description="frames on which the candidates are compared")
-    finetune_steps: int = Field(2_000, ge=0, description="decoder steps on exact int8 indices; 0 = none")
-    finetune_rate: float = Field(2e-3, gt=0, description="peak step size of that fine-tuning")
+    finetune_steps: int = Field(6_000, ge=0, description="decoder steps on exact integer indices; 0 = none")
+    finetune_rate: float = Field(5e-3, gt=0, description="peak step size of that fine-tuning")
     golden_frames: int = Field(256, ge=1, le=10_000, description="vectors stored in vectors.npz")
     test_frames: int = Field(100_000, ge=100, description="fresh frames of the NMSE in the manifest")
-    adc_bits: int = Field(12, ge=8, le=16, description="ADC resolution; its full scale is the int8 input range")
+    adc_bits: int = Field(12, ge=8, le=16, description="ADC resolution; its full scale is the chosen input range")
     adc_offset_counts: int = Field(0, ge=-32768, le=32767, description="ADC reading at y = 0")

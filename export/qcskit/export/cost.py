@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.config import Table
-from qcskit.codec.integer import EncoderTables
+from qcskit.codec.integer import DenseChain, EncoderTables
+from qcskit.codec.wide import WideTables
 
 
 class TableCost(Table):
@@ -25,16 +26,26 @@ class TableCost(Table):
 
 
 def table_cost(tables: EncoderTables) -> TableCost:
-    """Return the cost of an encoder's tables."""
-    arrays: list[NDArray[Any]] = [tables.weights, tables.thresholds]
+    """Return the cost of an int8 encoder's tables."""
+    return _cost(tables, [layer.activation for layer in tables.hidden], 1)
+
+
+def wide_cost(tables: WideTables) -> TableCost:
+    """Return the cost of a wide encoder's tables: layers share activations."""
+    shared = {layer.activation.tobytes(): layer.activation for layer in tables.hidden}
+    return _cost(tables, list(shared.values()), 2)
+
+
+def _cost(tables: DenseChain, activations: list[NDArray[Any]], activation_bytes: int) -> TableCost:
+    arrays: list[NDArray[Any]] = [tables.weights, tables.thresholds, *activations]
     for layer in tables.hidden:
-        arrays += [layer.weights, layer.bias, layer.multiplier, layer.shift, layer.activation]
+        arrays += [layer.weights, layer.bias, layer.multiplier, layer.shift]
     packed = tables.packing.packed_bytes
     return TableCost(
         macs=tables.macs,
         weights=tables.macs,  # dense layers: every weight is used once
         table_bytes=int(np.sum([array.nbytes for array in arrays])),
-        scratch_bytes=2 * max(tables.widths[:-1]),
+        scratch_bytes=2 * activation_bytes * max(tables.widths[:-1]),
         io_bytes=2 * tables.inputs + packed,
         packed_bytes=packed,
     )

@@ -5,7 +5,7 @@ seen; min/max calibration would cost decibels.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,8 +18,10 @@ from qcskit.export.flatbuffer import TANH_SCALE, Activation, Int8Dense, tanh_tab
 
 INT32_MAX = 2**31 - 1
 
-Profile = Literal["tflm", "native"]
-"""Where the quantizer's thresholds act: on TFLM's int8 output, or on the int32 accumulators of the last layer."""
+Profile = Literal["tflm", "native", "tflm16"]
+"""Where the quantizer's thresholds act: on TFLM's int8 output, on the int32 accumulators of the last layer, or on the
+int16 output of TFLM with 16-bit activations (`qcskit.export.wide`).
+"""
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,29 @@ def quantize_layers(encoder: FloatEncoder, ranges: Ranges) -> tuple[Int8Dense, .
     layers: list[Int8Dense] = []
     input_scale, input_zero_point = np.float32(ranges.input / 127.0), 0
     for number, (w, b) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
-        if not (np.isfinite(w).all() and np.isfinite(b).all()):
-            raise QcsError(f"encoder layer {number} holds NaN or infinity: the training has diverged, train again")
-        peak = np.abs(w).max(axis=1)
-        weight_scale = np.where(peak > 0, peak / 127.0, 1.0).astype(np.float32)
-        weights = np.rint(w / weight_scale[:, None]).clip(-127, 127).astype(np.int8)
-        bias_scale = input_scale.astype(np.float64) * weight_scale.astype(np.float64)
-        bias = np.rint(b / bias_scale).clip(-INT32_MAX, INT32_MAX).astype(np.int32)
+        weights, weight_scale, bias = quantize_weights(number, w, b, input_scale)
         last = number == len(encoder.weights) - 1
         scale, zero_point = _pre_grid(encoder, number, ranges.last if last else ranges.hidden)
         layers.append(Int8Dense(weights, weight_scale, bias, input_scale, input_zero_point, scale, zero_point,
                                 encoder.activation(number)))  # fmt: skip
         input_scale, input_zero_point = layers[-1].output_scale, layers[-1].output_zero_point
     return tuple(layers)
+
+
+def quantize_weights(
+    number: int, w: NDArray[np.float32], b: NDArray[np.float32], input_scale: np.float32
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int32]]:
+    """Return int8 weights symmetric per output, |w| <= 127, their scales, and int32 biases of encoder layer `number`.
+
+    Raises QcsError if one is not finite.
+    """
+    if not (np.isfinite(w).all() and np.isfinite(b).all()):
+        raise QcsError(f"encoder layer {number} holds NaN or infinity: the training has diverged, train again")
+    peak = np.abs(w).max(axis=1)
+    weight_scale = np.where(peak > 0, peak / 127.0, 1.0).astype(np.float32)
+    weights = np.rint(w / weight_scale[:, None]).clip(-127, 127).astype(np.int8)
+    bias_scale = input_scale.astype(np.float64) * weight_scale.astype(np.float64)
+    return weights, weight_scale, np.rint(b / bias_scale).clip(-INT32_MAX, INT32_MAX).astype(np.int32)
 
 
 def _pre_grid(encoder: FloatEncoder, number: int, covered: float) -> tuple[np.float32, int]:
@@ -138,16 +150,26 @@ def fold_thresholds(last: DenseTables, cuts: NDArray[np.int64]) -> NDArray[np.in
     if np.any(np.diff(last.activation.astype(np.int64)) < 0):
         raise QcsError("the activation table does not ascend: the quantizer cannot be folded into thresholds")
     reach = 128 * np.abs(last.weights.astype(np.int64)).sum(axis=1)[:, None]
-    shape = (last.weights.shape[0], len(cuts))
+
+    def reached(acc: NDArray[np.int64]) -> NDArray[np.bool_]:
+        pre = requantize(acc + last.bias[:, None], last.multiplier[:, None], last.shift[:, None]) + last.zero_point
+        return last.activation[pre.clip(-128, 127) + 128] >= cuts
+
+    return first_reached(reach, (last.weights.shape[0], len(cuts)), reached)
+
+
+def first_reached(
+    reach: NDArray[np.int64], shape: tuple[int, int], reached: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
+) -> NDArray[np.int32]:
+    """Return the least accumulators in −reach … reach (outputs, 1) for which `reached` holds, else reach + 1, by
+    bisection. `reached` ascends: (outputs, I−1) accumulators → bool.
+    """
     low, high = np.broadcast_to(-reach, shape).copy(), np.broadcast_to(reach + 1, shape).copy()
-    # First accumulator in [low, high) whose output reaches the cut; `high` if none does.
     while np.any(low < high):
         middle = (low + high) >> 1
-        pre = requantize(middle + last.bias[:, None], last.multiplier[:, None], last.shift[:, None]) + last.zero_point
-        reached = last.activation[pre.clip(-128, 127) + 128] >= cuts
-        active = low < high
-        high = np.where(active & reached, middle, high)
-        low = np.where(active & ~reached, middle + 1, low)
+        active, found = low < high, reached(middle)
+        high = np.where(active & found, middle, high)
+        low = np.where(active & ~found, middle + 1, low)
     return high.astype(np.int32)
 
 
@@ -175,38 +197,54 @@ def front_end_for(input_scale: float, adc_scale: float, offset_counts: int) -> F
 
 
 def _dense_tables(layer: Int8Dense) -> DenseTables:
-    # populate as TFLM does: double(input_scale) * filter_scale / output_scale.
-    ratio = np.float64(layer.input_scale) * layer.weight_scale.astype(np.float64) / np.float64(layer.pre_scale)
-    pairs = [quantize_multiplier(float(value)) for value in ratio]
     weights = layer.weights.astype(np.int64)
     bias = layer.bias.astype(np.int64) - layer.input_zero_point * weights.sum(axis=1)
-    reach = 128 * np.abs(weights).sum(axis=1) + np.abs(bias)
-    left = np.maximum([shift for _, shift in pairs], 0)
-    if np.any(reach << left > INT32_MAX):
-        raise QcsError("an accumulator can exceed 32 bits: EncNet's weights or biases are too large, train again")
+    multiplier, shift = requantization(layer, bias)
     return DenseTables(
         weights=layer.weights,
         bias=bias.astype(np.int32),
-        multiplier=np.array([m for m, _ in pairs], np.int32),
-        shift=np.array([s for _, s in pairs], np.int8),
+        multiplier=multiplier,
+        shift=shift,
         zero_point=layer.pre_zero_point,
         activation=activation_table(layer),
     )
 
 
+def requantization(layer: Int8Dense, bias: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+    """Return Q31 multipliers and shifts (outputs,) as TFLM computes them from a layer's scales.
+
+    bias: the input zero point folded in. Raises QcsError if an accumulator, shifted left, could exceed 32 bits.
+    """
+    ratio = np.float64(layer.input_scale) * layer.weight_scale.astype(np.float64) / np.float64(layer.pre_scale)
+    pairs = [quantize_multiplier(float(value)) for value in ratio]
+    reach = (1 << layer.bits - 1) * np.abs(layer.weights.astype(np.int64)).sum(axis=1) + np.abs(bias)
+    left = np.maximum([shift for _, shift in pairs], 0)
+    if np.any(reach << left > INT32_MAX):
+        raise QcsError("an accumulator can exceed 32 bits: EncNet's weights or biases are too large, train again")
+    return np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int8)
+
+
 def activation_table(layer: Int8Dense) -> NDArray[np.int8]:
-    """Return the layer's 256-entry activation: TFLM's TANH, or the clamp that it fuses into FULLY_CONNECTED.
+    """Return the layer's 256-entry activation: TFLM's TANH, or the clamp that it fuses into FULLY_CONNECTED."""
+    if layer.activation == "tanh":
+        return tanh_table(float(layer.pre_scale))
+    low, high = clamp_bounds(layer)
+    return np.arange(-128, 128).clip(low, high).astype(np.int8)
+
+
+def clamp_bounds(layer: Int8Dense) -> tuple[int, int]:
+    """Return the least and largest output of FULLY_CONNECTED with the layer's fused activation (tanh: none).
 
     Bounds as CalculateActivationRangeQuantized (kernel_util.cc) rounds them: in float, half away from zero.
     """
+    least, largest = -(1 << layer.bits - 1), (1 << layer.bits - 1) - 1
     if layer.activation == "tanh":
-        return tanh_table(float(layer.pre_scale))
+        return least, largest
     bounds = {"hard_tanh": (-1.0, 1.0), "relu": (0.0, math.inf), "relu6": (0.0, 6.0)}[layer.activation]
 
     def on_grid(value: float) -> int:
         steps = float(np.float32(value) / layer.pre_scale)
         return layer.pre_zero_point + int(math.copysign(math.floor(abs(steps) + 0.5), steps))
 
-    low = max(-128, on_grid(bounds[0]))
-    high = 127 if math.isinf(bounds[1]) else min(127, on_grid(bounds[1]))
-    return np.arange(-128, 128).clip(low, high).astype(np.int8)
+    high = largest if math.isinf(bounds[1]) else min(largest, on_grid(bounds[1]))
+    return max(least, on_grid(bounds[0])), high

@@ -111,7 +111,7 @@ def _facts(bundle: Bundle, names: Sequence[str], c_files: CFiles, kind: str, url
         raise QcsError(f"bundle '{bundle.path}': vectors.npz holds no ADC counts for the example; export again")
     library = f"qcs_{name}"
     sources = [f"src/{source}" for source in c_files.sources]
-    deepqcs = manifest.codec == "deepqcs"
+    int8 = not bundle.counts_only
     facts: dict[str, object] = {
         "name": name, "NAME": upper, "library": library, "pack": f"qcskit.{library}", "url": url,
         "model_id": manifest.model_id, "version": version("qcskit"), "inputs": manifest.inputs,
@@ -124,9 +124,9 @@ def _facts(bundle: Bundle, names: Sequence[str], c_files: CFiles, kind: str, url
         "pdsc_files": "\n        ".join(_pdsc_files(c_files)),
         "model_includes": "\n".join(f'#include "qcs_model_{each}.h"' for each in names),
         "counts": _numbers(bundle.vectors["counts"][0]), "expected": _numbers(_expected(bundle)),
-        "scratch": f"static int8_t scratch[QCS_{upper}_SCRATCH_BYTES];" if deepqcs
+        "scratch": f"static int8_t scratch[QCS_{upper}_SCRATCH_BYTES];" if int8
                    else f"static uint32_t scratch[(QCS_{upper}_SCRATCH_BYTES + 3) / 4];",
-        "encode": f"qcs_encode_counts(&qcs_model_{name}, counts, packed, scratch);" if deepqcs
+        "encode": f"qcs_encode_counts(&qcs_model_{name}, counts, packed, scratch);" if int8
                   else f"qcs_codec_{name}.encode(&qcs_codec_{name}, QCS_INPUT_INT16, counts, packed, scratch);",
         "main": "void app_main(void)" if kind == "esp-idf" else "int main(void)",
         "leave": "" if kind == "esp-idf" else "\n  return !same;",
@@ -137,7 +137,7 @@ def _facts(bundle: Bundle, names: Sequence[str], c_files: CFiles, kind: str, url
 
 def _expected(bundle: Bundle) -> Any:
     """Return the packed bytes of the first golden vector of counts, as the NumPy reference computes them."""
-    if bundle.manifest.codec != "deepqcs":
+    if bundle.counts_only:
         return bundle.vectors["packed"][0]
     from qcskit.codec import integer
 

@@ -59,7 +59,8 @@ def read_operators(content: bytes) -> list[Operator]:
 
 
 def check_encoder(content: bytes) -> list[Operator]:
-    """Return the operators of an encoder that the kit's arithmetic covers: int8, `ENCODER_OPERATORS` only, one chain.
+    """Return the operators of an encoder that the kit's arithmetic covers: a chain of `ENCODER_OPERATORS`, all int8 or
+    all int16 with int8 weights.
 
     Raises QcsError in one line that names the operator, tensor or fault.
     """
@@ -75,8 +76,11 @@ def check_encoder(content: bytes) -> list[Operator]:
         for tensor in (op.inputs[0], op.outputs[0]):
             if tensor.kind.startswith("FLOAT"):
                 raise QcsError(f"{where}: tensor '{tensor.name}' is {tensor.kind}: this is a float model; {_CONVERT}")
-            if tensor.kind != "INT8":
-                raise QcsError(f"{where}: tensor '{tensor.name}' is {tensor.kind}, expected INT8; {_CONVERT}")
+            if tensor.kind not in ("INT8", "INT16"):
+                raise QcsError(f"{where}: tensor '{tensor.name}' is {tensor.kind}, expected INT8 or INT16; {_CONVERT}")
+            if tensor.kind != operators[0].inputs[0].kind:
+                raise QcsError(f"{where}: tensor '{tensor.name}' is {tensor.kind}, the network's input "
+                               f"{operators[0].inputs[0].kind}; {_CONVERT}")  # fmt: skip
             if not tensor.scales:
                 raise QcsError(f"{where}: tensor '{tensor.name}' has no quantization scale; {_CONVERT}")
         if op.name == "FULLY_CONNECTED":

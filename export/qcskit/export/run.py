@@ -10,8 +10,8 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec import fast, integer
-from qcskit.codec.bundle import Adc, Grid, Manifest, NmseFacts, SignalFacts, npz_bytes, sha256, write_directory
+from qcskit.codec import integer, wide
+from qcskit.codec.bundle import Adc, Manifest, NmseFacts, SignalFacts, npz_bytes, sha256, write_directory
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.litert import LiteRt
 from qcskit.codec.metrics import nmse_db
@@ -19,36 +19,20 @@ from qcskit.codec.packing import Packing
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.export import c_text, int8
 from qcskit.export.config import ExportConfig
-from qcskit.export.cost import table_cost
 from qcskit.export.decoder import decoder_flatbuffer
-from qcskit.export.flatbuffer import Activation, Int8Dense, encoder_flatbuffer, measured_arena_bytes
+from qcskit.export.encoder import Encoder, build_encoder
+from qcskit.export.flatbuffer import Activation, encoder_flatbuffer, measured_arena_bytes
 from qcskit.export.tflm_glue import tflm_glue
 
 CALIBRATION_SEED_OFFSET = 4_000_037
 GOLDEN_SEED_OFFSET = 5_000_011
-_PROFILES: tuple[int8.Profile, ...] = ("tflm", "native")
+_PROFILES: tuple[int8.Profile, ...] = ("tflm", "native", "tflm16")
+"""In the order in which `auto` tries them: tflm and native cost the device the same, 16-bit activations about twice."""
 TEST_SEED_OFFSET = 2_000_003
 """The same fresh frames as the training's own test, so that float and int8 compare frame by frame."""
 
 Progress = Callable[[str, int, int], None]
 """progress(stage, done, total)"""
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """An int8 encoder in both forms: what the flatbuffer states and the integer tables."""
-
-    layers: tuple[Int8Dense, ...]
-    tables: integer.EncoderTables
-    profile: int8.Profile
-
-    def quantize(self, y: NDArray[np.float64]) -> NDArray[np.int8]:
-        """Return int8 inputs of measurements (frames, M)."""
-        return np.rint(y / np.float64(self.layers[0].input_scale)).clip(-128, 127).astype(np.int8)
-
-    def index(self, y: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Return indices (frames, K) of measurements (frames, M)."""
-        return fast.encode_index(self.tables, self.quantize(y))
 
 
 @dataclass(frozen=True)
@@ -95,7 +79,7 @@ def export_run(run_path: Path, out: Path, config: ExportConfig, progress: Progre
 def choose_profile(run: Any, stages: Any, config: ExportConfig, progress: Progress) -> Deployed:
     """Return the deployment in the profile that the configuration asks for, or the first that keeps `max_loss_db`.
 
-    Both cost the device the same; tflm comes first because TFLite Micro computes the same bytes.
+    In the order of what they cost the device; tflm comes before native because TFLite Micro computes the same bytes.
     """
     if config.profile != "auto":
         return deploy(run, stages, config, config.profile, progress)
@@ -166,7 +150,7 @@ def choose_ranges(
     encoder: int8.FloatEncoder, decnet: Any, levels: NDArray[np.float64], signal: SignalConfig, config: ExportConfig,
     seed: int, progress: Progress, profile: int8.Profile = "tflm",
 ) -> Encoder:  # fmt: skip
-    """Return the int8 encoder whose three ranges give the lowest NMSE on calibration frames (coordinate search)."""
+    """Return the integer encoder whose three ranges give the lowest NMSE on calibration frames (coordinate search)."""
     x, y = draw_frames(signal, config.calibration_frames, seed + CALIBRATION_SEED_OFFSET, part="train")
     candidates = range_candidates(encoder, config, profile)
     chosen = {key: values[len(values) // 2] for key, values in candidates.items()}
@@ -195,6 +179,8 @@ def range_candidates(
     hidden = {encoder.activation(number) for number in range(len(encoder.weights) - 1)}
     last = encoder.activation(len(encoder.weights) - 1)
     hidden_ranges = config.relu_ranges if hidden & {"relu", "relu6"} else config.hidden_ranges
+    if profile == "tflm16":  # its grids need no choice; the ADC's full scale does
+        return {"input": config.input_ranges, "hidden": (1.0,), "last": (1.0,)}
     return {
         "input": config.input_ranges,
         "hidden": hidden_ranges if hidden - {"hard_tanh"} else (1.0,),
@@ -202,27 +188,19 @@ def range_candidates(
     }
 
 
-def build_encoder(
-    encoder: int8.FloatEncoder, ranges: int8.Ranges, config: ExportConfig, profile: int8.Profile = "tflm"
-) -> Encoder:
-    """Return the int8 encoder on these ranges; the ADC's full scale is the input range."""
-    layers = int8.quantize_layers(encoder, ranges)
-    adc_scale = _adc_scale(ranges.input, config)
-    front_end = int8.front_end_for(float(layers[0].input_scale), adc_scale, config.adc_offset_counts)
-    return Encoder(layers, int8.integer_tables(layers, encoder.thresholds, front_end, profile), profile)
-
-
 def encoder_files(name: str, encoder: Encoder, thresholds: NDArray[np.float64]) -> dict[str, bytes]:
     """Return the flatbuffer, the tables and the C text, by file name."""
     tables = encoder.tables
     flatbuffer = encoder_flatbuffer(encoder.layers, f"qcskit {name}")
+    arrays = wide.to_arrays(tables) if isinstance(tables, wide.WideTables) else integer.to_arrays(tables)
+    header, source = encoder.c_text(name)
     files = {
         "encoder.tflite": flatbuffer,
-        "tables.npz": npz_bytes(dict(integer.to_arrays(tables))),
-        f"c/qcs_model_{name}.h": c_text.model_header(name, tables).encode(),
-        f"c/qcs_model_{name}.c": c_text.model_source(name, tables).encode(),
+        "tables.npz": npz_bytes(dict(arrays)),
+        f"c/qcs_model_{name}.h": header.encode(),
+        f"c/qcs_model_{name}.c": source.encode(),
     }
-    if encoder.profile == "tflm":  # what TFLM computes is another encoder than the native one
+    if encoder.profile != "native":  # what TFLM computes is another encoder than the native one
         arena = measured_arena_bytes(flatbuffer)
         cuts = int8.output_cuts(thresholds, encoder.layers[-1].output_scale, encoder.layers[-1].output_zero_point)
         files[f"c/qcs_tflm_{name}.h"] = c_text.tflm_header(name, tables, flatbuffer, arena, cuts).encode()
@@ -237,8 +215,7 @@ def golden_vectors(
     from tflite_micro import runtime
 
     x, y = draw_frames(signal, config.golden_frames, seed + GOLDEN_SEED_OFFSET)
-    adc_scale = encoder_adc_scale(encoder, config)
-    counts = (np.rint(y / adc_scale) + config.adc_offset_counts).clip(-32768, 32767).astype(np.int16)
+    counts = (np.rint(y / encoder.adc_scale) + config.adc_offset_counts).clip(-32768, 32767).astype(np.int16)
     inputs = encoder.quantize(y)
     interpreter = runtime.Interpreter.from_bytes(flatbuffer)
     outputs = []
@@ -247,22 +224,13 @@ def golden_vectors(
         interpreter.invoke()
         outputs.append(interpreter.get_output(0)[0].copy())
     output = np.stack(outputs)
-    index = integer.encode_index(encoder.tables, inputs)
+    index = encoder.index(y)
     return npz_bytes({
         "x": x, "y": y, "counts": counts, "input": inputs, "output": output, "index": index,
-        "counts_input": integer.quantize_counts(encoder.tables.front_end, counts),
+        "counts_input": encoder.from_counts(counts),
         "packed": encoder.tables.packing.pack(index),
         "x_hat": LiteRt(decoder).run(index.astype(np.int32)),
     })  # fmt: skip
-
-
-def encoder_adc_scale(encoder: Encoder, config: ExportConfig) -> float:
-    """Return the measurement units of one ADC count."""
-    return _adc_scale(float(encoder.layers[0].input_scale) * 127.0, config)
-
-
-def _adc_scale(input_range: float, config: ExportConfig) -> float:
-    return float(np.float32(input_range / 2 ** (config.adc_bits - 1)))
 
 
 def _float_nmse_db(model: Any, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
@@ -285,11 +253,10 @@ def _manifest(
         name=name, model_id=tables.model_id, inputs=tables.inputs, outputs=tables.outputs, levels=tables.levels,
         widths=list(tables.widths), packed_bytes=packing.packed_bytes, packed_bits=packing.packed_bits,
         rate_bits=packing.packed_bits / signal.n, signal=SignalFacts(**signal.model_dump()),
-        input_grid=Grid(scale=float(encoder.layers[0].input_scale), zero_point=encoder.layers[0].input_zero_point),
-        adc=Adc(scale=encoder_adc_scale(encoder, config), offset_counts=config.adc_offset_counts),
+        input_grid=encoder.input_grid, adc=Adc(scale=encoder.adc_scale, offset_counts=config.adc_offset_counts),
         thresholds=quantizer[0].tolist(), quantizer_levels=quantizer[1].tolist(),
-        cost=table_cost(tables).model_dump(), profile=encoder.profile, activation=encoder.layers[0].activation,
-        arena_bytes=measured_arena_bytes(files["encoder.tflite"]) if encoder.profile == "tflm" else None, nmse=nmse,
+        cost=encoder.cost.model_dump(), profile=encoder.profile, activation=encoder.layers[0].activation,
+        arena_bytes=measured_arena_bytes(files["encoder.tflite"]) if encoder.profile != "native" else None, nmse=nmse,
         training={key: run.metrics["train"][key] for key in ("variant", "seed", "steps", "batch")}
         | {"finetune_steps": config.finetune_steps, "nmse_hard_db": run.metrics["nmse_hard_db"]},
         history=history,

@@ -23,11 +23,17 @@ static uint32_t hash_bytes(uint32_t hash, const uint8_t bytes[], uint32_t n) {
 static uint32_t run(const qcs_check_t *check) {
   static uint8_t packed[QCS_CHECK_PACKED_BYTES];
   static uint32_t scratch[QCS_CHECK_SCRATCH_BYTES / 4U + 1U];
-  static int8_t x[QCS_CHECK_INPUTS];
+  static union {
+    int8_t bytes[QCS_CHECK_INPUTS];
+    int16_t counts[QCS_CHECK_INPUTS];
+  } x;
   const qcs_codec_t *const codec = check->codec;
+  const uint8_t type = codec->input_types & QCS_TAKES_INT8 ? QCS_INPUT_INT8 : QCS_INPUT_INT16;
+  const uint32_t stride = type == QCS_INPUT_INT8 ? codec->inputs : 2U * codec->inputs;
   uint32_t hash = 2166136261U, state = check->seed;
   for (uint32_t i = 0; i < check->given; i++) {
-    codec->encode(codec, QCS_INPUT_INT8, check->vectors + i * codec->inputs, packed, scratch);
+    const uint8_t *const vector = (const uint8_t *)check->vectors + i * stride;
+    codec->encode(codec, type, vector, packed, scratch);
     hash = hash_bytes(hash, packed, codec->packed_bytes);
   }
   for (uint32_t i = 0; i < check->random; i++) {
@@ -35,9 +41,12 @@ static uint32_t run(const qcs_check_t *check) {
       state ^= state << 13;
       state ^= state >> 17;
       state ^= state << 5;
-      x[j] = (int8_t)(state >> 24);
+      if (type == QCS_INPUT_INT8)
+        x.bytes[j] = (int8_t)(state >> 24);
+      else
+        x.counts[j] = (int16_t)(state >> 16);
     }
-    codec->encode(codec, QCS_INPUT_INT8, x, packed, scratch);
+    codec->encode(codec, type, &x, packed, scratch);
     hash = hash_bytes(hash, packed, codec->packed_bytes);
   }
   return hash;

@@ -6,9 +6,9 @@
 
 typedef struct {
   const qcs_codec_t *codec;
-  const int8_t *vectors; /* given * codec->inputs */
+  const void *vectors; /* given * codec->inputs, int8_t if the codec takes it, else int16_t */
   uint32_t given;
-  uint32_t random; /* vectors from xorshift32 with this seed, entries from its top byte */
+  uint32_t random; /* vectors from xorshift32 with this seed, entries from its top bits */
   uint32_t seed;
 } qcs_check_t;
 

@@ -1,7 +1,7 @@
 """What an encoder costs on a core: flash, static RAM and worst stack, from the compiler's own output.
 
 The core and one model are linked with everything unused thrown away; nothing else (no start-up code, no serial agent)
-is counted. Stack: the deepest path of the call graph below qcs_encode_counts that GCC writes (-fcallgraph-info=su), and
+is counted. Stack: the deepest path of the call graph below the encoder that GCC writes (-fcallgraph-info=su), and
 what functions written in assembly push, which GCC does not know, from their machine code.
 """
 
@@ -19,8 +19,6 @@ from qcskit.firmware.errors import FirmwareError
 from qcskit.firmware.host import WARNINGS, model_sources
 from qcskit.firmware.sources import sources
 from qcskit.firmware.tflm import LIBRARIES, Tflm, glue_object, library_hash
-
-ENTRY = "qcs_encode_counts"
 
 
 @dataclass(frozen=True)
@@ -63,11 +61,13 @@ TARGETS: tuple[Target, ...] = (
 
 
 def footprint(
-    target: Target, c_dir: Path, model_name: str, optimise: str = "-O2", tflm: Tflm | None = None
-) -> Footprint:
+    target: Target, c_dir: Path, model_name: str, optimise: str = "-O2", tflm: Tflm | None = None, *,
+    entry: str = "qcs_encode_counts",
+) -> Footprint:  # fmt: skip
     """Return what the model `c_dir/qcs_model_<model_name>.c` and the core take on `target`.
 
-    tflm: what the model takes on TensorFlow Lite Micro instead; its stack is not known.
+    entry: the core's function that encodes it; its symbol is qcs_model_<model_name>, or qcs_wide_<model_name> if that
+    is qcs_wide_encode. tflm: what the model takes on TensorFlow Lite Micro instead; its stack is not known.
     Raises MissingToolError naming the Debian package if the compiler is missing, FirmwareError if it fails.
     """
     root, c_dir = sources(), Path(c_dir).resolve()
@@ -77,7 +77,7 @@ def footprint(
     if not avr:  # avr-libc is always there
         include.append(root / "ports" / "freestanding")
         files.append(root / "ports" / "freestanding" / "qcs_string.c")
-    entry, keep = ENTRY, f"qcs_model_{model_name}"
+    keep = f"{'qcs_wide' if entry == 'qcs_wide_encode' else 'qcs_model'}_{model_name}"
     glue: tuple[Path, ...] = ()
     libraries: tuple[str, ...] = ("-lgcc",)
     if tflm:
@@ -101,7 +101,7 @@ def footprint(
     )  # fmt: skip
     code, tables, ram = _sizes(elf)
     unknown = avr or tflm is not None
-    return Footprint(target.core, code, tables, ram, None if unknown else worst_stack(elf.parent, ENTRY, _pushed(elf)))
+    return Footprint(target.core, code, tables, ram, None if unknown else worst_stack(elf.parent, entry, _pushed(elf)))
 
 
 def _sizes(elf: Path) -> tuple[int, int, int]:

@@ -6,20 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec import fast
+from qcskit.codec import fast, wide
 from qcskit.codec.integer import EncoderTables
+from qcskit.codec.wide import WideTables
 from qcskit.firmware import FirmwareError, build, find_board, sources
 from qcskit.firmware.compile import Job, compile_cached, find_tool
 from qcskit.firmware.emulator import start
 from qcskit.firmware.host import WARNINGS
 from qcskit.firmware.wire import encode_vectors
+from qcskit.firmware_sim.counts import wide_edges
 from qcskit.firmware_sim.vectors import corner_vectors, edge_vectors
 
-WriteText = Callable[[Path, str, EncoderTables], None]
+Tables = EncoderTables | WideTables
+
+WriteText = Callable[[Path, str, Tables], None]
 """Writes qcs_model_<name>.h and .c of a model into a directory: the exporter, handed in from outside."""
 
 
@@ -56,20 +61,34 @@ CORES = (
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """One model and what runs on it: given vectors (frames, M), then `random` ones from a seed."""
+    """One model and what runs on it: given vectors (frames, M), then `random` ones from a seed.
 
-    tables: EncoderTables
-    vectors: NDArray[np.int8]
+    Vectors are int8 network inputs, or int16 counts of a wide encoder.
+    """
+
+    tables: Tables
+    vectors: NDArray[np.int8] | NDArray[np.int16]
     random: int
     seed: int
 
 
-def make_check(tables: EncoderTables, seed: int, *, given: int = 16, random: int = 500) -> Check:
+def make_check(tables: Tables, seed: int, *, given: int = 16, random: int = 500) -> Check:
     """Return a check with half its given vectors in corners, half on threshold edges."""
     rng = np.random.default_rng(seed)
     corners = corner_vectors(tables.inputs, given // 2, rng)
-    edges = edge_vectors(tables, given - given // 2, rng)
-    return Check(tables, np.concatenate([corners, edges]), random, int(rng.integers(1, 2**32)))
+    if isinstance(tables, WideTables):
+        counts = (corners.astype(np.int16) << 8) | (corners > 0) * np.int16(255)
+        vectors = np.concatenate([counts, wide_edges(tables, given - given // 2, rng)])
+    else:
+        vectors = np.concatenate([corners, edge_vectors(tables, given - given // 2, rng)])
+    return Check(tables, vectors, random, int(rng.integers(1, 2**32)))
+
+
+def reference(tables: Tables, x: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the packed bytes that NumPy gives for vectors x (frames, M)."""
+    if isinstance(tables, WideTables):
+        return tables.packing.pack(wide.encode_index_fast(tables, wide.network_input(tables, x)))
+    return fast.encode_packed(tables, x)
 
 
 def mismatches(
@@ -97,14 +116,14 @@ def board_mismatches(board: str, checks: Sequence[Check], write: WriteText) -> l
         x = all_vectors(check)
         with start(board, elf) as emulator:
             packed, _ticks = encode_vectors(emulator.url, x)
-        if not np.array_equal(packed, fast.encode_packed(check.tables, x)):
+        if not np.array_equal(packed, reference(check.tables, x)):
             wrong.append(number)
     return wrong
 
 
-def all_vectors(check: Check) -> NDArray[np.int8]:
+def all_vectors(check: Check) -> NDArray[Any]:
     """Return the given vectors and the pseudo-random ones, (frames, M)."""
-    drawn = xorshift_vectors(check.seed, check.random, check.tables.inputs)
+    drawn = xorshift_vectors(check.seed, check.random, check.tables.inputs, check.vectors.itemsize)
     return np.concatenate([check.vectors, drawn])
 
 
@@ -112,20 +131,21 @@ def all_vectors(check: Check) -> NDArray[np.int8]:
 def expected(check: Check) -> int:
     """Return the FNV-1a hash of the packed bytes that the NumPy reference gives."""
     value = 2166136261
-    for byte in fast.encode_packed(check.tables, all_vectors(check)).tobytes():
+    for byte in reference(check.tables, all_vectors(check)).tobytes():
         value = (value ^ byte) * 16777619 & 0xFFFFFFFF
     return value
 
 
-def xorshift_vectors(seed: int, frames: int, inputs: int) -> NDArray[np.int8]:
-    """Return what qcs_kernel_check.c draws: the top bytes of Marsaglia's xorshift32."""
-    state, out = seed, bytearray()
+def xorshift_vectors(seed: int, frames: int, inputs: int, item_bytes: int) -> NDArray[Any]:
+    """Return what qcs_kernel_check.c draws: the top byte or two of Marsaglia's xorshift32."""
+    state, out = seed, []
     for _ in range(frames * inputs):
         state ^= state << 13 & 0xFFFFFFFF
         state ^= state >> 17
         state ^= state << 5 & 0xFFFFFFFF
-        out.append(state >> 24)
-    return np.frombuffer(bytes(out), np.int8).reshape(frames, inputs)
+        out.append(state >> 32 - 8 * item_bytes)
+    unsigned, signed = (np.uint8, np.int8) if item_bytes == 1 else (np.uint16, np.int16)
+    return np.array(out, unsigned).view(signed).reshape(frames, inputs)
 
 
 def _build(core: Core, checks: Sequence[Check], write: WriteText, plain: bool) -> Path:
@@ -167,7 +187,8 @@ def _checks_text(checks: Sequence[Check]) -> str:
     lines = ['#include "qcs_kernel_check.h"', *(f'#include "qcs_model_m{i}.h"' for i in range(len(checks)))]
     for number, check in enumerate(checks):
         values = ", ".join(map(str, check.vectors.ravel().tolist()))
-        lines.append(f"static const int8_t vectors{number}[{check.vectors.size}] = {{{values}}};")
+        kind = f"{check.vectors.dtype.name}_t"
+        lines.append(f"static const {kind} vectors{number}[{check.vectors.size}] = {{{values}}};")
     lines.append(f"const uint32_t qcs_check_count = {len(checks)};")
     lines.append(f"const qcs_check_t qcs_checks[{len(checks)}] = {{")
     for number, check in enumerate(checks):

@@ -1,4 +1,6 @@
-"""`simulate` for a bundle whose device takes ADC counts only (coded, scalar): definition, integers and the exported C.
+"""`simulate` for a bundle whose device takes ADC counts only (coded, scalar, tflm16): definition, integers, exported C.
+
+A wide encoder (tflm16) meets the TFLite Micro runtime as well.
 
 Of a coded bundle it says too how much of x its decoder gives back.
 """
@@ -15,13 +17,19 @@ from qcskit.codec.bundle import Bundle
 from qcskit.codec.decoder import load_counts_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import CountsCodec
+from qcskit.codec.wide import WideBundleCodec, WideTables, last_accumulator, network_input
 from qcskit.firmware import HostCodec, build_host_library
+from qcskit.firmware_sim import tflm
 from qcskit.firmware_sim.config import SimulateConfig
+from qcskit.firmware_sim.vectors import edge_distance
 from qcskit.firmware_sim.verdict import CountsCheck, Mismatch, RecoveryFacts, Tally, Verdict, environment
 
 CHUNK_VECTORS = 10_000
 SHARES = {"source": 0.5, "uniform": 0.3, "edges": 0.2}
 """What a chunk consists of: the bundle's source at its SNR, uniform counts, counts on threshold edges."""
+
+_POOL_FACTOR = 8
+"""Vectors drawn per one that is kept as an edge vector of a wide encoder."""
 
 Encode = Callable[[NDArray[np.int16]], NDArray[np.uint8]]
 
@@ -38,8 +46,8 @@ def simulate_counts(
     if codec is None:
         raise QcsError(f"bundle '{bundle.path}' takes int8 network inputs")
     if config.boards:
-        raise QcsError(f"--boards: a {bundle.manifest.codec} bundle meets boards in 'qcskit hil --port emu:BOARD'")
-    subjects = implementations(bundle, codec, config.compiler)
+        raise QcsError("--boards: a bundle that takes ADC counts meets boards in 'qcskit hil --port emu:BOARD'")
+    subjects = implementations(bundle, codec, config)
     tallies = {name: Tally(name=name, role=role) for name, (role, _) in subjects.items()}
     sets: dict[str, int] = {}
     coded = bundle.manifest.coded
@@ -69,18 +77,33 @@ def simulate_counts(
     return verdict
 
 
-def implementations(bundle: Bundle, codec: CountsCodec, compiler: str | None) -> dict[str, tuple[str, Encode]]:
+def implementations(bundle: Bundle, codec: CountsCodec, config: SimulateConfig) -> dict[str, tuple[str, Encode]]:
     """Return role and function (counts → packed bytes) by name; the first is the reference."""
-    library = build_host_library(bundle.path / "c", compiler=compiler)
+    library = build_host_library(bundle.path / "c", compiler=config.compiler)
     host = HostCodec(library, f"qcs_codec_{bundle.manifest.name}")
     if host.model_id != bundle.manifest.model_id:
         raise QcsError(f"bundle '{bundle.path}': the C text is of model {host.model_id}, manifest.json of "
                        f"{bundle.manifest.model_id}; run 'qcskit export' again")  # fmt: skip
-    return {
+    found: dict[str, tuple[str, Encode]] = {
         "numpy": ("reference", codec.encode_counts),
         "definition": ("must agree", lambda counts: codec.packing.pack(codec.definition(counts))),
         "c-host": ("must agree", host.encode),
     }
+    if isinstance(codec, WideBundleCodec) and config.tflm_vectors:
+        found["tflm"] = ("oracle", tflm_encode(bundle, codec))
+    return found
+
+
+def tflm_encode(bundle: Bundle, codec: WideBundleCodec) -> Encode:
+    """Return the oracle of a wide encoder: its flatbuffer in the TFLite Micro runtime, then the float thresholds."""
+    runtime = tflm.TflmRuntime(bundle.file("encoder.tflite").read_bytes(), np.int16)
+    thresholds = bundle.manifest.thresholds
+
+    def encode(counts: NDArray[np.int16]) -> NDArray[np.uint8]:
+        output = runtime.run(network_input(codec.tables, counts))
+        return codec.packing.pack(tflm.index(output, runtime.output_grid, thresholds))
+
+    return encode
 
 
 def check_counts(codec: CountsCodec, encode: Encode) -> CountsCheck:
@@ -118,8 +141,10 @@ def _chunk(
     x, y = codec.draw(frames - uniform - edges, [config.seed, number, 1])
     m = codec.inputs
     any_counts = rng.integers(-32768, 32768, (uniform, m)).astype(np.int16)
-    near = edge_counts(codec)
-    on_edges = np.stack([own[rng.integers(0, len(own), edges)] for own in near], axis=1)
+    if isinstance(codec, WideBundleCodec):
+        on_edges = wide_edges(codec.tables, edges, rng)
+    else:
+        on_edges = np.stack([own[rng.integers(0, len(own), edges)] for own in edge_counts(codec)], axis=1)
     named = {"source": len(x), "uniform": uniform, "edges": edges}
     return np.concatenate([codec.counts(y), any_counts, on_edges]), x, named
 
@@ -133,6 +158,16 @@ def edge_counts(codec: CountsCodec) -> list[NDArray[np.int16]]:
         changes = np.flatnonzero(column[1:] != column[:-1]) + 1
         found.append(np.unique(np.concatenate([every[changes], every[changes - 1], every[[0, -1]]])))
     return found
+
+
+def wide_edges(tables: WideTables, frames: int, rng: np.random.Generator) -> NDArray[np.int16]:
+    """Return counts of which some last accumulator lies closest to a threshold, from a pool of all scales."""
+    pool = rng.integers(-32768, 32768, (frames * _POOL_FACTOR, tables.inputs))
+    pool = (pool >> rng.integers(0, 9, (len(pool), 1))) + tables.offset
+    counts = pool.clip(-32768, 32767).astype(np.int16)
+    acc = last_accumulator(tables, network_input(tables, counts))
+    distance = edge_distance(tables.thresholds, acc)
+    return counts[np.argsort(distance, kind="stable")[:frames]]
 
 
 def _compare(

@@ -77,7 +77,7 @@ def simulate(
     incomplete verdict of the same bundle and configuration. Raises QcsError if it is of another one.
     """
     report = progress or (lambda done, total: None)
-    if bundle.manifest.codec != "deepqcs":
+    if bundle.counts_only:
         return simulate_counts(bundle, config, out, report)
     verdict = resume or _fresh(bundle, config)
     _check_resumable(verdict, bundle, config)

@@ -1,16 +1,16 @@
-"""The oracle: the real TFLite Micro runtime, and the quantizer's float thresholds applied to its int8 output.
+"""The oracle: the real TFLite Micro runtime, and the quantizer's float thresholds applied to its integer output.
 
 Nothing here knows the folded tables. The flatbuffer runs unchanged, one vector per invocation, as on a device.
 """
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.integer import INT8_MIN
 
 _LEAST_ARENA = 1 << 16
 """Bytes of tensor arena that any small model fits in; larger ones get ten times the flatbuffer."""
@@ -19,10 +19,11 @@ _LEAST_ARENA = 1 << 16
 class TflmRuntime:
     """A flatbuffer in the TFLite Micro interpreter.
 
-    Raises QcsError if the runtime refuses it or it is not int8 (1, M) → int8 (1, K).
+    dtype: int8, or int16 for 16-bit activations. Raises QcsError if the runtime refuses it or it is not of this type,
+    (1, M) → (1, K).
     """
 
-    def __init__(self, flatbuffer: bytes) -> None:
+    def __init__(self, flatbuffer: bytes, dtype: type[np.integer[Any]] = np.int8) -> None:
         from tflite_micro.python.tflite_micro import runtime
 
         try:
@@ -33,14 +34,16 @@ class TflmRuntime:
             raise QcsError(f"TFLite Micro does not accept encoder.tflite: {error}; run 'qcskit export' again") from None
         for name, tensor in (("input", source), ("output", result)):
             shape = tuple(tensor["shape"])
-            if np.dtype(tensor["dtype"]) != np.int8 or len(shape) != 2 or shape[0] != 1:
-                raise QcsError(f"encoder.tflite: its {name} is {tensor['dtype']} {shape}, expected int8 (1, n)")
+            if np.dtype(tensor["dtype"]) != dtype or len(shape) != 2 or shape[0] != 1:
+                raise QcsError(f"encoder.tflite: its {name} is {np.dtype(tensor['dtype'])} {shape}, expected "
+                               f"{np.dtype(dtype)} (1, n)")  # fmt: skip
+        self._dtype = dtype
         self.inputs, self.outputs = int(source["shape"][1]), int(result["shape"][1])
         self.output_grid = _grid(result["quantization_parameters"])
 
-    def run(self, x: NDArray[np.int8]) -> NDArray[np.int8]:
-        """Return the int8 output (frames, K) for int8 inputs x (frames, M)."""
-        output = np.empty((len(x), self.outputs), np.int8)
+    def run(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Return the output (frames, K) for inputs x (frames, M), both of the runtime's dtype."""
+        output = np.empty((len(x), self.outputs), self._dtype)
         step = self._interpreter
         for frame in range(len(x)):
             step.set_input(x[frame : frame + 1], 0)
@@ -49,8 +52,8 @@ class TflmRuntime:
         return output
 
 
-def index(output: NDArray[np.int8], grid: tuple[float, int], thresholds: Sequence[float]) -> NDArray[np.uint8]:
-    """Return indices of int8 outputs, any shape: the number of thresholds t with q > floor(zero_point + t / scale).
+def index(output: NDArray[Any], grid: tuple[float, int], thresholds: Sequence[float]) -> NDArray[np.uint8]:
+    """Return indices of int8 or int16 outputs, any shape: how many thresholds t have q > floor(zero_point + t / scale).
 
     grid: (scale, zero_point) of the output. thresholds: of the float quantizer, ascending.
     >>> index(np.array([-1, 0, 1, 2, 127], np.int8), (1 / 128, 0), [0.0, 1.5 / 128])
@@ -58,8 +61,9 @@ def index(output: NDArray[np.int8], grid: tuple[float, int], thresholds: Sequenc
     """
     scale, zero_point = grid
     edges = np.array([math.floor(zero_point + t / scale) for t in thresholds])
-    of_value = (np.arange(INT8_MIN, -INT8_MIN)[:, None] > edges).sum(axis=1).astype(np.uint8)
-    return of_value[output.astype(np.int16) - INT8_MIN]
+    least = int(np.iinfo(output.dtype).min)
+    of_value = np.searchsorted(edges, np.arange(least, -least), side="left").astype(np.uint8)
+    return of_value[output.astype(np.int32) - least]
 
 
 def _grid(parameters: dict[str, Sequence[float]]) -> tuple[float, int]:

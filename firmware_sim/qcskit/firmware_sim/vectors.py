@@ -80,16 +80,18 @@ def edge_vectors(tables: integer.EncoderTables, frames: int, rng: np.random.Gene
     """
     pool = uniform_vectors(tables.inputs, frames * _POOL_FACTOR, rng)
     pool >>= rng.integers(0, 5, (len(pool), 1), np.int8)
-    distance = edge_distance(tables, pool)
+    distance = edge_distance(tables.thresholds, integer.last_accumulator(tables, pool))
     return pool[np.argsort(distance, kind="stable")[:frames]]
 
 
-def edge_distance(tables: integer.EncoderTables, x: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Return, per vector, the smallest distance of a last accumulator to a threshold edge; 0: on it or one below."""
-    acc = integer.last_accumulator(tables, x)
-    nearest = np.full(len(x), np.iinfo(np.int64).max)
-    for output in range(tables.outputs):
-        edges = tables.thresholds[output].astype(np.int64)
+def edge_distance(thresholds: NDArray[np.int32], acc: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, per vector, the smallest distance of a last accumulator to a threshold edge; 0: on it or one below.
+
+    thresholds: (K, I−1); acc: (frames, K).
+    """
+    nearest = np.full(len(acc), np.iinfo(np.int64).max)
+    for output, row in enumerate(thresholds):
+        edges = row.astype(np.int64)
         above = np.searchsorted(edges, acc[:, output], side="right")
         below_edge = edges[np.maximum(above - 1, 0)]
         next_edge = edges[np.minimum(above, len(edges) - 1)]

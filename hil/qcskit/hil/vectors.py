@@ -82,7 +82,7 @@ class VectorSet:
 
 
 class CountsVectorSet(VectorSet):
-    """Vectors of a bundle whose device takes ADC counts only (coded, scalar), drawn from the bundle's source."""
+    """Vectors of a bundle whose device takes ADC counts only, drawn from the bundle's source."""
 
     @cached_property
     def _codec(self) -> CountsCodec:
@@ -111,7 +111,7 @@ class CountsVectorSet(VectorSet):
 
 
 def vector_set(bundle: Bundle, count: int, seed: int, kind: InputKind) -> VectorSet:
-    """Return the vectors of a run; a coded or scalar bundle takes counts whatever `kind` says."""
-    if bundle.manifest.codec != "deepqcs":
+    """Return the vectors of a run; some bundles take counts whatever `kind` says."""
+    if bundle.counts_only:
         return CountsVectorSet(bundle, count, seed, "counts")
     return VectorSet(bundle, count, seed, kind)

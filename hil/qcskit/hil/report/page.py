@@ -73,7 +73,7 @@ def facts(bundle: Bundle) -> list[tuple[str, str]]:
         ("quantizer", f"{m.levels} levels per output"),
         ("rate", f"{m.rate_bits:g} bits per entry: {m.packed_bits} bits in {m.packed_bytes} bytes per vector"),
         ("NMSE float", _db(m.nmse.float_db)),
-        ("NMSE int8", f"{_db(m.nmse.int8_db)} ({m.nmse.frames:,} frames)"),
+        (f"NMSE {m.arithmetic}", f"{_db(m.nmse.int8_db)} ({m.nmse.frames:,} frames)"),
         ("TFLM arena, 64-bit host", NOT_MEASURED if m.arena_bytes is None else f"{m.arena_bytes:,} bytes"),
         ("trained", ", ".join(f"{key} {value}" for key, value in m.training.items() if key != "nmse_hard_db")),
         ("made with", ", ".join(f"{tool} {number}" for tool, number in m.tools.items())),
@@ -122,7 +122,7 @@ def bundle_figures(bundle: Bundle, results: dict[str, Any] | None) -> list[tuple
         figures.append(
             ("Quantizer: soft against hard", plots.quantizer_curve(m.thresholds, m.quantizer_levels, steepness))
         )
-    bars = [("float", m.nmse.float_db), ("int8" if m.codec == "deepqcs" else "ADC counts", m.nmse.int8_db)]
+    bars = [("float", m.nmse.float_db), (m.arithmetic, m.nmse.int8_db)]
     for device in [] if results is None else results["devices"]:
         if "error" not in device:
             bars.append((device["label"], device["nmse"]["device_db"]))
@@ -168,7 +168,7 @@ def device_view(device: dict[str, Any]) -> dict[str, Any]:
         ("vectors answered", f"{device['answered']:,} of {device['vectors']:,}"),
         ("mismatches", f"{device['mismatches']['count']:,}"),
         ("NMSE device", _db(nmse["device_db"])),
-        ("NMSE int8 reference, same vectors", _db(nmse["int8_db"])),
+        ("NMSE integer reference, same vectors", _db(nmse["int8_db"])),
         ("encode", _spread(ticks)),
         ("encode time", _spread(device["device_time_us"], "µs")),
         ("round trip, one vector", _spread(device["round_trip_us"]["single"], "µs")),
