@@ -76,15 +76,15 @@ def build_wide(spec: ModelSpec) -> tuple[WideTables, bytes]:
         pre = np.float32(wide.PRE_SCALE)
         layers.append(Int8Dense(layer.weights, layer.weight_scale, bias, scale, 0, pre, bits=16))
         scale = np.float32(wide.OUTPUT_SCALE)
-    tables = wide_tables(tuple(layers), np.array(spec.thresholds), spec.front_end.offset)
+    tables = wide_tables(tuple(layers), np.array(spec.thresholds), spec.front_end.offset, 16)
     return tables, encoder_flatbuffer(layers, "random")
 
 
 def wide_reference(widths: tuple[int, ...], levels: int, seed: int = 1) -> Reference:
     """Return `reference` with 16-bit activations."""
     narrow = float_encoder(widths, levels, seed)
-    layers = quantize_wide(narrow, 2.0 / 2048)
-    tables = wide_tables(layers, narrow.thresholds, 0)
+    layers = quantize_wide(narrow, 2.0)
+    tables = wide_tables(layers, narrow.thresholds, 0, 12)
     name = "-".join(map(str, widths))
     return Reference(name, tables, encoder_flatbuffer(layers, name), tuple(narrow.thresholds.tolist()))
 

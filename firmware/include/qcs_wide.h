@@ -6,8 +6,8 @@
  *     uint8_t packed[QCS_DEMO_PACKED_BYTES];
  *     qcs_wide_encode(&qcs_wide_demo, adc_counts, packed, scratch);
  *
- * The network input is the count less the ADC's offset: there is no front end. Mirrors
- * qcskit.codec.wide. */
+ * The network input is the count less the ADC's offset, shifted to 16 bits: there is no other front
+ * end. Mirrors qcskit.codec.wide. */
 #ifndef QCS_WIDE_H
 #define QCS_WIDE_H
 
@@ -41,6 +41,7 @@ typedef struct {
   uint16_t levels;       /* I, 2 .. 256 */
   uint16_t widest;       /* largest layer input or output before the last layer */
   int16_t offset;        /* ADC count at y = 0 */
+  uint8_t input_shift;   /* network input: (count - offset) << input_shift, saturated */
   uint8_t group_symbols; /* indices per packed group, see qcskit.codec.packing */
   uint8_t group_bits;    /* bits per full group */
   uint8_t hidden_count;

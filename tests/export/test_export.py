@@ -271,7 +271,7 @@ def test_16_bit_activations_are_exact_end_to_end(run_path, tmp_path) -> None:
     np.testing.assert_array_equal(output, bundle.vectors["output"])
     expected = (output[..., None] > np.floor(np.array(bundle.manifest.thresholds) * 32768)).sum(-1)
     np.testing.assert_array_equal(bundle.vectors["index"], expected)
-    np.testing.assert_array_equal(bundle.vectors["counts"].astype(int) - 100, bundle.vectors["input"])
+    np.testing.assert_array_equal((bundle.vectors["counts"].astype(int) - 100) * 16, bundle.vectors["input"])
     codec = load_codec(bundle)
     x, y = draw_frames(SignalConfig.model_validate(bundle.manifest.signal.model_dump()), 4000, 123)
     assert nmse_db(x, codec.decode(codec.encode(y))) == pytest.approx(bundle.manifest.nmse.int8_db, abs=0.4)

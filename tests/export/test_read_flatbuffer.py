@@ -39,12 +39,21 @@ def test_our_own_encoder_is_accepted(encoder) -> None:
     [
         (schema.BuiltinOperator.SOFTMAX, schema.TensorType.INT8, "operator 0 SOFTMAX is not supported"),
         (schema.BuiltinOperator.TANH, schema.TensorType.FLOAT32, "'x' is FLOAT32: this is a float model"),
-        (schema.BuiltinOperator.TANH, schema.TensorType.INT16, "'x' is INT16, expected INT8"),
+        (schema.BuiltinOperator.TANH, schema.TensorType.UINT8, "'x' is UINT8, expected INT8 or INT16"),
     ],
 )
 def test_a_foreign_model_is_named_by_its_operator_or_tensor(code, kind, message) -> None:
     with pytest.raises(QcsError, match=message):
         check_encoder(one_operator(code, kind))
+
+
+def test_activations_of_two_types_are_refused() -> None:
+    graph = _Graph()
+    source = graph.tensor("x", (1, 4), schema.TensorType.INT16, 1 / 4096, 0)
+    result = graph.tensor("y", (1, 4), schema.TensorType.INT8, 1 / 128, 0)
+    graph.operator(schema.BuiltinOperator.TANH, (source,), result)
+    with pytest.raises(QcsError, match="operator 0 TANH: tensor 'y' is INT8, the network's input INT16"):
+        check_encoder(graph.finish(source, result, "mixed"))
 
 
 def test_the_float_decoder_of_a_bundle_is_refused(bundle_path) -> None:

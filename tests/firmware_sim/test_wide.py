@@ -104,7 +104,7 @@ def test_a_folded_threshold_is_the_first_accumulator_that_reaches_it(activation)
     layer = Int8Dense(np.array([[1, 100], [1, 100]], np.int8), weight_scale, np.array([70_001, -5], np.int32), scale, 0,
                       pre, 0, activation, 16)  # fmt: skip
     t = np.sort(np.random.default_rng(2).uniform(-0.99, 0.99, 200))
-    tables = wide_tables((layer,), t, 0)
+    tables = wide_tables((layer,), t, 0, 16)
     oracle = tflm.TflmRuntime(encoder_flatbuffer((layer,), "one layer"), np.int16)
     for output, row in enumerate(tables.thresholds):
         acc = np.concatenate([row - 1, row]).astype(np.int64)

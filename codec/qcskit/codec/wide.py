@@ -2,8 +2,8 @@
 
 Arithmetic is that of TensorFlow Lite Micro's reference kernels for int16 × int8 with 32-bit biases: FULLY_CONNECTED
 accumulates int32 and requantizes as in int8 (`qcskit.codec.integer.requantize`); TANH interpolates a table of 256
-entries. The network input is the ADC count itself, less the offset, so the device needs no front end. As in int8 the
-last layer is folded into int32 thresholds on its accumulator. `firmware/src/qcs_wide.c` holds the same in C.
+entries. The network input is the ADC count less the offset, shifted to 16 bits: the device needs no other front end. As
+in int8 the last layer is folded into int32 thresholds on its accumulator. `firmware/src/qcs_wide.c` holds the same.
 """
 
 from dataclasses import dataclass, fields
@@ -52,12 +52,16 @@ class WideDense:
 
 @dataclass(frozen=True)
 class WideTables(DenseChain):
-    """All integers of one wide encoder. offset: the ADC's count at y = 0; the rest as in `EncoderTables`."""
+    """All integers of one wide encoder.
+
+    offset: the ADC's count at y = 0. input_shift: 0 … 8, bits that an ADC lacks to 16. The rest as in `EncoderTables`.
+    """
 
     hidden: tuple[WideDense, ...]
     weights: NDArray[np.int8]
     thresholds: NDArray[np.int32]
     offset: int
+    input_shift: int
 
     def __post_init__(self) -> None:
         self.check_shapes()
@@ -72,10 +76,13 @@ class WideTables(DenseChain):
 
 
 def network_input(tables: WideTables, counts: NDArray[np.integer[Any]]) -> NDArray[np.int16]:
-    """Return count − offset, saturated to int16; counts (frames, M). Raises QcsError on another shape or dtype."""
+    """Return (count − offset) · 2^input_shift, saturated to int16; counts (frames, M).
+
+    Raises QcsError on another shape or dtype.
+    """
     if counts.ndim != 2 or counts.shape[1] != tables.inputs or counts.dtype != np.int16:
         raise QcsError(f"counts are {counts.dtype} of shape {counts.shape}, expected int16 (frames, {tables.inputs})")
-    return (counts.astype(np.int32) - tables.offset).clip(INT16_MIN, INT16_MAX).astype(np.int16)
+    return ((counts.astype(np.int32) - tables.offset) << tables.input_shift).clip(INT16_MIN, INT16_MAX).astype(np.int16)
 
 
 def tanh(table: NDArray[np.int16], pre: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
@@ -143,7 +150,8 @@ def _every_output(tables: WideTables, number: int) -> NDArray[np.int16]:
 def to_arrays(tables: WideTables) -> dict[str, NDArray[np.integer[Any]]]:
     """Return every table by name, for `tables.npz` and the model id."""
     arrays: dict[str, NDArray[np.integer[Any]]] = {
-        "weights": tables.weights, "thresholds": tables.thresholds, "offset": np.array(tables.offset, np.int64),
+        "weights": tables.weights, "thresholds": tables.thresholds,
+        "front_end": np.array([tables.offset, tables.input_shift], np.int64),
     }  # fmt: skip
     for number, layer in enumerate(tables.hidden):
         arrays |= {f"hidden{number}_{f.name}": np.asarray(getattr(layer, f.name)) for f in fields(WideDense)}
@@ -158,7 +166,8 @@ def from_arrays(arrays: dict[str, NDArray[np.integer[Any]]]) -> WideTables:
             part: dict[str, Any] = {f.name: arrays[f"hidden{len(hidden)}_{f.name}"] for f in fields(WideDense)}
             hidden.append(WideDense(**{**part, "low": int(part["low"]), "high": int(part["high"])}))
         weights, thresholds = arrays["weights"], arrays["thresholds"]
-        return WideTables(tuple(hidden), weights, thresholds, int(arrays["offset"]))  # type: ignore[arg-type]
+        offset, input_shift = (int(value) for value in arrays["front_end"])
+        return WideTables(tuple(hidden), weights, thresholds, offset, input_shift)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError) as error:
         raise QcsError(f"encoder tables are incomplete: {error}") from None
 

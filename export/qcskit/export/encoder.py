@@ -52,7 +52,7 @@ class Int8Encoder:
 
 @dataclass(frozen=True)
 class WideEncoder:
-    """An encoder with 16-bit activations: its network input is the ADC count, less the offset."""
+    """An encoder with 16-bit activations: its network input is the ADC count, less the offset, shifted."""
 
     layers: tuple[Int8Dense, ...]
     tables: wide.WideTables
@@ -92,8 +92,8 @@ def build_encoder(
     """Return the integer encoder on these ranges; the ADC's full scale is the input range."""
     adc_scale = float(np.float32(ranges.input / 2 ** (config.adc_bits - 1)))
     if profile == "tflm16":
-        layers = export_wide.quantize_layers(encoder, adc_scale)
-        tables = export_wide.wide_tables(layers, encoder.thresholds, config.adc_offset_counts)
+        layers = export_wide.quantize_layers(encoder, ranges.input)
+        tables = export_wide.wide_tables(layers, encoder.thresholds, config.adc_offset_counts, config.adc_bits)
         return WideEncoder(layers, tables, adc_scale)
     layers = int8.quantize_layers(encoder, ranges)
     front_end = int8.front_end_for(float(layers[0].input_scale), adc_scale, config.adc_offset_counts)

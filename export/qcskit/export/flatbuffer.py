@@ -159,7 +159,7 @@ def _code(builtin: int, bits: Bits) -> Any:
     code = schema.OperatorCodeT()
     code.builtinCode = builtin
     code.deprecatedBuiltinCode = builtin
-    code.version = _VERSIONS[bits][builtin]
+    code.version = _VERSIONS[bits].get(builtin, 1)
     return code
 
 

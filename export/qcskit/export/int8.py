@@ -210,17 +210,20 @@ def _dense_tables(layer: Int8Dense) -> DenseTables:
     )
 
 
-def requantization(layer: Int8Dense, bias: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+def requantization(
+    layer: Int8Dense, bias: NDArray[np.int64], limit: int = INT32_MAX
+) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     """Return Q31 multipliers and shifts (outputs,) as TFLM computes them from a layer's scales.
 
-    bias: the input zero point folded in. Raises QcsError if an accumulator, shifted left, could exceed 32 bits.
+    bias: the input zero point folded in. Raises QcsError if an accumulator, shifted left, could exceed `limit`.
     """
     ratio = np.float64(layer.input_scale) * layer.weight_scale.astype(np.float64) / np.float64(layer.pre_scale)
     pairs = [quantize_multiplier(float(value)) for value in ratio]
     reach = (1 << layer.bits - 1) * np.abs(layer.weights.astype(np.int64)).sum(axis=1) + np.abs(bias)
     left = np.maximum([shift for _, shift in pairs], 0)
-    if np.any(reach << left > INT32_MAX):
-        raise QcsError("an accumulator can exceed 32 bits: EncNet's weights or biases are too large, train again")
+    if np.any(reach << left > limit):
+        raise QcsError(f"an accumulator can exceed {limit.bit_length() + 1} bits: EncNet's weights or biases are too "
+                       f"large, train again")  # fmt: skip
     return np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int8)
 
 

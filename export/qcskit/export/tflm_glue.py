@@ -26,7 +26,7 @@ _INT8_INPUT = """\
 _INT16_INPUT = """\
   (void)input_type;
   for (uint16_t i = 0; i < kInputs; i++) {
-    const int32_t value = int32_t(static_cast<const int16_t *>(input)[i]) - (%%values);
+    const int32_t value = (int32_t(static_cast<const int16_t *>(input)[i]) - (%%offset)) * %%unit;
     x[i] = int16_t(value < INT16_MIN ? INT16_MIN : value > INT16_MAX ? INT16_MAX : value);
   }"""
 
@@ -35,7 +35,8 @@ def tflm_glue(name: str, tables: EncoderTables | WideTables, flatbuffer: bytes) 
     """Return qcs_tflm_encoder.cc of a model."""
     codes = list(dict.fromkeys(op.name for op in read_operators(flatbuffer)))
     if isinstance(tables, WideTables):
-        read, taken, bits = _Text(_INT16_INPUT).substitute(values=tables.offset), "QCS_TAKES_INT16", "16"
+        read = _Text(_INT16_INPUT).substitute(offset=tables.offset, unit=1 << tables.input_shift)
+        taken, bits = "QCS_TAKES_INT16", "16"
     else:
         end = tables.front_end
         values = f"{end.multiplier}, {end.offset}, {end.shift}, {end.zero_point}"

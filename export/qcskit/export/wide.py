@@ -1,6 +1,7 @@
 """Float EncNet → int8 weights with 16-bit activations (profile tflm16): no grid is left that could lose anything.
 
-The network input is the ADC count less its offset; pre-activations have steps of 2^-12 over ±8, outputs of 2^-15.
+The network input is the ADC count less its offset, shifted to 16 bits; pre-activations have steps of 2^-12 over ±8,
+outputs of 2^-15.
 """
 
 import numpy as np
@@ -22,10 +23,10 @@ from qcskit.export.int8 import (
 _STEPS = 32767
 
 
-def quantize_layers(encoder: FloatEncoder, adc_scale: float) -> tuple[Int8Dense, ...]:
-    """Return the layers; adc_scale: units of y per ADC count, the grid of the input."""
+def quantize_layers(encoder: FloatEncoder, input_range: float) -> tuple[Int8Dense, ...]:
+    """Return the layers; input_range: the input grid covers ± this many units of y in 2^16 steps."""
     layers: list[Int8Dense] = []
-    input_scale = np.float32(adc_scale)
+    input_scale = np.float32(input_range / 2**15)
     for number, (w, b) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
         weights, weight_scale, bias = quantize_weights(number, w, b, input_scale)
         layers.append(Int8Dense(weights, weight_scale, bias, input_scale, 0, _pre_scale(encoder, number), 0,
@@ -44,18 +45,20 @@ def _pre_scale(encoder: FloatEncoder, number: int) -> np.float32:
     return np.float32((min(peak, 6.0) if activation == "relu6" else peak) / _STEPS)
 
 
-def wide_tables(layers: tuple[Int8Dense, ...], thresholds: NDArray[np.float64], offset: int) -> WideTables:
+def wide_tables(
+    layers: tuple[Int8Dense, ...], thresholds: NDArray[np.float64], offset: int, adc_bits: int
+) -> WideTables:
     """Return the tables: exactly what TFLM computes on `layers`, then `thresholds` on its int16 output.
 
-    offset: ADC count at y = 0. Raises QcsError if an accumulator could exceed 32 bits.
+    offset: ADC count at y = 0. adc_bits: 8 … 16. Raises QcsError if an accumulator could exceed 32 bits.
     """
     *hidden, last = [_dense_tables(layer) for layer in layers]
     cuts = output_cuts(thresholds, layers[-1].output_scale)
-    return WideTables(tuple(hidden), last.weights, fold_thresholds(last, cuts), offset)
+    return WideTables(tuple(hidden), last.weights, fold_thresholds(last, cuts), offset, 16 - adc_bits)
 
 
 def _dense_tables(layer: Int8Dense) -> WideDense:
-    multiplier, shift = requantization(layer, layer.bias.astype(np.int64))
+    multiplier, shift = requantization(layer, layer.bias.astype(np.int64), limit=2**30 - 1)
     table = wide_tanh_table() if layer.activation == "tanh" else np.empty(0, np.int16)
     return WideDense(layer.weights, layer.bias, multiplier, shift, *clamp_bounds(layer), table)
 

@@ -55,6 +55,7 @@ const qcs_wide_t qcs_wide_$name = {
     .levels = $levels,
     .widest = $widest,
     .offset = $offset,
+    .input_shift = $input_shift,
     .group_symbols = $group_symbols,
     .group_bits = $group_bits,
     .hidden_count = $hidden_count,
@@ -121,5 +122,5 @@ def _facts(name: str, tables: WideTables) -> dict[str, object]:
         "widths": "-".join(map(str, tables.widths)), "inputs": tables.inputs, "outputs": tables.outputs,
         "levels": tables.levels, "packed_bytes": packing.packed_bytes, "packed_bits": packing.packed_bits,
         "group_symbols": packing.group[0], "group_bits": packing.group[1], "hidden_count": len(tables.hidden),
-        "widest": widest, "scratch_bytes": 4 * widest, "offset": tables.offset,
+        "widest": widest, "scratch_bytes": 4 * widest, "offset": tables.offset, "input_shift": tables.input_shift,
     }  # fmt: skip

@@ -163,7 +163,7 @@ def edge_counts(codec: CountsCodec) -> list[NDArray[np.int16]]:
 def wide_edges(tables: WideTables, frames: int, rng: np.random.Generator) -> NDArray[np.int16]:
     """Return counts of which some last accumulator lies closest to a threshold, from a pool of all scales."""
     pool = rng.integers(-32768, 32768, (frames * _POOL_FACTOR, tables.inputs))
-    pool = (pool >> rng.integers(0, 9, (len(pool), 1))) + tables.offset
+    pool = (pool >> tables.input_shift + rng.integers(0, 9, (len(pool), 1))) + tables.offset
     counts = pool.clip(-32768, 32767).astype(np.int16)
     acc = last_accumulator(tables, network_input(tables, counts))
     distance = edge_distance(tables.thresholds, acc)
