@@ -24,7 +24,7 @@ RATES = (1.0, 1.5, 2.0, 3.0, 4.0)
 PROFILES = ("tflm", "native", "tflm16")
 TARGET_DB = {1.0: 0.1, 1.5: 0.1, 2.0: 0.1, 3.0: 0.15, 4.0: 0.15}
 TFLM_TARGET_DB = {1.0: 0.1, 1.5: 0.1, 2.0: 0.15}
-FULL = {"steps": 12_000, "finetune_steps": 6_000, "test_frames": 200_000}
+FULL = {"steps": 12_000, "finetune_steps": 8_000, "test_frames": 200_000}
 QUICK = {"steps": 1_500, "finetune_steps": 400, "test_frames": 50_000}
 
 

@@ -123,6 +123,7 @@ def tflm_cost(bundle: Any, board: str, library: Path, include: list[Path]) -> di
     from qcskit.codec.decoder import load_counts_codec
     from qcskit.codec.errors import QcsError
     from qcskit.firmware import count, find_board
+    from qcskit.firmware.errors import FirmwareError
     from qcskit.firmware.footprint import TARGETS, footprint
     from qcskit.firmware.tflm import Tflm
 
@@ -137,7 +138,13 @@ def tflm_cost(bundle: Any, board: str, library: Path, include: list[Path]) -> di
     codec = load_counts_codec(bundle)
     sent = (codec.encode_counts(counts) if codec else
             integer.encode_packed(bundle.tables, bundle.vectors["counts_input"][:_COUNTED]))  # fmt: skip
-    run = count(entry, c_dir, name, counts, tflm=tflm)
+    try:
+        run = count(entry, c_dir, name, counts, tflm=tflm)
+    except FirmwareError as error:
+        raise FirmwareError(
+            f"{error}; a TFLM that refuses the model does not answer: the arena is too small, or a "
+            f"kernel lacks its types (CMSIS-NN takes no int16 with a weight scale per output)"
+        ) from None
     return {
         "board": entry.name, "core": entry.core, "mean": float(run.instructions.mean()),
         "max": int(run.instructions.max()), "vectors": len(sent), "same_bytes": bool((run.packed == sent).all()),

@@ -37,8 +37,8 @@ class ExportConfig(Table):
     max_loss_db: float = Field(
         0.1, description="profile auto: most NMSE that integers may cost against the trained float"
     )
-    calibration_frames: int = Field(20_000, ge=100, description="frames on which the candidates are compared")
-    finetune_steps: int = Field(6_000, ge=0, description="decoder steps on exact integer indices; 0 = none")
+    calibration_frames: int = Field(50_000, ge=100, description="frames on which the candidates are compared")
+    finetune_steps: int = Field(8_000, ge=0, description="decoder steps on exact integer indices; 0 = none")
     finetune_rate: float = Field(5e-3, gt=0, description="peak step size of that fine-tuning")
     golden_frames: int = Field(256, ge=1, le=10_000, description="vectors stored in vectors.npz")
     test_frames: int = Field(100_000, ge=100, description="fresh frames of the NMSE in the manifest")
