@@ -20,13 +20,17 @@ from rows import Row, arguments, report
 from qcskit.codec.errors import QcsError
 from qcskit.codec.wide import WideTables
 from qcskit.export.c_text import FAST_LAYOUTS
-from qcskit.export.cost import wide_cost
+from qcskit.export.cost import table_cost, wide_cost
 from qcskit.export.fast_layout import LayoutError
 from qcskit.firmware import find_board
 from qcskit.firmware_sim import cores, fuzz
 
 GIVEN = 16
 TARGET_MODELS, TARGET_VECTORS = 200, 100_000
+AVR = cores.Core("AVR", "QCS_LAYOUT_PLAIN", "avr", (), 60 << 10)
+"""One firmware per model, vectors over its UART."""
+AVR_ARRAY_BYTES = 32767
+"""avr-gcc's largest array."""
 
 
 def models(make: Callable[[fuzz.ModelSpec], tuple[cores.Tables, bytes]]) -> Iterator[cores.Tables]:
@@ -40,6 +44,11 @@ def models(make: Callable[[fuzz.ModelSpec], tuple[cores.Tables, bytes]]) -> Iter
 
 def table_bytes(core: cores.Core, tables: cores.Tables) -> int:
     """Return the bytes of a model's tables in the form of a core. Raises LayoutError if its kernel does not take it."""
+    if core is AVR:
+        parts = [tables.weights, *(layer.weights for layer in tables.hidden)]
+        if max(part.size for part in parts) > AVR_ARRAY_BYTES:
+            return AVR.flash_bytes + 1
+        return (wide_cost if isinstance(tables, WideTables) else table_cost)(tables).table_bytes
     if isinstance(tables, WideTables):
         return wide_cost(tables).table_bytes + 40 * len(tables.hidden) + 200
     layout = FAST_LAYOUTS[core.layout](tables)
@@ -86,8 +95,12 @@ def rows_of(
     case = f"{core.name}, {kind}"
     task = bar.add_task(case, total=len(taken))
     wrong = 0
-    for group in firmwares(core, sizes):
-        wrong += len(cores.mismatches(core, [taken[i] for i in group], write_text, timeout_s=7200))
+    for group in [[i] for i in range(len(taken))] if core is AVR else firmwares(core, sizes):
+        chosen = [taken[i] for i in group]
+        if core is AVR:
+            wrong += len(cores.board_mismatches(core.board, chosen, write_text))
+        else:
+            wrong += len(cores.mismatches(core, chosen, write_text, timeout_s=7200))
         bar.advance(task, len(group))
     vectors = sum(len(check.vectors) + check.random for check in taken)
     return [
@@ -111,7 +124,7 @@ def main() -> int:
                        for seed in range(count)]  # fmt: skip
     rows: list[Row] = []
     with Progress(transient=True) as bar:
-        for core in cores.CORES:
+        for core in (*cores.CORES, AVR):
             if options.core not in ("", core.name):
                 continue
             if find_board(core.board).missing:
