@@ -59,7 +59,7 @@ def deepqcs(signal: SignalConfig, levels: int, bundles: list[tuple[tuple[int, in
         if size == (signal.n, levels):
             bundle = read_bundle(path)  # type: ignore[arg-type]
             decoder = LiteRt(bundle.file("decoder.tflite").read_bytes())
-            return _subject(bundle.tables, bundle.manifest.input_grid.scale, decoder, f"bundle {bundle.manifest.name}")
+            return _subject(bundle.tables, bundle.input_grid.scale, decoder, f"bundle {bundle.manifest.name}")
     try:
         content = _untrained_decoder(signal, levels)
     except ImportError:

@@ -9,9 +9,11 @@ import pytest
 from encoders import build_wide, write_text
 from random_bundles import write_random_bundle
 from tflite_micro import runtime
+from typer.testing import CliRunner
 
+from qcskit.cli import build_app
 from qcskit.codec import wide
-from qcskit.codec.bundle import read_bundle
+from qcskit.codec.bundle import Bundle, Manifest, read_bundle
 from qcskit.codec.decoder import load_counts_codec
 from qcskit.codec.errors import QcsError
 from qcskit.export.flatbuffer import Int8Dense, encoder_flatbuffer, wide_tanh_table
@@ -118,8 +120,9 @@ def test_a_folded_threshold_is_the_first_accumulator_that_reaches_it(activation)
 def test_a_bundle_goes_through_simulate_and_hil(tmp_path: Path) -> None:
     write_random_bundle(tmp_path / "b", (9, 20, 5), 12, 4, profile="tflm16")
     bundle = read_bundle(tmp_path / "b")
-    verdict = simulate(bundle, SimulateConfig(vectors=2000))
+    verdict = simulate(bundle, SimulateConfig(vectors=2000, tflm_vectors=500))
     assert verdict.passed
+    assert [tally.vectors for tally in verdict.implementations] == [2032, 2032, 2032, 508]
     assert [tally.name for tally in verdict.implementations] == ["numpy", "definition", "c-host", "tflm"]
     assert verdict.sets == {"golden": 32, "source": 1000, "uniform": 600, "edges": 400}
     results = run_fleet(bundle, HilConfig(port=["emu:native"], vectors=500), out=tmp_path / "r.json", resume=False,
@@ -128,6 +131,40 @@ def test_a_bundle_goes_through_simulate_and_hil(tmp_path: Path) -> None:
     assert bundle.manifest.arithmetic == "int16"
     with pytest.raises(QcsError, match="takes ADC counts, not int8"):
         bundle.quantize_input(np.zeros((1, 9)))
+
+
+def test_profile_and_inspect_count_it(tmp_path: Path) -> None:
+    for tool, package in find_board("cortex-m4").missing:
+        pytest.skip(f"{tool} is missing: apt-get install {package}")
+    write_random_bundle(tmp_path / "b", (9, 20, 5), 12, 4, profile="tflm16")
+    run = CliRunner().invoke(build_app(), ["profile", str(tmp_path / "b"), "-n", "3", "--json"])
+    assert run.exit_code == 0, run.output
+    counted = json.loads(run.stdout)
+    assert len(counted["per_encode"]) == 3
+    assert "four_rows" in {share["name"] for share in counted["functions"]}
+    run = CliRunner().invoke(build_app(), ["inspect", str(tmp_path / "b"), "--json"])
+    facts = json.loads(run.stdout)
+    assert (facts["profile"], facts["arithmetic"]) == ("tflm16", "int16")
+    assert facts["cost"]["scratch_bytes"] == 4 * 20
+    cores_found = {row["core"]: row for row in facts["cores"]}
+    assert cores_found["Cortex-M4"]["stack_bytes"] > 40
+
+
+def test_a_tampered_c_file_is_caught(tmp_path: Path) -> None:
+    write_random_bundle(tmp_path / "b", (9, 20, 5), 12, 4, profile="tflm16")
+    source = tmp_path / "b" / "c" / "qcs_model_random.c"
+    text = source.read_text()
+    source.write_text(text.replace(".offset = 3,", ".offset = 4,"))
+    assert source.read_text() != text
+    bundle = Bundle(tmp_path / "b", read_manifest(tmp_path / "b"))
+    verdict = simulate(bundle, SimulateConfig(vectors=500))
+    assert not verdict.passed
+    assert verdict.first_mismatch is not None
+    assert verdict.first_mismatch.indices["c-host"] != verdict.first_mismatch.indices["tflm"]
+
+
+def read_manifest(path: Path) -> Manifest:
+    return Manifest.model_validate(json.loads((path / "manifest.json").read_text()))
 
 
 def test_wrong_input_is_one_clear_line(tmp_path: Path) -> None:

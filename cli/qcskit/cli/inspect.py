@@ -74,10 +74,12 @@ def bundle_facts(bundle: Any) -> dict[str, Any]:
     facts["tools"], facts["training"] = manifest.tools, manifest.training
     facts["files"] = {name: (bundle.path / name).stat().st_size for name in manifest.files}
     if manifest.codec == "deepqcs":
-        from qcskit.export.cost import table_cost
+        from qcskit.codec.wide import read_wide
+        from qcskit.export.cost import table_cost, wide_cost
         from qcskit.export.read_flatbuffer import check_encoder
 
-        facts["cost"] = manifest.cost if bundle.counts_only else table_cost(bundle.tables).model_dump()
+        cost = wide_cost(read_wide(bundle).tables) if bundle.counts_only else table_cost(bundle.tables)
+        facts["cost"] = cost.model_dump()
         if "encoder.tflite" in manifest.files:
             operators = check_encoder(bundle.file("encoder.tflite").read_bytes())
             facts["operators"] = [op.name if op.fused == "NONE" else f"{op.name} + {op.fused}" for op in operators]
