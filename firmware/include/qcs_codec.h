@@ -62,8 +62,9 @@ struct qcs_codec {
 void qcs_codec_encode_deepqcs(const qcs_codec_t *codec, uint8_t input_type, const void *input,
                               uint8_t packed[], void *scratch);
 
-/* Initializer of the qcs_codec_t of a qcs_model_t `model_` with the macros QCS_<NAME>_... above. */
-#define QCS_CODEC_DEEPQCS(model_, NAME)                                                            \
+/* Initializer of the qcs_codec_t of a model with the macros QCS_<NAME>_... above: its kind, the sum
+ * of the inputs it takes, the function that encodes. */
+#define QCS_CODEC(model_, NAME, kind_, takes_, encode_)                                            \
   {                                                                                                \
       .model = &(model_),                                                                          \
       .id = (model_).id,                                                                           \
@@ -72,10 +73,15 @@ void qcs_codec_encode_deepqcs(const qcs_codec_t *codec, uint8_t input_type, cons
       .levels = QCS_##NAME##_LEVELS,                                                               \
       .packed_bytes = QCS_##NAME##_PACKED_BYTES,                                                   \
       .scratch_bytes = QCS_##NAME##_SCRATCH_BYTES,                                                 \
-      .kind = QCS_KIND_DEEPQCS,                                                                    \
-      .input_types = QCS_TAKES_INT8 | QCS_TAKES_INT16,                                             \
-      .encode = qcs_codec_encode_deepqcs,                                                          \
+      .kind = (kind_),                                                                             \
+      .input_types = (takes_),                                                                     \
+      .encode = (encode_),                                                                         \
   }
+
+/* The same of a qcs_model_t. */
+#define QCS_CODEC_DEEPQCS(model_, NAME)                                                            \
+  QCS_CODEC(model_, NAME, QCS_KIND_DEEPQCS, QCS_TAKES_INT8 | QCS_TAKES_INT16,                      \
+            qcs_codec_encode_deepqcs)
 
 #ifdef __cplusplus
 }

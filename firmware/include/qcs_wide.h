@@ -60,21 +60,9 @@ void qcs_wide_encode(const qcs_wide_t *model, const int16_t counts[], uint8_t pa
 void qcs_codec_encode_wide(const qcs_codec_t *codec, uint8_t input_type, const void *input,
                            uint8_t packed[], void *scratch);
 
-/* Initializer of the qcs_codec_t of a qcs_wide_t `model_` with the macros QCS_<NAME>_... of
- * qcs_codec.h. */
+/* Initializer of the qcs_codec_t of a qcs_wide_t. */
 #define QCS_CODEC_WIDE(model_, NAME)                                                               \
-  {                                                                                                \
-      .model = &(model_),                                                                          \
-      .id = (model_).id,                                                                           \
-      .inputs = QCS_##NAME##_INPUTS,                                                               \
-      .outputs = QCS_##NAME##_OUTPUTS,                                                             \
-      .levels = QCS_##NAME##_LEVELS,                                                               \
-      .packed_bytes = QCS_##NAME##_PACKED_BYTES,                                                   \
-      .scratch_bytes = QCS_##NAME##_SCRATCH_BYTES,                                                 \
-      .kind = QCS_KIND_DEEPQCS,                                                                    \
-      .input_types = QCS_TAKES_INT16,                                                              \
-      .encode = qcs_codec_encode_wide,                                                             \
-  }
+  QCS_CODEC(model_, NAME, QCS_KIND_DEEPQCS, QCS_TAKES_INT16, qcs_codec_encode_wide)
 
 #ifdef __cplusplus
 }

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_models import ModelInMemory, random_tables
+from random_models import random_tables
 
 from qcskit.codec import integer
 from qcskit.codec.packing import Packing
 from qcskit.firmware import HostModel, build_host_library
+from qcskit.firmware_sim.memory_model import MemoryModel
 
 LIBRARY = build_host_library()
 
 
-def host(tables: integer.EncoderTables) -> tuple[HostModel, ModelInMemory]:
-    memory = ModelInMemory(tables)
+def host(tables: integer.EncoderTables) -> tuple[HostModel, MemoryModel]:
+    memory = MemoryModel(tables)
     return HostModel(LIBRARY, memory.address), memory
 
 
