@@ -21,6 +21,13 @@ from qcskit.cli.common import (
 )
 
 
+PROFILES = {
+    "tflm": "int8, what TFLite Micro computes",
+    "native": "int8, thresholds on the last accumulators",
+    "tflm16": "16-bit activations, what TFLite Micro computes",
+}
+
+
 def register(app: typer.Typer) -> None:
     """Add the subcommand."""
     about = "Turn a training run into a bundle: int8 flatbuffer, C tables, decoder, golden vectors."
@@ -129,6 +136,7 @@ def summary(out: Path, manifest: Any) -> Table:
     table.add_row(
         "rate", f"{manifest.rate_bits:g} bits/entry: {manifest.packed_bits} bits, {manifest.packed_bytes} bytes"
     )
+    table.add_row("profile", f"{manifest.profile}: {PROFILES[manifest.profile]}")
     table.add_row("NMSE float", f"{manifest.nmse.float_db:.2f} dB")
     table.add_row(
         f"NMSE {manifest.arithmetic}",

@@ -87,12 +87,16 @@ def choose_profile(run: Any, stages: Any, config: ExportConfig, progress: Progre
     tried = []
     for profile in _PROFILES:
         stages.decnet.set_weights(trained)
-        tried.append(deploy(run, stages, config, profile, progress))
+        tried.append(deploy(run, stages, config, profile, _named(progress, profile)))
         if tried[-1].loss_db <= config.max_loss_db:
             return tried[-1]
     losses = ", ".join(f"{each.encoder.profile} {each.loss_db:+.3f} dB" for each in tried)
     raise CheckFailedError(f"no arithmetic profile keeps the loss within {config.max_loss_db:g} dB ({losses}); raise "
                            f"export.max_loss_db or export.finetune_steps")  # fmt: skip
+
+
+def _named(progress: Progress, profile: int8.Profile) -> Progress:
+    return lambda stage, done, total: progress(f"{profile}: {stage}", done, total)
 
 
 def deploy(run: Any, stages: Any, config: ExportConfig, profile: int8.Profile, progress: Progress) -> Deployed:
