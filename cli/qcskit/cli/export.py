@@ -20,7 +20,6 @@ from qcskit.cli.common import (
     print_json,
 )
 
-
 PROFILES = {
     "tflm": "int8, what TFLite Micro computes",
     "native": "int8, thresholds on the last accumulators",
