@@ -1,14 +1,12 @@
-/* Sums of products of the wide encoder, one signature: plain C defines them, the kernel of an
- * instruction set sits behind the compiler's feature macro (qcs_layout.h). All read the same
- * tables.
+/* Kernels of the wide encoder, one signature each: plain C defines them, that of an instruction set
+ * sits behind the compiler's feature macro (qcs_layout.h). All read the same tables.
  *
- * Precondition, proved by the exporter: every partial sum of a row fits int32. */
+ * Preconditions, proved by the exporter: every partial sum of a row fits int32; hidden layers:
+ * |(sum + bias) << shift| < 2^30, multipliers in [2^30, 2^31), shifts -31 .. 30. */
 #ifndef QCS_WIDE_KERNELS_H
 #define QCS_WIDE_KERNELS_H
 
-#include "qcs_layout.h"
-
-#include <stdint.h>
+#include "qcs_wide.h"
 
 /* Rows that share one pass over x. */
 #define QCS_WIDE_ROWS 4U
@@ -17,5 +15,10 @@
  * rows in flash. */
 void qcs_wide_sums(const int8_t *rows, const int16_t x[], uint16_t n, uint16_t left,
                    int32_t sums[QCS_WIDE_ROWS]);
+
+/* y[i] = output i of a hidden layer, from the sums of rows first .. first + count - 1, y that of
+ * row `first`; count 1 .. QCS_WIDE_ROWS. Mirrors qcskit.codec.wide.dense behind the product. */
+void qcs_wide_finish(const qcs_wide_dense_t *layer, uint16_t first, uint16_t count,
+                     const int32_t sums[QCS_WIDE_ROWS], int16_t y[]);
 
 #endif
