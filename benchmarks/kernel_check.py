@@ -19,7 +19,7 @@ from rows import Row, arguments, report
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.wide import WideTables
-from qcskit.export.c_text import FAST_LAYOUTS
+from qcskit.export.c_text import AVR_ARRAY_BYTES, AVR_TABLE_BYTES, FAST_LAYOUTS, largest_table_bytes
 from qcskit.export.cost import table_cost, wide_cost
 from qcskit.export.fast_layout import LayoutError
 from qcskit.firmware import find_board
@@ -27,10 +27,8 @@ from qcskit.firmware_sim import cores, fuzz
 
 GIVEN = 16
 TARGET_MODELS, TARGET_VECTORS = 200, 100_000
-AVR = cores.Core("AVR", "QCS_LAYOUT_PLAIN", "avr", (), 60 << 10)
+AVR = cores.Core("AVR", "QCS_LAYOUT_PLAIN", "avr", (), AVR_TABLE_BYTES)
 """One firmware per model, vectors over its UART."""
-AVR_ARRAY_BYTES = 32767
-"""avr-gcc's largest array."""
 
 
 def models(make: Callable[[fuzz.ModelSpec], tuple[cores.Tables, bytes]]) -> Iterator[cores.Tables]:
@@ -45,8 +43,7 @@ def models(make: Callable[[fuzz.ModelSpec], tuple[cores.Tables, bytes]]) -> Iter
 def table_bytes(core: cores.Core, tables: cores.Tables) -> int:
     """Return the bytes of a model's tables in the form of a core. Raises LayoutError if its kernel does not take it."""
     if core is AVR:
-        parts = [tables.weights, *(layer.weights for layer in tables.hidden)]
-        if max(part.size for part in parts) > AVR_ARRAY_BYTES:
+        if largest_table_bytes(tables) > AVR_ARRAY_BYTES:
             return AVR.flash_bytes + 1
         return (wide_cost if isinstance(tables, WideTables) else table_cost)(tables).table_bytes
     if isinstance(tables, WideTables):

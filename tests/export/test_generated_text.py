@@ -50,13 +50,15 @@ def test_a_model_beyond_the_reach_of_avr_pointers_says_so(tmp_path) -> None:
     """64 KiB of flash: without the message, such a firmware would read wrong weights."""
     if not shutil.which("avr-gcc"):
         pytest.skip("needs the Debian package gcc-avr")
-    for width, depth, fits in ((170, 1, True), (190, 1, False), (170, 2, False)):
+    cases = ((170, 1, 2, True), (190, 1, 2, False), (170, 2, 2, False), (40, 1, 256, True), (40, 1, 256, False))
+    for width, depth, levels, fits in cases:
+        outputs = 3 if levels == 2 else 32 if fits else 33  # thresholds of 255 · 4 bytes per output
         layer = DenseTables(
             np.ones((width, width), np.int8), np.zeros(width, np.int32), np.full(width, 2**30, np.int32),
             np.full(width, -8, np.int8), 0, np.arange(-128, 128).astype(np.int8),
         )  # fmt: skip
-        tables = EncoderTables((layer,) * depth, np.ones((3, width), np.int8), np.zeros((3, 1), np.int32),
-                               FrontEnd(0, 2**30, 0, 0))  # fmt: skip
+        tables = EncoderTables((layer,) * depth, np.ones((outputs, width), np.int8),
+                               np.zeros((outputs, levels - 1), np.int32), FrontEnd(0, 2**30, 0, 0))  # fmt: skip
         (tmp_path / "qcs_model_m.c").write_text(c_text.model_source("m", tables))
         (tmp_path / "qcs_model_m.h").write_text(c_text.model_header("m", tables))
         command = ["avr-gcc", "-mmcu=atmega2560", "-std=c11", f"-I{sources() / 'include'}", "-c",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qcskit.codec.integer import DenseChain, EncoderTables
 from qcskit.export.chain import chain_layout
-from qcskit.export.cost import table_cost
+from qcskit.export.cost import TableCost, table_cost
 from qcskit.export.fast_layout import Layout, LayoutError
 from qcskit.export.model_text import header_text, identity
 from qcskit.export.mve import mve_layout
@@ -70,7 +70,7 @@ _FORM = Template("""\
 $tables
 $hidden""")
 
-_AVR_TABLE_BYTES, _AVR_ARRAY_BYTES = 60 * 1024, 32767
+AVR_TABLE_BYTES, AVR_ARRAY_BYTES = 60 * 1024, 32767
 """What an AVR build may hold: 16-bit pointers reach 64 KiB of flash, interrupt vectors and strings take their part; and
 avr-gcc's largest array.
 """
@@ -165,9 +165,7 @@ def _plain_form(tables: EncoderTables) -> str:
         }
         parts += [c_table(f"hidden{number}_{key}", value, "QCS_ROM") for key, value in arrays.items()]
         members.append("\n".join(f"        .{key} = hidden{number}_{key}," for key in arrays))
-    needed = table_cost(tables).table_bytes
-    largest = max([tables.weights.size, *(layer.weights.size for layer in tables.hidden)])
-    parts.insert(0, avr_error(needed, largest))
+    parts.insert(0, avr_error(tables, table_cost(tables)))
     parts += [c_table("weights", tables.weights, "QCS_ROM"), c_table("thresholds", tables.thresholds, "QCS_ROM")]
     return _FORM.substitute(
         widest=max(tables.widths[:-1]), last=".weights = weights, .thresholds = thresholds",
@@ -175,13 +173,17 @@ def _plain_form(tables: EncoderTables) -> str:
     )  # fmt: skip
 
 
-def avr_error(table_bytes: int, largest_bytes: int) -> str:
+def avr_error(tables: DenseChain, cost: TableCost) -> str:
     """Return the lines that stop an AVR build of a model whose tables, or the largest of them, it cannot hold."""
-    if table_bytes <= _AVR_TABLE_BYTES and largest_bytes <= _AVR_ARRAY_BYTES:
+    largest = largest_table_bytes(tables)
+    if cost.table_bytes <= AVR_TABLE_BYTES and largest <= AVR_ARRAY_BYTES:
         return ""
-    return _AVR_ERROR.substitute(
-        needed=table_bytes, largest=largest_bytes, limit=_AVR_TABLE_BYTES, array=_AVR_ARRAY_BYTES
-    )
+    return _AVR_ERROR.substitute(needed=cost.table_bytes, largest=largest, limit=AVR_TABLE_BYTES, array=AVR_ARRAY_BYTES)
+
+
+def largest_table_bytes(tables: DenseChain) -> int:
+    """Return the bytes of the largest table in plain form."""
+    return max([tables.thresholds.nbytes, tables.weights.nbytes, *(layer.weights.nbytes for layer in tables.hidden)])
 
 
 def _fast_form(tables: EncoderTables, layout: Layout) -> str:

@@ -85,8 +85,7 @@ def wide_source(name: str, tables: WideTables) -> str:
     parts += [c_table("weights", tables.weights, "QCS_ROM"), c_table("thresholds", tables.thresholds, "QCS_ROM")]
     if dense:
         parts.append(f"static const qcs_wide_dense_t hidden[{len(dense)}] = {{\n{''.join(dense)}}};")
-    largest = max([tables.weights.size, *(layer.weights.size for layer in tables.hidden)])
-    parts.insert(0, avr_error(wide_cost(tables).table_bytes, largest))
+    parts.insert(0, avr_error(tables, wide_cost(tables)))
     facts = _facts(name, tables) | {"tables": "\n".join(filter(None, parts)) + "\n"}
     return _SOURCE.substitute(facts, hidden_pointer="hidden" if dense else "0")
 
