@@ -1,5 +1,6 @@
 """Generated C: compilers' strictest warnings, cppcheck, clang-format, and the TFLM header and glue as far as C goes."""
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -12,7 +13,10 @@ import pytest
 from qcskit.codec.bundle import read_bundle
 from qcskit.codec.integer import DenseTables, EncoderTables, FrontEnd
 from qcskit.export import c_text, int8
+from qcskit.export.config import ExportConfig
+from qcskit.export.encoder import build_encoder
 from qcskit.export.packages import package_files, write_package
+from qcskit.export.run import encoder_files
 from qcskit.export.tflm_glue import tflm_glue
 from qcskit.firmware import sources
 
@@ -31,6 +35,15 @@ def generated(bundle_path, tmp_path_factory) -> Path:
     (out / f"qcs_tflm_{name}.h").write_text(c_text.tflm_header(name, bundle.tables, flatbuffer, 3104, cuts))
     (out / "qcs_tflm_encoder.cc").write_text(tflm_glue(name, bundle.tables, flatbuffer))
     write_package(out / "plain", package_files([bundle], "plain", sources()))
+    rng = np.random.default_rng(1)
+    encoder = int8.FloatEncoder(
+        (rng.normal(size=(7, 4)).astype(np.float32), rng.normal(size=(3, 7)).astype(np.float32)),
+        (rng.normal(size=7).astype(np.float32), rng.normal(size=3).astype(np.float32)), np.array([-0.4, 0.0, 0.4]),
+    )  # fmt: skip
+    wide = build_encoder(encoder, int8.Ranges(2.0, 1.0, 1.0), ExportConfig(adc_offset_counts=-32768), "tflm16")
+    for file, content in encoder_files("wide", wide, encoder.thresholds).items():
+        if file.startswith("c/qcs_model"):
+            (out / file.removeprefix("c/")).write_bytes(content)
     return out
 
 
@@ -39,8 +52,8 @@ def test_tables_compile_under_every_warning(generated, compiler, tmp_path) -> No
     if not shutil.which(compiler):
         pytest.skip(f"needs the Debian package {compiler}")
     include = [f"-I{sources() / 'include'}", f"-I{generated}"]
-    for layout in ((), ("-DQCS_PLAIN",)):
-        command = [compiler, "-std=c11", *WARNINGS, *layout, *include, "-c", str(generated / "qcs_model_small.c"),
+    for name, layout in itertools.product(("small", "wide"), ((), ("-DQCS_PLAIN",))):
+        command = [compiler, "-std=c11", *WARNINGS, *layout, *include, "-c", str(generated / f"qcs_model_{name}.c"),
                    "-o", str(tmp_path / "x.o")]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -89,7 +102,8 @@ def test_cppcheck_finds_nothing_in_generated_files(generated) -> None:
         pytest.skip("needs the Debian package cppcheck")
     command = ["cppcheck", "-q", "--std=c11", "--enable=warning,style,performance,portability", "--error-exitcode=1",
                "--suppress=*:*/src/qcs_[a-l]*", "--suppress=shiftNegativeLHS", f"-I{sources() / 'include'}",
-               str(generated / "qcs_model_small.c"), str(generated / "plain" / "example" / "main.c")]  # fmt: skip
+               str(generated / "qcs_model_small.c"), str(generated / "qcs_model_wide.c"),
+               str(generated / "plain" / "example" / "main.c")]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
