@@ -1,19 +1,17 @@
 /* One face for every codec, so that one serial agent serves them all.
  *
- * What a generated pair qcs_model_<name>.h/.c provides (`<NAME>` in capitals):
+ * A generated pair qcs_model_<name>.h/.c provides (`<NAME>` in capitals):
  *
- *     #define QCS_<NAME>_INPUTS         M, values per vector
- *     #define QCS_<NAME>_OUTPUTS        K, indices per vector
- *     #define QCS_<NAME>_LEVELS         I, 2 .. 256
- *     #define QCS_<NAME>_PACKED_BYTES   bytes sent per vector
- *     #define QCS_<NAME>_SCRATCH_BYTES  what the encoder needs; 2 * widest for a qcs_model_t; at
- * least 1 extern const qcs_model_t qcs_model_<name>;   (or the coded codec's own struct) extern
- * const qcs_codec_t qcs_codec_<name>;   = QCS_CODEC_DEEPQCS(qcs_model_<name>, <NAME>);
+ * - QCS_<NAME>_INPUTS: M, values per vector
+ * - QCS_<NAME>_OUTPUTS: K, indices per vector
+ * - QCS_<NAME>_LEVELS: I, 2 .. 256
+ * - QCS_<NAME>_PACKED_BYTES: bytes sent per vector
+ * - QCS_<NAME>_SCRATCH_BYTES: what the encoder needs, at least 1
+ * - qcs_model_<name>: its qcs_model_t, or qcs_wide_<name>, qcs_coded_<name>, qcs_scalar_<name>
+ * - qcs_codec_<name>: the qcs_codec_t in front of it
  *
  * Tables are `static const` with the attribute QCS_ROM behind the brackets and are read through
- * qcs_rom.h; the structs (qcs_model_t, qcs_dense_t, qcs_codec_t) are plain const. Includes:
- * "qcs.h", "qcs_codec.h", "qcs_rom.h". A coded codec: {.model, .id, .inputs, ..., .kind =
- * QCS_KIND_CODED, .input_types = QCS_TAKES_INT16, .encode = its function}; a scalar one likewise.
+ * qcs_rom.h; the structs are plain const.
  */
 #ifndef QCS_CODEC_H
 #define QCS_CODEC_H
@@ -40,8 +38,8 @@ extern "C" {
 typedef struct qcs_codec qcs_codec_t;
 
 /* Encode one vector. input: codec->inputs values of input_type (one that input_types allows),
- * aligned for it. packed: packed_bytes, written whole. scratch: scratch_bytes, any content. No
- * overlap. */
+ * aligned for it. packed: packed_bytes, written whole. scratch: scratch_bytes, any content, aligned
+ * to 4 bytes. No overlap. */
 typedef void qcs_encode_fn(const qcs_codec_t *codec, uint8_t input_type, const void *input,
                            uint8_t packed[], void *scratch);
 

@@ -1,9 +1,10 @@
 /* Sums of products of the wide encoder for Armv7E-M and Armv8-M with DSP: SXTB16 widens bytes 0, 2
  * and 1, 3 of four weights, SMLAD takes two products; two PKH bring x into that order once for four
- * rows: 1.6 instructions per product. Equal to qcs_wide_sums.c. */
+ * rows: 1.6 instructions per product. Words are loaded from any address. Equal to qcs_wide_sums.c.
+ */
 #include "qcs_wide_kernels.h"
 
-#if QCS_LAYOUT == QCS_LAYOUT_CHAIN
+#if QCS_WIDE_DSP
 
 /* clang-format off */
 /* Four weights of a row, loaded into r11, times x in r9 and r10. */

@@ -8,6 +8,13 @@
 
 #include "qcs_wide.h"
 
+/* Whether qcs_wide_dsp.c does the sums: its loads need not be aligned. */
+#if QCS_LAYOUT == QCS_LAYOUT_CHAIN && defined(__ARM_FEATURE_UNALIGNED)
+#define QCS_WIDE_DSP 1
+#else
+#define QCS_WIDE_DSP 0
+#endif
+
 /* Rows that share one pass over x. */
 #define QCS_WIDE_ROWS 4U
 

@@ -24,8 +24,8 @@ void qcs_wide_sums(const int8_t *rows, const int16_t x[], uint16_t n, uint16_t l
                    "vldrb.s16 q2, [%[fourth]], #8\n"
                    "vmladava.s16 %[d], q0, q2\n"
                    "letp lr, 1b\n"
-                   : [x] "+r"(x), [first] "+r"(first), [second] "+r"(second), [third] "+r"(third),
-                     [fourth] "+r"(fourth), [a] "+Te"(a), [b] "+Te"(b), [c] "+Te"(c), [d] "+Te"(d)
+                   : [x] "+r"(x), [first] "+l"(first), [second] "+l"(second), [third] "+l"(third),
+                     [fourth] "+l"(fourth), [a] "+Te"(a), [b] "+Te"(b), [c] "+Te"(c), [d] "+Te"(d)
                    : [n] "r"((uint32_t)n)
                    : "q0", "q1", "q2", "lr", "cc", "memory");
   sums[0] = a;

@@ -3,7 +3,7 @@
 #include "qcs_rom.h"
 #include "qcs_wide_kernels.h"
 
-#if QCS_LAYOUT != QCS_LAYOUT_CHAIN && QCS_LAYOUT != QCS_LAYOUT_MVE
+#if !QCS_WIDE_DSP && QCS_LAYOUT != QCS_LAYOUT_MVE
 
 void qcs_wide_sums(const int8_t *rows, const int16_t x[], uint16_t n, uint16_t left,
                    int32_t sums[QCS_WIDE_ROWS]) {

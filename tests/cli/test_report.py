@@ -47,6 +47,17 @@ def test_results_of_another_model_are_refused(bundle_path: Path, tmp_path: Path)
         read_json(tmp_path / "none.json", read_bundle(bundle_path), "hil")
 
 
+def test_results_and_verdict_swapped_are_refused(bundle_path: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(bundle_path)
+    file = tmp_path / "v.json"
+    file.write_text(json.dumps({"model_id": bundle.manifest.model_id, "implementations": []}))
+    with pytest.raises(QcsError, match="is not what 'qcskit hil' writes"):
+        read_json(file, bundle, "hil")
+    file.write_text(json.dumps({"bundle": {"model_id": bundle.manifest.model_id}, "devices": []}))
+    with pytest.raises(QcsError, match="is not what 'qcskit simulate' writes"):
+        read_json(file, bundle, "simulate")
+
+
 def test_a_far_tail_does_not_flatten_the_histogram() -> None:
     edges = [*range(0, 81), 2_000_000]
     svg = plots.histogram(edges, [5] * 80 + [2], "ns", {"p50": 40})

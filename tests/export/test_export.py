@@ -18,6 +18,7 @@ from qcskit.codec.metrics import nmse_db
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.export import int8
 from qcskit.export.config import ExportConfig
+from qcskit.export.encoder import build_encoder
 from qcskit.export.flatbuffer import encoder_flatbuffer, tanh_table
 from qcskit.export.read_flatbuffer import read_operators
 from qcskit.export.run import export_run
@@ -240,6 +241,42 @@ def test_other_activations_are_fused_and_exact_end_to_end(activation, tmp_path) 
     assert bundle.manifest.activation == activation
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"adc_bits": 16, "adc_offset_counts": -1}, "leaves the int16 that a count is"),
+        ({"adc_bits": 12, "adc_offset_counts": 31_000}, "subtract the offset in the firmware"),
+        ({"input_ranges": (0.0,)}, "greater than 0.000001"),
+        ({"hidden_ranges": (float("nan"),)}, "finite number"),
+        ({"max_loss_db": float("nan")}, "finite number"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        ExportConfig(**settings)
+
+
+def test_an_encoder_too_wide_for_16_bits_says_so() -> None:
+    rng = np.random.default_rng(1)
+    encoder = int8.FloatEncoder(
+        (rng.uniform(-1, 1, (600, 40)).astype(np.float32), rng.uniform(-1, 1, (600, 600)).astype(np.float32),
+         rng.uniform(-1, 1, (3, 600)).astype(np.float32)),
+        (np.zeros(600, np.float32), np.zeros(600, np.float32), np.zeros(3, np.float32)), np.array([0.0]),
+    )  # fmt: skip
+    with pytest.raises(int8.AccumulatorError, match=r"600 inputs of 16 bits .* take export.profile = native"):
+        build_encoder(encoder, int8.Ranges(2.0, 1.0, 1.0), ExportConfig(), "tflm16")
+    huge = int8.FloatEncoder((np.full((2, 2), 1e18, np.float32),) * 2, (np.zeros(2, np.float32),) * 2, np.array([0.0]))
+    for profile in ("tflm", "tflm16"):
+        with pytest.raises(int8.AccumulatorError, match="weights"):
+            build_encoder(huge, int8.Ranges(2.0, 3.0, 2.0), ExportConfig(), profile)
+
+
+def test_an_out_that_cannot_be_replaced_is_refused_before_the_work(run_path, tmp_path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(QcsError, match="is not replaced; choose another --out"):
+        export_run(run_path, tmp_path / "file", QUICK, lambda stage, done, total: pytest.fail("work was begun"))
+
+
 def test_profile_native_and_auto(run_path, exported, tmp_path) -> None:
     export_run(run_path, tmp_path / "n", QUICK.model_copy(update={"profile": "native"}), ignore)
     native, tflm = read_bundle(tmp_path / "n"), read_bundle(exported[0])
@@ -267,11 +304,13 @@ def test_16_bit_activations_are_exact_end_to_end(run_path, tmp_path) -> None:
         export_run(run_path, tmp_path / place, config, ignore)
     assert not filecmp.dircmp(tmp_path / "here", tmp_path / "there").diff_files
     bundle = read_bundle(tmp_path / "here")
-    output = tflm_outputs(bundle.file("encoder.tflite").read_bytes(), bundle.vectors["input"])
+    output = tflm_outputs(bundle.file("encoder.tflite").read_bytes(), bundle.vectors["counts_input"])
     np.testing.assert_array_equal(output, bundle.vectors["output"])
     expected = (output[..., None] > np.floor(np.array(bundle.manifest.thresholds) * 32768)).sum(-1)
     np.testing.assert_array_equal(bundle.vectors["index"], expected)
-    np.testing.assert_array_equal((bundle.vectors["counts"].astype(int) - 100) * 16, bundle.vectors["input"])
+    np.testing.assert_array_equal((bundle.vectors["counts"].astype(int) - 100) * 16, bundle.vectors["counts_input"])
+    assert "input" not in bundle.vectors
+    np.testing.assert_array_equal(bundle.golden_inputs, bundle.vectors["counts"])
     codec = load_codec(bundle)
     x, y = draw_frames(SignalConfig.model_validate(bundle.manifest.signal.model_dump()), 4000, 123)
     assert nmse_db(x, codec.decode(codec.encode(y))) == pytest.approx(bundle.manifest.nmse.int8_db, abs=0.4)

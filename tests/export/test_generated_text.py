@@ -40,7 +40,9 @@ def generated(bundle_path, tmp_path_factory) -> Path:
         (rng.normal(size=(7, 4)).astype(np.float32), rng.normal(size=(3, 7)).astype(np.float32)),
         (rng.normal(size=7).astype(np.float32), rng.normal(size=3).astype(np.float32)), np.array([-0.4, 0.0, 0.4]),
     )  # fmt: skip
-    wide = build_encoder(encoder, int8.Ranges(2.0, 1.0, 1.0), ExportConfig(adc_offset_counts=-32768), "tflm16")
+    wide = build_encoder(
+        encoder, int8.Ranges(2.0, 1.0, 1.0), ExportConfig(adc_bits=12, adc_offset_counts=-30720), "tflm16"
+    )
     for file, content in encoder_files("wide", wide, encoder.thresholds).items():
         if file.startswith("c/qcs_model"):
             (out / file.removeprefix("c/")).write_bytes(content)

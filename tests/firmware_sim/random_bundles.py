@@ -43,12 +43,12 @@ def write_random_bundle(path: Path, widths: tuple[int, ...], levels: int, seed: 
     else:
         x = rng.integers(-128, 128, (32, widths[0]), np.int8)
         index = integer.encode_index(made.tables, x)
-    tables = made.tables
+    tables, kept = made.tables, {"input": x} if made.input_grid else {}
     packing = tables.packing
     files = {
         **encoder_files(name, made, encoder.thresholds),
         "vectors.npz": npz_bytes({
-            "x": np.zeros((32, 2 * widths[0])), "input": x, "index": index, "packed": packing.pack(index),
+            "x": np.zeros((32, 2 * widths[0])), **kept, "index": index, "packed": packing.pack(index),
             "counts": counts, "counts_input": made.from_counts(counts),
         }),
     }  # fmt: skip

@@ -1,6 +1,8 @@
 """The wide encoder (16-bit activations): NumPy, the C on this host and on every core, and the TFLite Micro runtime."""
 
 import json
+import shutil
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from qcskit.codec.decoder import load_counts_codec
 from qcskit.codec.errors import QcsError
 from qcskit.export.flatbuffer import Int8Dense, encoder_flatbuffer, wide_tanh_table
 from qcskit.export.wide import wide_tables
-from qcskit.firmware import HostCodec, build_host_library, find_board
+from qcskit.firmware import HostCodec, build_host_library, find_board, sources
 from qcskit.firmware_sim import cores, fuzz, tflm
 from qcskit.firmware_sim.config import SimulateConfig
 from qcskit.firmware_sim.counts import wide_edges
@@ -133,6 +135,18 @@ def test_a_bundle_goes_through_simulate_and_hil(tmp_path: Path) -> None:
         bundle.quantize_input(np.zeros((1, 9)))
 
 
+def test_a_flatbuffer_of_other_widths_and_resume_are_refused(tmp_path: Path) -> None:
+    write_random_bundle(tmp_path / "b", (9, 20, 5), 12, 4, profile="tflm16")
+    write_random_bundle(tmp_path / "other", (8, 20, 5), 12, 4, profile="tflm16")
+    bundle = read_bundle(tmp_path / "b")
+    verdict = simulate(bundle, SimulateConfig(vectors=100))
+    with pytest.raises(QcsError, match="run without --resume"):
+        simulate(bundle, SimulateConfig(vectors=100), resume=verdict)
+    shutil.copy(tmp_path / "other" / "encoder.tflite", tmp_path / "b" / "encoder.tflite")
+    with pytest.raises(QcsError, match=r"encoder\.tflite has 8 inputs and 5 outputs, tables\.npz 9 and 5"):
+        simulate(bundle, SimulateConfig(vectors=100))
+
+
 def test_profile_and_inspect_count_it(tmp_path: Path) -> None:
     for tool, package in find_board("cortex-m4").missing:
         pytest.skip(f"{tool} is missing: apt-get install {package}")
@@ -148,6 +162,37 @@ def test_profile_and_inspect_count_it(tmp_path: Path) -> None:
     assert facts["cost"]["scratch_bytes"] == 4 * 20
     cores_found = {row["core"]: row for row in facts["cores"]}
     assert cores_found["Cortex-M4"]["stack_bytes"] > 40
+
+
+def test_the_mve_kernel_compiles_whatever_registers_are_left(tmp_path: Path) -> None:
+    if not shutil.which("arm-none-eabi-gcc"):
+        pytest.skip("needs arm-none-eabi-gcc: apt-get install gcc-arm-none-eabi")
+    compilers = [("arm-none-eabi-gcc", "-mcpu=cortex-m55", "-mthumb")]
+    if shutil.which("clang"):
+        compilers.append(("clang", "--target=thumbv8.1m.main-none-eabi", "-mcpu=cortex-m55"))
+    root = sources()
+    for compiler, *core in compilers:
+        for flags in (("-O0",), ("-O2",), ("-Os", "-fno-omit-frame-pointer")):
+            command = [compiler, *core, "-mfloat-abi=hard", "-ffreestanding", "-std=c11", *flags, f"-I{root}/include",
+                       f"-I{root}/ports/freestanding", "-c", str(root / "src" / "qcs_wide_mve.c"), "-o",
+                       str(tmp_path / "x.o")]  # fmt: skip
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+
+
+def test_unaligned_loads_can_be_forbidden(tmp_path: Path) -> None:
+    if not shutil.which("arm-none-eabi-gcc"):
+        pytest.skip("needs arm-none-eabi-gcc: apt-get install gcc-arm-none-eabi")
+    root, sizes = sources(), []
+    for flags in ((), ("-mno-unaligned-access",)):
+        command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-O2", "-std=c11", *flags, f"-I{root}/include",
+                   "-ffreestanding", "-c", str(root / "src" / "qcs_wide_dsp.c"), "-o",
+                   str(tmp_path / "x.o")]  # fmt: skip
+        subprocess.run(command, check=True)
+        done = subprocess.run(["arm-none-eabi-nm", str(tmp_path / "x.o")], capture_output=True, text=True, check=True)
+        sizes.append(len(done.stdout.split()))
+    assert sizes[0] > 0
+    assert sizes[1] == 0
 
 
 def test_a_tampered_c_file_is_caught(tmp_path: Path) -> None:
@@ -181,6 +226,10 @@ def test_wrong_input_is_one_clear_line(tmp_path: Path) -> None:
     manifest["model_id"] = "0" * 16
     (tmp_path / "b" / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(QcsError, match=r"tables\.npz is of model .*run 'qcskit export' again"):
+        load_counts_codec(read_bundle(tmp_path / "b"))
+    manifest["model_id"], manifest["levels"] = codec.tables.model_id, 11  # type: ignore[attr-defined]
+    (tmp_path / "b" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(QcsError, match=r"manifest\.json and tables\.npz differ .*run 'qcskit export' again"):
         load_counts_codec(read_bundle(tmp_path / "b"))
     arrays = wide.to_arrays(codec.tables)  # type: ignore[attr-defined]
     del arrays["hidden0_shift"]

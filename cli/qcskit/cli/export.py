@@ -29,7 +29,7 @@ PROFILES = {
 
 def register(app: typer.Typer) -> None:
     """Add the subcommand."""
-    about = "Turn a training run into a bundle: int8 flatbuffer, C tables, decoder, golden vectors."
+    about = "Turn a training run into a bundle: integer flatbuffer, C tables, decoder, golden vectors."
     app.command("export", help=about)(export)
 
 

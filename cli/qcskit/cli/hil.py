@@ -53,7 +53,7 @@ def hil(
     """
     from qcskit.cli.hil_view import Show, verdict_table
     from qcskit.codec.bundle import read_bundle
-    from qcskit.codec.errors import QcsError
+    from qcskit.codec.errors import CheckFailedError, QcsError
     from qcskit.hil.config import HilConfig
     from qcskit.hil.fleet import run_fleet
     from qcskit.hil.junit import write_junit
@@ -90,7 +90,14 @@ def hil(
         console.print(verdict_table(results))
         console.print(f"results: {out}", highlight=False)
     if not results["verdict"]["ok"]:
-        raise typer.Exit(1)
+        raise CheckFailedError(failure(results, out))
+
+
+def failure(results: dict[str, Any], out: Path) -> str:
+    """Return the one line that says what did not hold."""
+    found = results["verdict"]
+    return (f"{found['mismatches']:,} of {found['vectors']:,} vectors differ from the reference; failed: "
+            f"{', '.join(found['failed']) or 'none'}; see {out}")  # fmt: skip
 
 
 def _soak(bundle: Any, options: Any, duration: str, out: Path, show: Any) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def profile(
     from qcskit.firmware.profile import profile as summarise
 
     opened = read_bundle(bundle)
-    x = opened.vectors["counts" if opened.counts_only else "input"][:vectors]
+    x = opened.golden_inputs[:vectors]
     counts = count(board, bundle / "c", opened.manifest.name, x)
     wrong = int((counts.packed != opened.vectors["packed"][: len(x)]).any(axis=1).sum())
     if wrong:

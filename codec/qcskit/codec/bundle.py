@@ -180,6 +180,14 @@ class Bundle:
         return _read_npz(self.path / "vectors.npz")
 
     @property
+    def golden_inputs(self) -> NDArray[np.int8] | NDArray[np.int16]:
+        """What a device is given for the golden vectors (frames, M): int8 network inputs, or counts if it takes no
+        other; the answer is `vectors["packed"]`.
+        """
+        inputs: NDArray[np.int8] | NDArray[np.int16] = self.vectors["counts" if self.counts_only else "input"]
+        return inputs
+
+    @property
     def packing(self) -> Packing:
         """How indices become bytes."""
         return Packing(self.manifest.outputs, self.manifest.levels)
@@ -248,14 +256,19 @@ def read_bundle(path: Path) -> Bundle:
     return Bundle(path, manifest)
 
 
+def check_replaceable(path: Path, marker: str = "manifest.json") -> None:
+    """Raise QcsError if `write_directory` would refuse `path`; long work asks first."""
+    if path.exists() and not (path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))):
+        raise QcsError(f"'{path}' exists and holds no {marker}, so it is not replaced; choose another --out")
+
+
 def write_directory(path: Path, files: dict[str, bytes], marker: str = "manifest.json") -> None:
     """Write `files` (relative name → content) as directory `path`, replacing it in one rename; all or nothing.
 
     Raises QcsError if `path` exists and is neither empty nor a directory that holds `marker`: nothing else is replaced.
     """
     path = Path(path)
-    if path.exists() and not (path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))):
-        raise QcsError(f"'{path}' exists and holds no {marker}, so it is not replaced; choose another --out")
+    check_replaceable(path, marker)
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:

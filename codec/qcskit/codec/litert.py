@@ -30,7 +30,7 @@ class LiteRt:
     """A `.tflite` model with one input and one output, run on whole batches.
 
     model: the flatbuffer. reference: take the plain C++ kernels instead of the optimised ones and XNNPACK.
-    threads: of the runtime. Raises QcsError if the runtime does not accept the model.
+    threads: of the runtime. Raises QcsError if the runtime does not accept the model, or fails when it runs.
     """
 
     def __init__(self, model: bytes, *, reference: bool = False, threads: int = 1) -> None:
@@ -62,6 +62,9 @@ class LiteRt:
             self._interpreter.allocate_tensors()
             self._batch = len(x)
         self._interpreter.set_tensor(self._input["index"], np.ascontiguousarray(x, self._input["dtype"]))
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise QcsError(f"the LiteRT runtime cannot run this model: {' '.join(str(error).split())}") from None
         result: NDArray[Any] = self._interpreter.get_tensor(self._output["index"])
         return result

@@ -207,8 +207,17 @@ class WideBundleCodec(BundleDecoder):
 
 def read_wide(bundle: Bundle) -> WideBundleCodec:
     """Return the codec of a bundle of profile tflm16. Raises QcsError if its tables are not those its id names."""
-    tables = from_arrays(bundle.arrays)
+    try:
+        tables = from_arrays(bundle.arrays)
+    except QcsError as error:
+        raise QcsError(f"bundle '{bundle.path}': tables.npz: {error}; run 'qcskit export' again") from None
     if tables.model_id != bundle.manifest.model_id:
         raise QcsError(f"bundle '{bundle.path}': tables.npz is of model {tables.model_id}, manifest.json of "
                        f"{bundle.manifest.model_id}; run 'qcskit export' again")  # fmt: skip
+    manifest = bundle.manifest
+    stated = (manifest.inputs, manifest.outputs, manifest.levels, manifest.packed_bytes, manifest.adc.offset_counts)
+    found = (tables.inputs, tables.outputs, tables.levels, tables.packing.packed_bytes, tables.offset)
+    if stated != found or manifest.profile != "tflm16":
+        raise QcsError(f"bundle '{bundle.path}': manifest.json and tables.npz differ in inputs, outputs, levels, "
+                       f"packed bytes, offset or profile: {stated}, {found}; run 'qcskit export' again")  # fmt: skip
     return WideBundleCodec(bundle, tables)

@@ -18,6 +18,11 @@ from qcskit.export.flatbuffer import TANH_SCALE, Activation, Int8Dense, tanh_tab
 
 INT32_MAX = 2**31 - 1
 
+
+class AccumulatorError(QcsError):
+    """The integers of a profile cannot hold an accumulator of this encoder."""
+
+
 Profile = Literal["tflm", "native", "tflm16"]
 """Where the quantizer's thresholds act: on TFLM's int8 output, on the int32 accumulators of the last layer, or on the
 int16 output of TFLM with 16-bit activations (`qcskit.export.wide`).
@@ -215,15 +220,19 @@ def requantization(
 ) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     """Return Q31 multipliers and shifts (outputs,) as TFLM computes them from a layer's scales.
 
-    bias: the input zero point folded in. Raises QcsError if an accumulator, shifted left, could exceed `limit`.
+    bias: the input zero point folded in. Raises AccumulatorError if an accumulator, shifted left, could exceed `limit`.
     """
     ratio = np.float64(layer.input_scale) * layer.weight_scale.astype(np.float64) / np.float64(layer.pre_scale)
     pairs = [quantize_multiplier(float(value)) for value in ratio]
     reach = (1 << layer.bits - 1) * np.abs(layer.weights.astype(np.int64)).sum(axis=1) + np.abs(bias)
     left = np.maximum([shift for _, shift in pairs], 0)
-    if np.any(reach << left > limit):
-        raise QcsError(f"an accumulator can exceed {limit.bit_length() + 1} bits: EncNet's weights or biases are too "
-                       f"large, train again")  # fmt: skip
+    if np.any(left > 30) or np.any(reach << left > limit):
+        advice = (
+            "its weights or biases are too large: train again" if layer.bits == 8 else
+            f"{layer.weights.shape[1]} inputs of 16 bits are too many or its weights too large; take "
+            f"export.profile = native, or a narrower layer"
+        )  # fmt: skip
+        raise AccumulatorError(f"an accumulator of EncNet can exceed {limit.bit_length() + 1} bits: {advice}")
     return np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int8)
 
 

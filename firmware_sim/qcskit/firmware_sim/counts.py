@@ -109,6 +109,10 @@ def tflm_encode(bundle: Bundle, codec: WideBundleCodec) -> Encode:
     """Return the oracle of a wide encoder: its flatbuffer in the TFLite Micro runtime, then the float thresholds."""
     runtime = tflm.TflmRuntime(bundle.file("encoder.tflite").read_bytes(), np.int16)
     thresholds = bundle.manifest.thresholds
+    if (runtime.inputs, runtime.outputs) != (codec.tables.inputs, codec.tables.outputs):
+        raise QcsError(f"bundle '{bundle.path}': encoder.tflite has {runtime.inputs} inputs and {runtime.outputs} "
+                       f"outputs, tables.npz {codec.tables.inputs} and {codec.tables.outputs}; "
+                       f"run 'qcskit export' again")  # fmt: skip
 
     def encode(counts: NDArray[np.int16]) -> NDArray[np.uint8]:
         output = runtime.run(network_input(codec.tables, counts))

@@ -78,6 +78,9 @@ def simulate(
     """
     report = progress or (lambda done, total: None)
     if bundle.counts_only:
+        if resume:
+            raise QcsError(f"--resume: bundle '{bundle.path}' takes ADC counts alone, and such a run is not resumed; "
+                           f"run without --resume")  # fmt: skip
         return simulate_counts(bundle, config, out, report)
     verdict = resume or _fresh(bundle, config)
     _check_resumable(verdict, bundle, config)

@@ -1,7 +1,7 @@
 """`Device`: a board on a port, checked against a bundle, that encodes vectors.
 
 with Device.open("/dev/ttyACM0", bundle) as board:
-    packed = board.encode(bundle.vectors["input"])
+    packed = board.encode(bundle.golden_inputs)
 """
 
 import contextlib

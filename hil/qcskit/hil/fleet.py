@@ -38,10 +38,11 @@ def run_fleet(
             progress=lambda stage, done, total: progress(label, stage, done, total),
             on_text=None if on_text is None else lambda text: on_text(label, text),
         )  # fmt: skip
+        before = _changed_ns(journal_path(out, number))
         try:
             entries[number] = run_device(bundle, run)
         except Exception as error:
-            if journal_path(out, number).is_file() and error.args:
+            if _changed_ns(journal_path(out, number)) != before and error.args:
                 error.args = (f"{error}; answers so far are kept, go on with --resume", *error.args[1:])
             errors[number] = error
 
@@ -62,6 +63,10 @@ def run_fleet(
         if "error" not in entry:
             Path(entry.pop("journal")).unlink(missing_ok=True)
     return results
+
+
+def _changed_ns(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.is_file() else None
 
 
 def _targets(ports: list[str]) -> list[Target]:

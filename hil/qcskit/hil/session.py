@@ -224,7 +224,7 @@ def results_of(bundle: Bundle, config: HilConfig, devices: list[dict[str, Any]])
             "n": manifest.signal.n, "m": manifest.inputs, "outputs": manifest.outputs, "levels": manifest.levels,
             "packed_bytes": manifest.packed_bytes, "packed_bits": manifest.packed_bits, "rate_bits": manifest.rate_bits,
         },
-        "settings": config.model_dump(),
+        "settings": config.model_dump() | ({"input": "counts"} if bundle.counts_only else {}),
         "devices": devices,
         "verdict": {
             "ok": not failed,

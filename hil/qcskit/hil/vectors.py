@@ -35,7 +35,7 @@ class VectorSet:
     @cached_property
     def golden(self) -> int:
         """How many of them are golden vectors of the bundle."""
-        return min(self.count, len(self.bundle.vectors["input"]))
+        return min(self.count, len(self.bundle.golden_inputs))
 
     def part(self, start: int, stop: int) -> tuple[Vectors, NDArray[np.float64]]:
         """Return inputs (stop − start, M) as the board takes them, and sources x (stop − start, N)."""

@@ -32,6 +32,9 @@ def read_json(path: Path, bundle: Bundle, command: str) -> dict[str, Any]:
     if model_id != bundle.manifest.model_id:
         raise QcsError(f"'{path}' is of model {model_id}, bundle '{bundle.path}' of {bundle.manifest.model_id}; "
                        f"run 'qcskit {command}' on this bundle")  # fmt: skip
+    if {"hil": "devices", "simulate": "implementations"}[command] not in data:
+        raise QcsError(f"'{path}' is not what 'qcskit {command}' writes; -r takes the results.json of hil, -v the "
+                       f"verdict.json of simulate")  # fmt: skip
     return dict(data)
 
 
