@@ -55,7 +55,7 @@ def hil(
     from qcskit.codec.bundle import read_bundle
     from qcskit.codec.errors import CheckFailedError, QcsError
     from qcskit.hil.config import HilConfig
-    from qcskit.hil.fleet import run_fleet
+    from qcskit.hil.fleet import journal_path, run_fleet
     from qcskit.hil.junit import write_junit
     from qcskit.hil.ports import read_bench
 
@@ -78,10 +78,15 @@ def hil(
         if soak is not None:
             results = _soak(opened, options, soak, out, show)
         else:
-            results = run_fleet(
-                opened, options, out=out, resume=resume, progress=show.progress, targets=targets,
-                on_text=_show_text if log else None,
-            )  # fmt: skip
+            try:
+                results = run_fleet(
+                    opened, options, out=out, resume=resume, progress=show.progress, targets=targets,
+                    on_text=_show_text if log else None,
+                )  # fmt: skip
+            except KeyboardInterrupt:
+                if journal_path(out, 0).is_file():
+                    error_console.print("broken off; answers so far are kept, go on with --resume", highlight=False)
+                raise
     if junit:
         write_junit(junit, results)
     if as_json:
