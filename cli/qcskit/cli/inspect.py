@@ -102,18 +102,39 @@ def footprints(bundle: Any) -> list[dict[str, Any]]:
 
 
 def instruction_counts(bundle: Any) -> dict[str, Any]:
-    """Return the mean instructions per encode of ADC counts, per QEMU board that this machine can run."""
-    from qcskit.firmware import boards, count_instructions
+    """Return the mean instructions per encode of ADC counts, per QEMU board that this machine can run.
+
+    Raises CheckFailedError if a board's bytes are not the reference's: the counts would mean nothing.
+    """
+    from qcskit.codec.errors import CheckFailedError
+    from qcskit.firmware import boards, count
 
     vectors = bundle.vectors["counts"][:_COUNTED]
+    expected = expected_bytes(bundle, vectors)
     counts = {}
     for board in boards().values():
         if board.missing or not board.emulator or not board.emulator[0].startswith("qemu-system"):
             continue
-        per_encode = count_instructions(board, bundle.path / "c", bundle.manifest.name, vectors)
+        run = count(board, bundle.path / "c", bundle.manifest.name, vectors)
+        wrong = int((run.packed != expected).any(axis=1).sum())
+        if wrong:
+            raise CheckFailedError(f"board '{board.name}': {wrong} of {len(vectors)} golden vectors came back wrong; "
+                                   f"counts are void")  # fmt: skip
+        per_encode = run.instructions
         counts[board.name] = {"core": board.core, "mean": float(per_encode.mean()), "max": int(per_encode.max()),
                               "vectors": len(per_encode)}  # fmt: skip
     return counts
+
+
+def expected_bytes(bundle: Any, counts: Any) -> Any:
+    """Return the packed bytes (frames, packed_bytes) that the reference gives for ADC counts (frames, M)."""
+    from qcskit.codec import integer
+    from qcskit.codec.decoder import load_counts_codec
+
+    codec = load_counts_codec(bundle)
+    if codec:
+        return codec.encode_counts(counts)
+    return integer.encode_packed(bundle.tables, integer.quantize_counts(bundle.tables.front_end, counts))
 
 
 def tflm_cost(bundle: Any, board: str, library: Path, include: list[Path]) -> dict[str, Any]:
@@ -121,8 +142,6 @@ def tflm_cost(bundle: Any, board: str, library: Path, include: list[Path]) -> di
 
     Raises QcsError if the board has no TFLM form, FirmwareError if the library does not link or run there.
     """
-    from qcskit.codec import integer
-    from qcskit.codec.decoder import load_counts_codec
     from qcskit.codec.errors import QcsError
     from qcskit.firmware import count, find_board
     from qcskit.firmware.errors import FirmwareError
@@ -137,9 +156,7 @@ def tflm_cost(bundle: Any, board: str, library: Path, include: list[Path]) -> di
         raise QcsError(f"bundle '{bundle.path}' is of codec {bundle.manifest.codec}, which has no TFLM form")
     c_dir, name = bundle.path / "c", bundle.manifest.name
     counts = bundle.vectors["counts"][:_COUNTED]
-    codec = load_counts_codec(bundle)
-    sent = (codec.encode_counts(counts) if codec else
-            integer.encode_packed(bundle.tables, bundle.vectors["counts_input"][:_COUNTED]))  # fmt: skip
+    sent = expected_bytes(bundle, counts)
     try:
         run = count(entry, c_dir, name, counts, tflm=tflm)
     except FirmwareError as error:
