@@ -6,12 +6,6 @@
 #include "qcs_rom.h"
 #include "qcs_wide_kernels.h"
 
-static int16_t clamped(int32_t value, int16_t low, int16_t high) {
-  if (value < low)
-    return low;
-  return value > high ? high : (int16_t)value;
-}
-
 static void dense(const qcs_wide_dense_t *layer, const int16_t x[], int16_t y[]) {
   const int8_t *rows = layer->weights;
   for (uint16_t done = 0; done < layer->outputs;) {
@@ -50,7 +44,7 @@ void qcs_wide_encode(const qcs_wide_t *model, const int16_t counts[], uint8_t pa
   const int32_t unit = (int32_t)1 << model->input_shift;
   uint16_t width = model->inputs;
   for (uint16_t i = 0; i < width; i++)
-    x[i] = clamped(((int32_t)counts[i] - model->offset) * unit, INT16_MIN, INT16_MAX);
+    x[i] = qcs_clamp(((int32_t)counts[i] - model->offset) * unit, INT16_MIN, INT16_MAX);
   for (uint8_t number = 0; number < model->hidden_count; number++) {
     int16_t *const output = y;
     dense(&model->hidden[number], x, output);

@@ -35,12 +35,6 @@ static int32_t requantize(int32_t acc, int32_t multiplier, int8_t shift) {
 #endif
 }
 
-static int16_t clamped(int32_t value, int16_t low, int16_t high) {
-  if (value < low)
-    return low;
-  return value > high ? high : (int16_t)value;
-}
-
 void qcs_wide_finish(const qcs_wide_dense_t *layer, uint16_t first, uint16_t count,
                      const int32_t sums[QCS_WIDE_ROWS], int16_t y[]) {
   const int32_t *bias = layer->bias + first, *multiplier = layer->multiplier + first;
@@ -50,7 +44,7 @@ void qcs_wide_finish(const qcs_wide_dense_t *layer, uint16_t first, uint16_t cou
   for (uint16_t i = 0; i < count; i++) {
     const int32_t acc = sums[i] + qcs_rom_i32(bias++);
     const int32_t scaled = requantize(acc, qcs_rom_i32(multiplier++), qcs_rom_i8(shift++));
-    y[i] = table ? tanh_of(table, scaled) : clamped(scaled, low, high);
+    y[i] = table ? tanh_of(table, scaled) : qcs_clamp(scaled, low, high);
   }
 }
 

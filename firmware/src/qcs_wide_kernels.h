@@ -18,6 +18,12 @@
 /* Rows that share one pass over x. */
 #define QCS_WIDE_ROWS 4U
 
+static inline int16_t qcs_clamp(int32_t value, int16_t low, int16_t high) {
+  if (value < low)
+    return low;
+  return value > high ? high : (int16_t)value;
+}
+
 /* sums[i] = sum of rows[i * n + j] * x[j], j = 0 .. n - 1, n > 0, for i < min(left, QCS_WIDE_ROWS);
  * rows in flash. */
 void qcs_wide_sums(const int8_t *rows, const int16_t x[], uint16_t n, uint16_t left,
