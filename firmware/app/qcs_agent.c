@@ -25,7 +25,7 @@ enum {
   ERROR = 0xFF
 };
 
-enum { E_TYPE = 1, E_LENGTH = 2, E_INPUT_TYPE = 3, E_BATCH = 4, E_VERSION = 5 };
+enum { E_TYPE = 1, E_LENGTH = 2, E_INPUT_TYPE = 3, E_BATCH = 4, E_VERSION = 5, E_TOO_LONG = 7 };
 
 /* INFO.input_types: what else the agent does */
 enum { INFO_BAUD = 0x40, INFO_REPEATS = 0x80 };
@@ -33,10 +33,10 @@ enum { INFO_BAUD = 0x40, INFO_REPEATS = 0x80 };
 /* What a new line rate may bring before a valid frame has come at it. */
 enum { TRIAL_BYTES = 256, TRIAL_BAD = 16 };
 
-enum { HEADER_BYTES = 4, CRC_BYTES = 4, VECTORS_AT = 6 };
+enum { HEADER_BYTES = 4, CRC_BYTES = 4, PACKETS_AT = 6, TICK_BYTES = 4, LENGTH_BYTES = 2 };
 
 /* What comes after the current segment. */
-enum { LISTEN, PAYLOAD, VECTORS, SEAL, CLOSE, DONE };
+enum { LISTEN, PAYLOAD, PACKETS, SEAL, CLOSE, DONE };
 
 /* CRC-32, reflected 0x04C11DB7, four bits at a time; of a message and its own CRC it leaves
  * CRC_RESIDUE. */
@@ -56,12 +56,34 @@ static uint32_t crc_add(uint32_t crc, uint8_t byte) {
 
 /* ---- receiving ---- */
 
-static qcs_ring_index_t ring_next(const qcs_agent_t *agent, qcs_ring_index_t i) {
-  return (qcs_ring_index_t)(i + 1U == agent->rx_bytes ? 0U : i + 1U);
+/* Indices of the ring: on an AVR two bytes, of which an interrupt must not see one changed alone.
+ */
+#ifdef __AVR__
+#include <avr/interrupt.h>
+static uint16_t index_read(const volatile uint16_t *index) {
+  const uint8_t status = SREG;
+  cli();
+  const uint16_t value = *index;
+  SREG = status;
+  return value;
+}
+static void index_write(volatile uint16_t *index, uint16_t value) {
+  const uint8_t status = SREG;
+  cli();
+  *index = value;
+  SREG = status;
+}
+#else
+static uint16_t index_read(const volatile uint16_t *index) { return *index; }
+static void index_write(volatile uint16_t *index, uint16_t value) { *index = value; }
+#endif
+
+static uint16_t ring_next(const qcs_agent_t *agent, uint16_t i) {
+  return (uint16_t)(i + 1U == agent->rx_bytes ? 0U : i + 1U);
 }
 
 static bool ring_full(const qcs_agent_t *agent) {
-  return ring_next(agent, agent->ring_in) == agent->ring_out;
+  return ring_next(agent, index_read(&agent->ring_in)) == index_read(&agent->ring_out);
 }
 
 void qcs_agent_receive(qcs_agent_t *agent, uint8_t byte) {
@@ -69,8 +91,9 @@ void qcs_agent_receive(qcs_agent_t *agent, uint8_t byte) {
     agent->stats.overruns++;
     return;
   }
-  agent->ring[agent->ring_in] = byte;
-  agent->ring_in = ring_next(agent, agent->ring_in);
+  const uint16_t in = index_read(&agent->ring_in);
+  agent->ring[in] = byte;
+  index_write(&agent->ring_in, ring_next(agent, in));
 }
 
 static void body_start(qcs_agent_t *agent) {
@@ -82,26 +105,23 @@ static void body_start(qcs_agent_t *agent) {
 }
 
 static void body_put(qcs_agent_t *agent, uint8_t byte) {
-  if (agent->body_bytes == agent->rx_bytes) {
-    agent->too_long = true;
-    return;
-  }
-  agent->body[agent->body_bytes++] = byte;
   agent->body_crc = crc_add(agent->body_crc, byte);
+  if (agent->body_bytes == agent->rx_bytes)
+    agent->too_long = true;
+  else
+    agent->body[agent->body_bytes++] = byte;
 }
 
 /* Is what lies between the last two zeros a frame? Counts what is not. */
 static bool body_check(qcs_agent_t *agent) {
   if (agent->block == 0)
     return false; /* empty stretch */
-  if (agent->too_long)
-    agent->stats.overruns++;
-  else if (agent->block_left != 0 || agent->body_bytes < HEADER_BYTES + CRC_BYTES ||
-           agent->body_crc != CRC_RESIDUE)
+  if (agent->block_left != 0 || agent->body_bytes < HEADER_BYTES + CRC_BYTES ||
+      agent->body_crc != CRC_RESIDUE) {
     agent->stats.crc_errors++;
-  else
-    return true;
-  return false;
+    return false;
+  }
+  return true;
 }
 
 /* Take one COBS byte. Returns true when the body is a whole, correct frame. */
@@ -218,36 +238,36 @@ static void reply_info(qcs_agent_t *agent) {
   memcpy(note + 16, &codec->levels, 2);
   note[18] = codec->kind;
   note[19] = (uint8_t)(codec->input_types | INFO_REPEATS | (agent->io->set_baud ? INFO_BAUD : 0));
-  memcpy(note + 20, &codec->packed_bytes, 2);
+  memcpy(note + 20, &codec->packed_bytes_max, 2);
   memcpy(note + 22, &agent->rx_bytes, 2);
   note[24] = agent->max_batch;
   note[25] = agent->io->tick_source;
   memcpy(note + 26, &agent->io->tick_hz, 4);
-  reply(agent, HELLO + REPLY, 30);
+  memcpy(note + 30, &codec->windows, 2);
+  reply(agent, HELLO + REPLY, 32);
 }
 
-/* Start a RESULT; the vectors follow one by one. */
+/* Start a RESULT; the packets follow one by one. */
 static void reply_result(qcs_agent_t *agent) {
   agent->note[0] = agent->count;
-  agent->note[1] = agent->io->ticks ? 4 : 0;
-  reply(agent, ENCODE + REPLY, 2);
+  reply(agent, ENCODE + REPLY, 1);
 }
 
 static void reply_encode(qcs_agent_t *agent, uint16_t payload_bytes) {
   const uint8_t input = agent->body[HEADER_BYTES];
   const uint8_t count = agent->body[HEADER_BYTES + 1];
   const uint8_t type = input & 0x0FU, repeats_log2 = input >> 4;
-  const uint32_t vector = (uint32_t)agent->codec->inputs << (type == QCS_INPUT_INT16 ? 1 : 0);
+  const uint32_t packet = (uint32_t)agent->codec->inputs << (type == QCS_INPUT_COUNTS ? 1 : 0);
   uint16_t seq;
   memcpy(&seq, agent->body + 2, 2);
   if (payload_bytes < 2U)
     reply_error(agent, E_LENGTH, payload_bytes);
-  else if (type == 0 || type > QCS_INPUT_INT16 || repeats_log2 > 8 ||
+  else if (type == 0 || type > QCS_INPUT_COUNTS || repeats_log2 > 8 ||
            (agent->codec->input_types & type) == 0)
     reply_error(agent, E_INPUT_TYPE, input);
   else if (count == 0 || count > agent->max_batch)
     reply_error(agent, E_BATCH, agent->max_batch);
-  else if (payload_bytes != 2U + count * vector)
+  else if (payload_bytes != 2U + count * packet)
     reply_error(agent, E_LENGTH, payload_bytes);
   else {
     if (agent->last_valid && agent->last_seq == seq)
@@ -278,7 +298,10 @@ static void dispatch(qcs_agent_t *agent) {
   const uint16_t payload_bytes = (uint16_t)(agent->body_bytes - HEADER_BYTES - CRC_BYTES);
   const uint8_t type = agent->body[1];
   agent->stats.frames++;
-  if (agent->body[0] != QCS_PROTOCOL)
+  if (agent->too_long) {
+    agent->stats.overruns++;
+    reply_error(agent, E_TOO_LONG, agent->rx_bytes);
+  } else if (agent->body[0] != QCS_PROTOCOL)
     reply_error(agent, E_VERSION, QCS_PROTOCOL);
   else if (type == ENCODE)
     reply_encode(agent, payload_bytes);
@@ -302,25 +325,24 @@ static void dispatch(qcs_agent_t *agent) {
   }
 }
 
-/* Encode the next vector of the body; its tick and packed bytes become the segment. */
+/* Encode the next packet of the body; its tick, length and bytes become the segment. */
 static void encode_next(qcs_agent_t *agent) {
   const qcs_codec_t *const codec = agent->codec;
-  const uint16_t vector =
-      (uint16_t)(codec->inputs << (agent->input_type == QCS_INPUT_INT16 ? 1 : 0));
-  const uint8_t *const input = agent->body + VECTORS_AT + (uint32_t)agent->done * vector;
+  const uint32_t packet = (uint32_t)codec->inputs
+                          << (agent->input_type == QCS_INPUT_COUNTS ? 1 : 0);
+  const uint8_t *const input = agent->body + PACKETS_AT + agent->done * packet;
   uint8_t *const out = agent->work + codec->scratch_bytes;
   uint32_t (*const ticks)(void *) = agent->io->ticks;
   const uint32_t start = ticks ? ticks(agent->io->context) : 0U;
   QCS_MARK_BEGIN();
-  codec->encode(codec, agent->input_type, input, out + 4, agent->work);
+  const uint16_t length =
+      codec->encode(codec, agent->input_type, input, out + TICK_BYTES + LENGTH_BYTES, agent->work);
   QCS_MARK_END();
   const uint32_t elapsed = ticks ? ticks(agent->io->context) - start : 0U;
-  memcpy(out, &elapsed, 4);
+  memcpy(out, &elapsed, TICK_BYTES);
+  memcpy(out + TICK_BYTES, &length, LENGTH_BYTES);
   agent->done++;
-  if (ticks)
-    segment(agent, out, (uint16_t)(codec->packed_bytes + 4U), VECTORS);
-  else
-    segment(agent, out + 4, codec->packed_bytes, VECTORS);
+  segment(agent, out, (uint16_t)(TICK_BYTES + LENGTH_BYTES + length), PACKETS);
 }
 
 /* The reply is in the ring. A host may ask for its RESULT several times over a bad line: encode
@@ -351,10 +373,10 @@ static void advance(qcs_agent_t *agent) {
       segment(agent, agent->body + HEADER_BYTES,
               (uint16_t)(agent->body_bytes - HEADER_BYTES - CRC_BYTES), SEAL);
     else
-      segment(agent, agent->note, agent->done, type == ENCODE + REPLY ? VECTORS : SEAL);
+      segment(agent, agent->note, agent->done, type == ENCODE + REPLY ? PACKETS : SEAL);
     agent->done = 0;
     break;
-  case VECTORS:
+  case PACKETS:
     if (agent->done < agent->count)
       encode_next(agent);
     else
@@ -394,8 +416,9 @@ static void judge_rate(qcs_agent_t *agent, bool good, bool bad) {
 
 static void listen(qcs_agent_t *agent) {
   const uint32_t bad = agent->stats.crc_errors + agent->stats.overruns;
-  const uint8_t byte = agent->ring[agent->ring_out];
-  agent->ring_out = ring_next(agent, agent->ring_out);
+  const uint16_t out = index_read(&agent->ring_out);
+  const uint8_t byte = agent->ring[out];
+  index_write(&agent->ring_out, ring_next(agent, out));
   const bool good = body_take(agent, byte);
   if (agent->trial_bytes != 0)
     judge_rate(agent, good, bad != agent->stats.crc_errors + agent->stats.overruns);
@@ -412,7 +435,7 @@ bool qcs_agent_poll(qcs_agent_t *agent) {
       busy = true;
     }
   }
-  if (agent->stage == LISTEN && agent->ring_in == agent->ring_out)
+  if (agent->stage == LISTEN && index_read(&agent->ring_in) == index_read(&agent->ring_out))
     return busy;
   if (!tx_has_room(agent))
     return true;
@@ -426,11 +449,11 @@ bool qcs_agent_poll(qcs_agent_t *agent) {
   return true;
 }
 
-/* Most vectors of the smallest input type whose ENCODE frame fits rx_bytes. */
+/* Most packets of the smallest input type whose ENCODE frame fits rx_bytes. */
 static uint8_t largest_batch(const qcs_codec_t *codec, uint16_t rx_bytes) {
-  const uint32_t vector = (uint32_t)codec->inputs << (codec->input_types & QCS_TAKES_INT8 ? 0 : 1);
+  const uint32_t packet = (uint32_t)codec->inputs << (codec->input_types & QCS_INPUT_INT8 ? 0 : 1);
   uint8_t batch = 1;
-  for (uint32_t bytes = 2U * vector; batch < 255; bytes += vector, batch++) {
+  for (uint32_t bytes = 2U * packet; batch < 255; bytes += packet, batch++) {
     uint32_t overhead = 13;
     for (uint32_t block = 254; block <= bytes + 10U; block += 254)
       overhead++;

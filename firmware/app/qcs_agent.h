@@ -1,7 +1,7 @@
-/* Serial agent: answers the frames of docs/protocol.md with any codec behind qcs_codec.h.
+/* Serial agent: answers the frames of docs/protocol.md with any codec behind qcs.h.
  *
  * It never waits: qcs_agent_poll moves at most one byte in, at most what `write` accepts out, and
- * encodes at most one vector. Memory is the caller's; QCS_AGENT_DEFINE makes it all. Two ways to
+ * encodes at most one packet. Memory is the caller's; QCS_AGENT_DEFINE makes it all. Two ways to
  * receive: by polling (`read` returns a byte or -1), or from an interrupt that calls
  * qcs_agent_receive (then `read` is NULL). Log text may share the line. */
 #ifndef QCS_AGENT_H
@@ -9,13 +9,13 @@
 
 #include <stdbool.h>
 
-#include "qcs_codec.h"
+#include "qcs.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define QCS_PROTOCOL 1
+#define QCS_PROTOCOL 2
 
 /* INFO.tick_source */
 #define QCS_TICKS_NONE 0
@@ -26,7 +26,7 @@ extern "C" {
 /* Reply buffer: one COBS block of 255 bytes cannot be sent before it is complete. */
 #define QCS_AGENT_TX_BYTES 264
 
-/* Encoded size of an ENCODE frame with `bytes` of vectors: two delimiters, COBS overhead, header,
+/* Encoded size of an ENCODE frame with `bytes` of packets: two delimiters, COBS overhead, header,
  * CRC. */
 #define QCS_AGENT_FRAME_BYTES(bytes) ((bytes) + 10 + 3 + ((bytes) + 10) / 254)
 
@@ -47,14 +47,6 @@ typedef struct {
   uint8_t tick_source; /* QCS_TICKS_..., as INFO reports it */
 } qcs_agent_io_t;
 
-/* Index into the receive ring: read and written in one instruction, so that an interrupt never sees
- * half of it. */
-#ifdef __AVR__
-typedef uint8_t qcs_ring_index_t;
-#else
-typedef uint16_t qcs_ring_index_t;
-#endif
-
 /* STATS, as sent. */
 typedef struct {
   uint32_t frames;     /* received with a correct CRC */
@@ -72,7 +64,7 @@ typedef struct {
   uint8_t *ring;
   uint8_t *body;
   uint16_t rx_bytes;
-  volatile qcs_ring_index_t ring_in, ring_out;
+  volatile uint16_t ring_in, ring_out; /* the first is the interrupt's to write */
   uint16_t body_bytes;
   uint32_t body_crc;
   uint8_t block,
@@ -80,10 +72,10 @@ typedef struct {
   bool too_long;
   /* replying */
   uint8_t stage;
-  uint8_t *work; /* scratch, then tick and packed bytes */
+  uint8_t *work; /* scratch, then tick, length and bytes of a packet */
   const uint8_t *segment;
   uint16_t segment_bytes;
-  uint8_t note[30]; /* short payloads */
+  uint8_t note[32]; /* short payloads */
   uint8_t header[4];
   uint8_t input_type, count, done, max_batch;
   uint16_t repeats; /* of the RESULT, still to come */
@@ -101,9 +93,9 @@ typedef struct {
   uint32_t tx_crc;
 } qcs_agent_t;
 
-/* Memory behind an agent. ring and body: rx_bytes each (on AVR rx_bytes <= 255); INFO reports it,
- * and it must hold one frame. work: codec->scratch_bytes + 4 + packed_bytes. body and work aligned
- * to 4. */
+/* Memory behind an agent. ring and body: rx_bytes each; INFO reports it, and it must hold one
+ * frame; a longer one is refused. work: codec->scratch_bytes, a multiple of 4, + 6 +
+ * packed_bytes_max. body and work aligned to 4. */
 typedef struct {
   uint8_t *ring;
   uint8_t *body;
@@ -126,11 +118,12 @@ void qcs_agent_receive(qcs_agent_t *agent, uint8_t byte);
  * receive buffer. */
 #define QCS_AGENT_DEFINE(memory, NAME, rx_bytes_)                                                  \
   _Static_assert((rx_bytes_) >= QCS_AGENT_FRAME_BYTES(2 * QCS_##NAME##_INPUTS),                    \
-                 "rx_bytes must hold a frame with one vector of ADC counts");                      \
+                 "rx_bytes must hold a frame with one packet of ADC counts");                      \
+  _Static_assert((rx_bytes_) <= 65535, "rx_bytes is a uint16_t");                                  \
   static uint8_t memory##_ring[rx_bytes_];                                                         \
   static uint32_t memory##_body[((rx_bytes_) + 3) / 4];                                            \
   static uint32_t                                                                                  \
-      memory##_work[(QCS_##NAME##_SCRATCH_BYTES + 4 + QCS_##NAME##_PACKED_BYTES + 3) / 4];         \
+      memory##_work[(QCS_##NAME##_SCRATCH_BYTES + 6 + QCS_##NAME##_PACKED_BYTES_MAX + 3) / 4];     \
   static const qcs_agent_memory_t memory = {memory##_ring, (uint8_t *)memory##_body, (rx_bytes_),  \
                                             (uint8_t *)memory##_work}
 

@@ -1,5 +1,5 @@
 /* The whole firmware: one model behind the agent, on whatever port it is linked with.
- * The build defines QCS_MODEL_HEADER ("qcs_model_demo.h"), QCS_MODEL_CODEC (qcs_codec_demo),
+ * The build defines QCS_MODEL_HEADER ("qcs_model_demo.h"), QCS_MODEL_CODEC (qcs_demo_codec),
  * QCS_MODEL_NAME (DEMO), and QCS_MODEL_BEGIN (qcs_tflm_begin_demo) if the model is to be prepared
  * first. */
 #include QCS_MODEL_HEADER
@@ -9,7 +9,7 @@
 #define QCS_RX_BYTES 512
 #endif
 
-/* Enough for one vector of any model, QCS_RX_BYTES if that is more. */
+/* Enough for one packet of any model, QCS_RX_BYTES if that is more. */
 #define RX_BYTES_OF(NAME)                                                                          \
   (QCS_AGENT_FRAME_BYTES(2 * QCS_##NAME##_INPUTS) > QCS_RX_BYTES                                   \
        ? QCS_AGENT_FRAME_BYTES(2 * QCS_##NAME##_INPUTS)                                            \

@@ -15,7 +15,7 @@
 #endif
 
 /* Two levels: the symbol is the top bit of the phase; eight make a byte, the first lowest. */
-static void encode_bits(const qcs_coded_t *model, uint16_t n, const int16_t counts[],
+static void encode_bits(const qcs_coded_model_t *model, uint16_t n, const int16_t counts[],
                         uint8_t packed[]) {
   uint32_t byte = 0;
   uint8_t held = 0;
@@ -58,7 +58,7 @@ static inline uint32_t top_bits(const int16_t counts[], uint32_t low, uint32_t o
 /* The same for a period of 2^s counts, s <= 15, sixteen counts at a time; n a multiple of 16. Steps
  * of rotation by two leave the first count of each pair on every other bit of one half word and the
  * second on those of the other. */
-static void encode_pairs(const qcs_coded_t *model, uint16_t n, const int16_t counts[],
+static void encode_pairs(const qcs_coded_model_t *model, uint16_t n, const int16_t counts[],
                          uint8_t packed[]) {
   const unsigned s = model->period_bits;
   const uint32_t low = ((UINT32_C(1) << s) - 1U) * UINT32_C(0x00010001);
@@ -102,7 +102,7 @@ static uint8_t bits_for(uint16_t levels, uint8_t n) {
 }
 
 /* The base-p number of counts[n], first symbol least significant. */
-static uint64_t group_number(const qcs_coded_t *model, uint8_t n, const int16_t counts[]) {
+static uint64_t group_number(const qcs_coded_model_t *model, uint8_t n, const int16_t counts[]) {
   const uint32_t step = model->step, offset = model->offset, levels = model->levels;
   if (model->group_bits <= 32) {
     uint32_t number = 0;
@@ -117,7 +117,8 @@ static uint64_t group_number(const qcs_coded_t *model, uint8_t n, const int16_t 
 }
 
 /* Any number of levels: groups of symbols in one bit stream, least significant bit first. */
-static void encode_groups(const qcs_coded_t *model, const int16_t counts[], uint8_t packed[]) {
+static void encode_groups(const qcs_coded_model_t *model, const int16_t counts[],
+                          uint8_t packed[]) {
   uint32_t byte = 0; /* bits not yet stored */
   uint8_t held = 0;  /* how many, 0 .. 7 */
   uint16_t left = model->inputs;
@@ -144,11 +145,9 @@ static void encode_groups(const qcs_coded_t *model, const int16_t counts[], uint
     *packed = (uint8_t)byte;
 }
 
-void qcs_coded_encode(const qcs_coded_t *model, const int16_t counts[], uint8_t packed[]) {
-  if (model->levels != 2) {
-    encode_groups(model, counts, packed);
-    return;
-  }
+/* Symbols of two levels. */
+static void encode_two_levels(const qcs_coded_model_t *model, const int16_t counts[],
+                              uint8_t packed[]) {
 #ifdef QCS_COUNT_PAIRS
   if (model->period_bits > 0 && model->period_bits <= 15) {
     const uint16_t whole = (uint16_t)(model->inputs & ~15U);
@@ -160,9 +159,18 @@ void qcs_coded_encode(const qcs_coded_t *model, const int16_t counts[], uint8_t 
   encode_bits(model, model->inputs, counts, packed);
 }
 
-void qcs_codec_encode_coded(const qcs_codec_t *codec, uint8_t input_type, const void *input,
-                            uint8_t packed[], void *scratch) {
+uint16_t qcs_coded_encode_counts(const qcs_coded_model_t *model, const int16_t counts[],
+                                 uint8_t packed[]) {
+  if (model->levels == 2)
+    encode_two_levels(model, counts, packed);
+  else
+    encode_groups(model, counts, packed);
+  return model->packed_bytes;
+}
+
+uint16_t qcs_coded_codec_encode(const qcs_codec_t *codec, uint8_t input_type, const void *input,
+                                uint8_t packed[], void *scratch) {
   (void)input_type;
   (void)scratch;
-  qcs_coded_encode(codec->model, input, packed);
+  return qcs_coded_encode_counts(codec->model, input, packed);
 }

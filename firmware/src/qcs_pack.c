@@ -1,5 +1,5 @@
 /* Indices to bits, least significant first: groups of base-I numbers in one bit stream. */
-#include "qcs_kernels.h"
+#include "qcs_pack.h"
 
 /* Append the low `bits` (1 .. 8) of value; higher ones are 0. */
 static void put_byte(qcs_packer_t *packer, uint8_t value, uint8_t bits) {
@@ -38,10 +38,6 @@ void qcs_pack_open(qcs_packer_t *packer, uint16_t levels, uint8_t symbols, uint8
   open_group(packer);
 }
 
-void qcs_pack_begin(qcs_packer_t *packer, const qcs_model_t *model, uint8_t packed[]) {
-  qcs_pack_open(packer, model->levels, model->group_symbols, model->group_bits, packed);
-}
-
 void qcs_pack_put(qcs_packer_t *packer, uint8_t index) {
   if (packer->symbols == 1) { /* I = 2^k needs no product */
     put_byte(packer, index, packer->bits);
@@ -66,36 +62,3 @@ void qcs_pack_end(qcs_packer_t *packer) {
   if (packer->byte_bits > 0)
     *packer->out++ = packer->byte;
 }
-
-#if QCS_LAYOUT != QCS_LAYOUT_PLAIN
-
-void qcs_pack_quads(const qcs_model_t *model, const uint32_t words[], uint8_t packed[]) {
-  for (uint32_t i = model->packed_bytes; i > 0; i--)
-    *packed++ = (uint8_t)*words++;
-}
-
-/* 4 * bits is a multiple of 4, so that at most 4 bits wait. */
-void qcs_pack_bits(const qcs_model_t *model, const uint32_t words[], uint8_t packed[]) {
-  const uint8_t *const end = packed + model->packed_bytes;
-  const uint32_t bits = 4U * model->group_bits;
-  uint32_t waiting = 0, fill = 0;
-  for (uint32_t groups = (model->outputs + 3U) / 4U; groups > 0; groups--) {
-    waiting |= *words++ << fill;
-    for (fill += bits; fill >= 8U && packed != end; fill -= 8U) {
-      *packed++ = (uint8_t)waiting;
-      waiting >>= 8;
-    }
-  }
-  if (packed != end)
-    *packed = (uint8_t)waiting;
-}
-
-void qcs_pack_groups(const qcs_model_t *model, const uint32_t words[], uint8_t packed[]) {
-  qcs_packer_t packer;
-  qcs_pack_begin(&packer, model, packed);
-  for (uint16_t i = 0; i < model->outputs; i++)
-    qcs_pack_put(&packer, (uint8_t)(words[i >> 2] >> (8U * (i & 3U))));
-  qcs_pack_end(&packer);
-}
-
-#endif

@@ -1,34 +1,31 @@
-/* Batches of vectors on the host. Arrays are row-major, n rows; scratch as for one vector, not
- * shared by threads. */
+/* Batches of packets on the host, for simulation and for gateways. Arrays are row-major, n rows. */
 #ifndef QCS_HOST_H
 #define QCS_HOST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-#include "qcs_codec.h"
+#include "qcs_int8.h"
 
-/* x: n * inputs. packed: n * packed_bytes. */
-void qcs_host_encode_batch(const qcs_model_t *model, const int8_t x[], size_t n, uint8_t packed[],
-                           int8_t scratch[]);
+/* Any codec. input: n * inputs values of input_type. packed: n rows of packed_bytes_max. lengths:
+ * n. scratch: as for one packet, not shared by threads. */
+void qcs_host_batch(const qcs_codec_t *codec, uint8_t input_type, const void *input, size_t n,
+                    uint8_t packed[], uint16_t lengths[], void *scratch);
 
-/* counts: n * inputs. packed: n * packed_bytes. */
-void qcs_host_encode_counts_batch(const qcs_model_t *model, const int16_t counts[], size_t n,
-                                  uint8_t packed[], int8_t scratch[]);
-
-/* Indices before packing: n * outputs, each 0 .. levels - 1. */
-void qcs_host_index_batch(const qcs_model_t *model, const int8_t x[], size_t n, uint8_t index[],
-                          int8_t scratch[]);
-
-/* Any codec; input: n * inputs values of input_type. */
-void qcs_host_codec_batch(const qcs_codec_t *codec, uint8_t input_type, const void *input, size_t n,
-                          uint8_t packed[], void *scratch);
-
-/* Vectors that qcs_host_block_batch works on side by side. */
+/* Packets that qcs_host_block works on side by side. */
 #define QCS_HOST_BLOCK_LANES 32
 
-/* qcs_host_encode_batch, several times faster on a processor with SIMD instructions.
- * scratch: QCS_HOST_BLOCK_LANES * (2 * widest + outputs) entries. */
-void qcs_host_block_batch(const qcs_model_t *model, const int8_t x[], size_t n, uint8_t packed[],
-                          int16_t scratch[]);
+/* Entries of scratch that qcs_host_block needs; 0: it does not take this codec. */
+size_t qcs_host_block_entries(const qcs_codec_t *codec);
+
+/* qcs_host_batch for int8 network inputs, several times faster on a processor with SIMD
+ * instructions. */
+void qcs_host_block(const qcs_codec_t *codec, const int8_t x[], size_t n, uint8_t packed[],
+                    int16_t scratch[]);
+
+/* ADC counts[n] -> network inputs x[n] as the codec's front end computes them. Returns false if it
+ * has none. */
+bool qcs_host_network_input(const qcs_codec_t *codec, const int16_t counts[], uint16_t n,
+                            int8_t x[]);
 
 #endif

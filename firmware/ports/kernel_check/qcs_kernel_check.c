@@ -1,5 +1,5 @@
 /* Runs many models on one core: for each, the given vectors, then pseudo-random ones; prints a
- * hash of all packed bytes. qcskit.firmware_sim.cores generates qcs_checks[] and compares. */
+ * hash of all packed bytes. tests/support/cores.py generates qcs_checks[] and compares. */
 #include "qcs_kernel_check.h"
 #include "qcs_check_port.h"
 
@@ -28,13 +28,12 @@ static uint32_t run(const qcs_check_t *check) {
     int16_t counts[QCS_CHECK_INPUTS];
   } x;
   const qcs_codec_t *const codec = check->codec;
-  const uint8_t type = codec->input_types & QCS_TAKES_INT8 ? QCS_INPUT_INT8 : QCS_INPUT_INT16;
+  const uint8_t type = codec->input_types & QCS_INPUT_INT8 ? QCS_INPUT_INT8 : QCS_INPUT_COUNTS;
   const uint32_t stride = type == QCS_INPUT_INT8 ? codec->inputs : 2U * codec->inputs;
   uint32_t hash = 2166136261U, state = check->seed;
   for (uint32_t i = 0; i < check->given; i++) {
     const uint8_t *const vector = (const uint8_t *)check->vectors + i * stride;
-    codec->encode(codec, type, vector, packed, scratch);
-    hash = hash_bytes(hash, packed, codec->packed_bytes);
+    hash = hash_bytes(hash, packed, codec->encode(codec, type, vector, packed, scratch));
   }
   for (uint32_t i = 0; i < check->random; i++) {
     for (uint32_t j = 0; j < codec->inputs; j++) { /* xorshift32 */
@@ -46,8 +45,7 @@ static uint32_t run(const qcs_check_t *check) {
       else
         x.counts[j] = (int16_t)(state >> 16);
     }
-    codec->encode(codec, type, &x, packed, scratch);
-    hash = hash_bytes(hash, packed, codec->packed_bytes);
+    hash = hash_bytes(hash, packed, codec->encode(codec, type, &x, packed, scratch));
   }
   return hash;
 }

@@ -2,7 +2,7 @@
 #ifndef QCS_KERNEL_CHECK_H
 #define QCS_KERNEL_CHECK_H
 
-#include "qcs_codec.h"
+#include "qcs.h"
 
 typedef struct {
   const qcs_codec_t *codec;

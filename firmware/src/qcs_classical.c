@@ -1,7 +1,7 @@
 /* Thresholds per measurement, and packing. */
-#include "qcs_scalar.h"
+#include "qcs_classical.h"
 
-#include "qcs_kernels.h"
+#include "qcs_pack.h"
 #include "qcs_rom.h"
 
 /* How many of thresholds[n] are <= count: halves the part in question, log2(n) + 1 times at most.
@@ -21,7 +21,8 @@ static uint8_t index_of(const int16_t thresholds[], uint16_t n, int16_t count) {
 }
 
 /* I = 2^bits: so many bits per index, least significant first. */
-static void encode_binary(const qcs_scalar_t *model, const int16_t counts[], uint8_t packed[]) {
+static void encode_binary(const qcs_classical_model_t *model, const int16_t counts[],
+                          uint8_t packed[]) {
   const uint16_t steps = (uint16_t)(model->levels - 1U);
   const uint8_t bits = model->group_bits;
   const int16_t *row = model->thresholds;
@@ -41,7 +42,8 @@ static void encode_binary(const qcs_scalar_t *model, const int16_t counts[], uin
 }
 
 /* Any I: groups of indices are one number. */
-static void encode_groups(const qcs_scalar_t *model, const int16_t counts[], uint8_t packed[]) {
+static void encode_groups(const qcs_classical_model_t *model, const int16_t counts[],
+                          uint8_t packed[]) {
   const uint16_t steps = (uint16_t)(model->levels - 1U);
   const int16_t *row = model->thresholds;
   qcs_packer_t packer;
@@ -51,16 +53,18 @@ static void encode_groups(const qcs_scalar_t *model, const int16_t counts[], uin
   qcs_pack_end(&packer);
 }
 
-void qcs_scalar_encode(const qcs_scalar_t *model, const int16_t counts[], uint8_t packed[]) {
+uint16_t qcs_classical_encode_counts(const qcs_classical_model_t *model, const int16_t counts[],
+                                     uint8_t packed[]) {
   if (model->group_symbols == 1 && (model->levels & (model->levels - 1U)) == 0)
     encode_binary(model, counts, packed);
   else
     encode_groups(model, counts, packed);
+  return model->packed_bytes;
 }
 
-void qcs_codec_encode_scalar(const qcs_codec_t *codec, uint8_t input_type, const void *input,
-                             uint8_t packed[], void *scratch) {
+uint16_t qcs_classical_codec_encode(const qcs_codec_t *codec, uint8_t input_type, const void *input,
+                                    uint8_t packed[], void *scratch) {
   (void)input_type;
   (void)scratch;
-  qcs_scalar_encode(codec->model, input, packed);
+  return qcs_classical_encode_counts(codec->model, input, packed);
 }

@@ -1,7 +1,7 @@
 /* Layers for Armv8.1-M with MVE (Cortex-M55, M85): four rows at a time, 16 products per VMLADAVA,
  * requantization, activation and quantizer in vectors. Layout of the tables:
- * export/qcskit/export/mve.py. Bit-exact with qcs_dense.c. */
-#include "qcs_kernels.h"
+ * codec/qcskit/codec/learned/kernels/mve.py. Bit-exact with qcs_int8_dense.c. */
+#include "qcs_int8_kernels.h"
 
 #if QCS_LAYOUT == QCS_LAYOUT_MVE
 
@@ -112,19 +112,20 @@ rows_of_layer(__attribute__((unused)) const int8_t *x, __attribute__((unused)) v
 }
 /* clang-format on */
 
-void qcs_dense(const qcs_dense_t *layer, const qcs_act_t x[], qcs_act_t y[]) {
+void qcs_int8_dense_step(const qcs_int8_layer_t *layer, const qcs_int8_act_t x[],
+                         qcs_int8_act_t y[]) {
   rows_of_layer(x, y, layer->stream, layer->activation + 128);
 }
 
-void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x[],
-                    uint8_t packed[], qcs_act_t spare[]) {
+void qcs_int8_last_step(const qcs_int8_model_t *model, uint16_t inputs, const qcs_int8_act_t x[],
+                        uint8_t packed[], qcs_int8_act_t spare[]) {
   uint32_t *const words = (uint32_t *)(void *)spare;
   (void)inputs;
   rows_of_layer(x, words, model->stream, 0);
   model->pack(model, words, packed);
 }
 
-void qcs_widen(uint16_t n, const int8_t x[], qcs_act_t wide[]) {
+void qcs_int8_widen(uint16_t n, const int8_t x[], qcs_int8_act_t wide[]) {
   __asm__ volatile("wlstp.8 lr, %2, 2f\n"
                    "1: vldrb.8 q0, [%0], #16\n"
                    "vstrb.8 q0, [%1], #16\n"

@@ -1,8 +1,8 @@
-/* The encoder on blocks of vectors: the arithmetic of firmware/src with the vectors side by side in
- * memory, so that a host compiler turns every inner loop into SIMD instructions. Bit-exact with
- * qcs_encode; a test holds the two equal. */
+/* The int8 encoder on blocks of packets: the arithmetic of firmware/src with the packets side by
+ * side in memory, so that a host compiler turns every inner loop into SIMD instructions. Bit-exact
+ * with qcs_int8_encode; a test holds the two equal. */
 #include "qcs_host.h"
-#include "qcs_kernels.h"
+#include "qcs_int8_kernels.h"
 
 #include <string.h>
 
@@ -23,7 +23,8 @@ static void dot_lanes(const int8_t *row, uint16_t n, const int16_t x[][LANES], i
 }
 
 /* Mirrors qcs_dense. */
-static void dense_lanes(const qcs_dense_t *layer, const int16_t x[][LANES], int16_t y[][LANES]) {
+static void dense_lanes(const qcs_int8_layer_t *layer, const int16_t x[][LANES],
+                        int16_t y[][LANES]) {
   const int8_t *row = layer->weights;
   for (uint16_t i = 0; i < layer->outputs; i++, row += layer->inputs) {
     const int32_t multiplier = layer->multiplier[i];
@@ -33,7 +34,7 @@ static void dense_lanes(const qcs_dense_t *layer, const int16_t x[][LANES], int1
     dot_lanes(row, layer->inputs, x, layer->bias[i], acc);
     for (unsigned lane = 0; lane < LANES; lane++) {
       const int32_t grid = qcs_requantize(acc[lane], multiplier, shift);
-      place[lane] = (uint8_t)(qcs_to_grid(grid, layer->zero_point) + 128);
+      place[lane] = (uint8_t)(qcs_int8_to_grid(grid, layer->zero_point) + 128);
     }
     for (unsigned lane = 0; lane < LANES; lane++)
       y[i][lane] = layer->activation[place[lane]];
@@ -41,7 +42,7 @@ static void dense_lanes(const qcs_dense_t *layer, const int16_t x[][LANES], int1
 }
 
 /* index[i][lane]: how many of row i's thresholds are <= its accumulator. */
-static void index_lanes(const qcs_model_t *model, uint16_t inputs, const int16_t x[][LANES],
+static void index_lanes(const qcs_int8_model_t *model, uint16_t inputs, const int16_t x[][LANES],
                         uint8_t index[][LANES]) {
   const unsigned steps = model->levels - 1U;
   const int8_t *row = model->weights;
@@ -61,7 +62,7 @@ static void index_lanes(const qcs_model_t *model, uint16_t inputs, const int16_t
 }
 
 /* All indices of a vector in one word: groups of one index, 64 bits at most. */
-static void pack_words(const qcs_model_t *model, const uint8_t index[][LANES], unsigned lanes,
+static void pack_words(const qcs_int8_model_t *model, const uint8_t index[][LANES], unsigned lanes,
                        uint8_t packed[]) {
   uint64_t word[LANES] = {0};
   for (uint16_t i = 0; i < model->outputs; i++)
@@ -72,7 +73,7 @@ static void pack_words(const qcs_model_t *model, const uint8_t index[][LANES], u
       packed[(size_t)lane * model->packed_bytes + byte] = (uint8_t)(word[lane] >> (8U * byte));
 }
 
-static void pack_lanes(const qcs_model_t *model, const uint8_t index[][LANES], unsigned lanes,
+static void pack_lanes(const qcs_int8_model_t *model, const uint8_t index[][LANES], unsigned lanes,
                        uint8_t packed[]) {
   if (model->group_symbols == 1 && (unsigned)model->outputs * model->group_bits <= 64) {
     pack_words(model, index, lanes, packed);
@@ -80,15 +81,35 @@ static void pack_lanes(const qcs_model_t *model, const uint8_t index[][LANES], u
   }
   for (unsigned lane = 0; lane < lanes; lane++) {
     qcs_packer_t packer;
-    qcs_pack_begin(&packer, model, packed + (size_t)lane * model->packed_bytes);
+    qcs_pack_open(&packer, model->levels, model->group_symbols, model->group_bits,
+                  packed + (size_t)lane * model->packed_bytes);
     for (uint16_t i = 0; i < model->outputs; i++)
       qcs_pack_put(&packer, index[i][lane]);
     qcs_pack_end(&packer);
   }
 }
 
-void qcs_host_block_batch(const qcs_model_t *model, const int8_t x[], size_t n, uint8_t packed[],
-                          int16_t scratch[]) {
+static bool is_int8(const qcs_codec_t *codec) { return codec->encode == qcs_int8_codec_encode; }
+
+size_t qcs_host_block_entries(const qcs_codec_t *codec) {
+  if (!is_int8(codec))
+    return 0;
+  const qcs_int8_model_t *const model = codec->model;
+  return (size_t)LANES * (2U * model->widest + model->outputs);
+}
+
+bool qcs_host_network_input(const qcs_codec_t *codec, const int16_t counts[], uint16_t n,
+                            int8_t x[]) {
+  if (!is_int8(codec))
+    return false;
+  const qcs_int8_model_t *const model = codec->model;
+  qcs_int8_input_step(&model->front_end, n, counts, x);
+  return true;
+}
+
+void qcs_host_block(const qcs_codec_t *codec, const int8_t x[], size_t n, uint8_t packed[],
+                    int16_t scratch[]) {
+  const qcs_int8_model_t *const model = codec->model;
   int16_t (*even)[LANES] = (int16_t (*)[LANES])scratch;
   int16_t (*odd)[LANES] = even + model->widest;
   uint8_t (*index)[LANES] = (uint8_t (*)[LANES])(odd + model->widest);

@@ -1,13 +1,11 @@
-/* From sums to activations of the wide encoder, plain C: the specification of qcs_wide_mve.c. */
-#include "qcs_kernels.h"
-#include "qcs_rom.h"
-#include "qcs_wide_kernels.h"
+/* From sums to activations of the int16 encoder, plain C: the specification of qcs_int16_mve.c. */
+#include "qcs_int16_kernels.h"
 
 #if QCS_LAYOUT != QCS_LAYOUT_MVE
 
 /* TFLM's int16 TANH of a pre-activation in steps of 2^-12: three steps of the table's grid each,
  * linear between points. Saturates before int16 does, so that |pre| < 2^30 may be any. Mirrors
- * qcskit.codec.wide.tanh. */
+ * qcskit.codec.learned.int16.tanh. */
 static int16_t tanh_of(const int16_t *table, int32_t pre) {
   const uint32_t steps = 3U * (uint32_t)(pre < 0 ? -pre : pre);
   const uint32_t place = steps >> 8;
@@ -35,8 +33,8 @@ static int32_t requantize(int32_t acc, int32_t multiplier, int8_t shift) {
 #endif
 }
 
-void qcs_wide_finish(const qcs_wide_dense_t *layer, uint16_t first, uint16_t count,
-                     const int32_t sums[QCS_WIDE_ROWS], int16_t y[]) {
+void qcs_int16_finish(const qcs_int16_layer_t *layer, uint16_t first, uint16_t count,
+                      const int32_t sums[QCS_INT16_ROWS], int16_t y[]) {
   const int32_t *bias = layer->bias + first, *multiplier = layer->multiplier + first;
   const int8_t *shift = layer->shift + first;
   const int16_t *const table = layer->activation;

@@ -1,10 +1,10 @@
-/* Sums of products of the wide encoder for Armv7E-M and Armv8-M with DSP: SXTB16 widens bytes 0, 2
+/* Sums of products of the int16 encoder for Armv7E-M and Armv8-M with DSP: SXTB16 widens bytes 0, 2
  * and 1, 3 of four weights, SMLAD takes two products; two PKH bring x into that order once for four
- * rows: 1.6 instructions per product. Words are loaded from any address. Equal to qcs_wide_sums.c.
+ * rows: 1.6 instructions per product. Words are loaded from any address. Equal to qcs_int16_sums.c.
  */
-#include "qcs_wide_kernels.h"
+#include "qcs_int16_kernels.h"
 
-#if QCS_WIDE_DSP
+#if QCS_INT16_DSP
 
 /* clang-format off */
 /* Four weights of a row, loaded into r11, times x in r9 and r10. */
@@ -57,8 +57,8 @@ four_rows(__attribute__((unused)) const int8_t *first, __attribute__((unused)) c
 }
 /* clang-format on */
 
-void qcs_wide_sums(const int8_t *rows, const int16_t x[], uint16_t n, uint16_t left,
-                   int32_t sums[QCS_WIDE_ROWS]) {
+void qcs_int16_sums(const int8_t *rows, const int16_t x[], uint16_t n, uint16_t left,
+                    int32_t sums[QCS_INT16_ROWS]) {
   const uint32_t stride = left > 1 ? n : 0;
   /* Rows that are not there repeat one that is. */
   const int8_t *const third = rows + (left >= 4 ? 2U * n : left == 3 ? n : 0U);

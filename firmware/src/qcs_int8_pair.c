@@ -1,10 +1,11 @@
 /* Layers for Armv6-M, Armv7-M without DSP and RV32: one multiplication for two rows.
  *
- * Derivation and layout of the tables: export/qcskit/export/pair.py. A word holds the weights of
- * two rows, a + 2^16 b; over two columns W0 x0 + W1 x1 = A + 2^16 B with |A|, |B| < 2^15, so that B
- * is that sum / 2^16, rounded. T adds up the sums, U the B: accumulators T - 2^16 U and U. On Arm
- * ASRS leaves the bit to round by in the carry, which ADCS adds. Bit-exact with qcs_dense.c. */
-#include "qcs_kernels.h"
+ * Derivation and layout of the tables: codec/qcskit/codec/learned/kernels/pair.py. A word holds the
+ * weights of two rows, a + 2^16 b; over two columns W0 x0 + W1 x1 = A + 2^16 B with |A|, |B| <
+ * 2^15, so that B is that sum / 2^16, rounded. T adds up the sums, U the B: accumulators T - 2^16 U
+ * and U. On Arm ASRS leaves the bit to round by in the carry, which ADCS adds. Bit-exact with
+ * qcs_int8_dense.c. */
+#include "qcs_int8_kernels.h"
 
 #if QCS_LAYOUT == QCS_LAYOUT_PAIR
 
@@ -17,9 +18,9 @@
 
 /* What sums_of_rows loops over. */
 typedef struct {
-  const qcs_act_t *x_end; /* behind the last pair of columns */
-  const qcs_act_t *y_end; /* behind the last group of rows */
-  uint32_t skip;          /* bytes of unrolled code left out in the first round */
+  const qcs_int8_act_t *x_end; /* behind the last pair of columns */
+  const qcs_int8_act_t *y_end; /* behind the last group of rows */
+  uint32_t skip;               /* bytes of unrolled code left out in the first round */
 } shape_t;
 
 /* Unrolled code of sums_of_rows: CHUNKS pairs of columns, CHUNK_BYTES each. */
@@ -50,7 +51,7 @@ typedef struct {
 /* y = accumulators of all rows, in groups of four; returns the end of the groups' words. Thumb-1 only.
  * r0 words, r1 x, r8 T, r9 T', r6 U, r7 U', r10 first x, r11 end of x, r12 entry, lr y, [sp] end of y */
 __attribute__((naked, noinline)) static const uint32_t *
-sums_of_rows(__attribute__((unused)) const qcs_act_t *x, __attribute__((unused)) qcs_act_t *y,
+sums_of_rows(__attribute__((unused)) const qcs_int8_act_t *x, __attribute__((unused)) qcs_int8_act_t *y,
              __attribute__((unused)) const uint32_t *words,
              __attribute__((unused)) const shape_t *shape) {
   __asm__ volatile(
@@ -105,7 +106,7 @@ sums_of_rows(__attribute__((unused)) const qcs_act_t *x, __attribute__((unused))
 /* y[i] = table[clamp(round(acc * M / 2^31, then / 2^right) + offset)] in place, until end; |acc| < 2^20.
  * ASRS leaves the bit to round by in the carry. r0 constants, r1 y, r12 end, r6 offset, r7 table */
 __attribute__((naked, noinline)) static void
-requantize_rows(__attribute__((unused)) qcs_act_t *y, __attribute__((unused)) const qcs_act_t *end,
+requantize_rows(__attribute__((unused)) qcs_int8_act_t *y, __attribute__((unused)) const qcs_int8_act_t *end,
                 __attribute__((unused)) const uint32_t *constants,
                 __attribute__((unused)) const int8_t *table,
                 __attribute__((unused)) int32_t offset) {
@@ -150,8 +151,8 @@ requantize_rows(__attribute__((unused)) qcs_act_t *y, __attribute__((unused)) co
 
 /* y = accumulators of `rows` rows, rounded up to whole groups; returns the end of the groups'
  * words. */
-static const uint32_t *sums(const qcs_act_t x[], uint32_t columns, qcs_act_t y[], uint32_t rows,
-                            const uint32_t *words) {
+static const uint32_t *sums(const qcs_int8_act_t x[], uint32_t columns, qcs_int8_act_t y[],
+                            uint32_t rows, const uint32_t *words) {
   const uint32_t pairs = (columns + 1U) / 2U;
   const shape_t shape = {x + 2U * pairs, y + ((rows + ROWS - 1U) & ~(ROWS - 1U)),
                          (-pairs & (CHUNKS - 1U)) * CHUNK_BYTES};
@@ -168,29 +169,29 @@ static inline void add_pair(const uint32_t w[2], uint32_t x0, uint32_t x1, uint3
   *u += (uint32_t)((int32_t)(p + 0x8000U) >> 16);
 }
 
-static const uint32_t *sums(const qcs_act_t x[], uint32_t columns, qcs_act_t y[], uint32_t rows,
-                            const uint32_t *words) {
-  const qcs_act_t *const x_end = x + ((columns + 1U) & ~1U);
-  const qcs_act_t *const y_end = y + rows;
+static const uint32_t *sums(const qcs_int8_act_t x[], uint32_t columns, qcs_int8_act_t y[],
+                            uint32_t rows, const uint32_t *words) {
+  const qcs_int8_act_t *const x_end = x + ((columns + 1U) & ~1U);
+  const qcs_int8_act_t *const y_end = y + rows;
   for (; y < y_end; y += ROWS) {
     uint32_t t0 = words[0], t1 = words[1], u0 = words[2], u1 = words[3];
     words += 4;
 #pragma GCC unroll 2
-    for (const qcs_act_t *pair = x; pair != x_end; pair += 2, words += 4) {
+    for (const qcs_int8_act_t *pair = x; pair != x_end; pair += 2, words += 4) {
       const uint32_t x0 = (uint32_t)pair[0], x1 = (uint32_t)pair[1];
       add_pair(words, x0, x1, &t0, &u0);
       add_pair(words + 2, x0, x1, &t1, &u1);
     }
-    y[0] = (qcs_act_t)(t0 - (u0 << 16));
-    y[1] = (qcs_act_t)u0;
-    y[2] = (qcs_act_t)(t1 - (u1 << 16));
-    y[3] = (qcs_act_t)u1;
+    y[0] = (qcs_int8_act_t)(t0 - (u0 << 16));
+    y[1] = (qcs_int8_act_t)u0;
+    y[2] = (qcs_int8_act_t)(t1 - (u1 << 16));
+    y[3] = (qcs_int8_act_t)u1;
   }
   return words;
 }
 
 /* The same as the assembly above. The low bits of constants[1], right, are what shifts take. */
-static void requantize_rows(qcs_act_t *y, const qcs_act_t *end, const uint32_t *constants,
+static void requantize_rows(qcs_int8_act_t *y, const qcs_int8_act_t *end, const uint32_t *constants,
                             const int8_t *table, int32_t offset) {
   for (; y != end; y++, constants += 2) {
     const int32_t acc = *y;
@@ -207,16 +208,18 @@ static void requantize_rows(qcs_act_t *y, const qcs_act_t *end, const uint32_t *
 #endif
 
 /* The same as requantize_rows, for any accumulator and shift. */
-static void requantize_wide(const qcs_dense_t *layer, const uint32_t *constants, qcs_act_t y[]) {
+static void requantize_wide(const qcs_int8_layer_t *layer, const uint32_t *constants,
+                            qcs_int8_act_t y[]) {
   for (uint16_t i = 0; i < layer->outputs; i++, constants += 2) {
     const uint32_t low = constants[0], high = constants[1];
     const int32_t multiplier = (int32_t)((high >> 8) << 21 | (low >> 16) << 10 | (low & 0x3FFU));
     const int32_t scaled = qcs_requantize(y[i], multiplier, (int8_t)-(int8_t)(uint8_t)high);
-    y[i] = layer->activation[qcs_to_grid(scaled, layer->zero_point) + 128];
+    y[i] = layer->activation[qcs_int8_to_grid(scaled, layer->zero_point) + 128];
   }
 }
 
-void qcs_dense(const qcs_dense_t *layer, const qcs_act_t x[], qcs_act_t y[]) {
+void qcs_int8_dense_step(const qcs_int8_layer_t *layer, const qcs_int8_act_t x[],
+                         qcs_int8_act_t y[]) {
   const uint32_t *const constants = sums(x, layer->inputs, y, layer->outputs, layer->stream + 1);
   if (layer->stream[0] & HEAD_WIDE)
     requantize_wide(layer, constants, y);
@@ -224,8 +227,8 @@ void qcs_dense(const qcs_dense_t *layer, const qcs_act_t x[], qcs_act_t y[]) {
     requantize_rows(y, y + layer->outputs, constants, layer->activation, 128 + layer->zero_point);
 }
 
-void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x[],
-                    uint8_t packed[], qcs_act_t spare[]) {
+void qcs_int8_last_step(const qcs_int8_model_t *model, uint16_t inputs, const qcs_int8_act_t x[],
+                        uint8_t packed[], qcs_int8_act_t spare[]) {
   const uint32_t steps = model->levels - 1U;
   const uint32_t bits = model->group_symbols == 1 ? model->group_bits : 8U;
   const int32_t *thresholds =
@@ -244,7 +247,7 @@ void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x
   model->pack(model, words, packed);
 }
 
-void qcs_widen(uint16_t n, const int8_t x[], qcs_act_t wide[]) {
+void qcs_int8_widen(uint16_t n, const int8_t x[], qcs_int8_act_t wide[]) {
   for (uint16_t i = 0; i < n; i++)
     wide[i] = x[i];
   if (n & 1U)

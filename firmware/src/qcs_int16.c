@@ -1,25 +1,20 @@
-/* The wide encoder: 16-bit activations, int8 weights. Its kernels are those of qcs_wide_kernels.h.
- */
-#include "qcs_wide.h"
+/* The whole int16 encoder. */
+#include "qcs_int16_kernels.h"
 
-#include "qcs_kernels.h"
-#include "qcs_rom.h"
-#include "qcs_wide_kernels.h"
-
-static void dense(const qcs_wide_dense_t *layer, const int16_t x[], int16_t y[]) {
+static void dense(const qcs_int16_layer_t *layer, const int16_t x[], int16_t y[]) {
   const int8_t *rows = layer->weights;
   for (uint16_t done = 0; done < layer->outputs;) {
-    int32_t sums[QCS_WIDE_ROWS];
+    int32_t sums[QCS_INT16_ROWS];
     const uint16_t left = (uint16_t)(layer->outputs - done);
-    const uint16_t count = left < QCS_WIDE_ROWS ? left : QCS_WIDE_ROWS;
-    qcs_wide_sums(rows, x, layer->inputs, left, sums);
-    qcs_wide_finish(layer, done, count, sums, y + done);
-    rows += (uint32_t)QCS_WIDE_ROWS * layer->inputs;
+    const uint16_t count = left < QCS_INT16_ROWS ? left : QCS_INT16_ROWS;
+    qcs_int16_sums(rows, x, layer->inputs, left, sums);
+    qcs_int16_finish(layer, done, count, sums, y + done);
+    rows += (uint32_t)QCS_INT16_ROWS * layer->inputs;
     done = (uint16_t)(done + count);
   }
 }
 
-static void dense_pack(const qcs_wide_t *model, uint16_t inputs, const int16_t x[],
+static void dense_pack(const qcs_int16_model_t *model, uint16_t inputs, const int16_t x[],
                        uint8_t packed[]) {
   const uint16_t steps = (uint16_t)(model->levels - 1U);
   const int8_t *rows = model->weights;
@@ -27,10 +22,10 @@ static void dense_pack(const qcs_wide_t *model, uint16_t inputs, const int16_t x
   qcs_packer_t packer;
   qcs_pack_open(&packer, model->levels, model->group_symbols, model->group_bits, packed);
   for (uint16_t left = model->outputs; left > 0;) {
-    int32_t sums[QCS_WIDE_ROWS];
-    const uint16_t count = left < QCS_WIDE_ROWS ? left : QCS_WIDE_ROWS;
-    qcs_wide_sums(rows, x, inputs, left, sums);
-    rows += (uint32_t)QCS_WIDE_ROWS * inputs;
+    int32_t sums[QCS_INT16_ROWS];
+    const uint16_t count = left < QCS_INT16_ROWS ? left : QCS_INT16_ROWS;
+    qcs_int16_sums(rows, x, inputs, left, sums);
+    rows += (uint32_t)QCS_INT16_ROWS * inputs;
     left = (uint16_t)(left - count);
     for (uint16_t i = 0; i < count; i++, thresholds += steps)
       qcs_pack_put(&packer, qcs_count_reached(thresholds, steps, sums[i]));
@@ -38,9 +33,9 @@ static void dense_pack(const qcs_wide_t *model, uint16_t inputs, const int16_t x
   qcs_pack_end(&packer);
 }
 
-void qcs_wide_encode(const qcs_wide_t *model, const int16_t counts[], uint8_t packed[],
-                     int16_t scratch[]) {
-  int16_t *x = scratch, *y = scratch + model->widest;
+uint16_t qcs_int16_encode_counts(const qcs_int16_model_t *model, const int16_t counts[],
+                                 uint8_t packed[], uint32_t scratch[]) {
+  int16_t *x = (int16_t *)(void *)scratch, *y = x + model->widest;
   const int32_t unit = (int32_t)1 << model->input_shift;
   uint16_t width = model->inputs;
   for (uint16_t i = 0; i < width; i++)
@@ -53,10 +48,11 @@ void qcs_wide_encode(const qcs_wide_t *model, const int16_t counts[], uint8_t pa
     x = output;
   }
   dense_pack(model, width, x, packed);
+  return model->packed_bytes;
 }
 
-void qcs_codec_encode_wide(const qcs_codec_t *codec, uint8_t input_type, const void *input,
-                           uint8_t packed[], void *scratch) {
+uint16_t qcs_int16_codec_encode(const qcs_codec_t *codec, uint8_t input_type, const void *input,
+                                uint8_t packed[], void *scratch) {
   (void)input_type;
-  qcs_wide_encode(codec->model, input, packed, scratch);
+  return qcs_int16_encode_counts(codec->model, input, packed, scratch);
 }

@@ -1,16 +1,16 @@
 /* Layers for Armv7E-M and Armv8-M with the DSP extension: four rows in three chained sums.
  *
- * Derivation and layout of the tables: export/qcskit/export/chain.py. Rows a, b, c, d give
- * L1 = A + 256 B, L2 = B + 256 C, L3 = C + 256 D by SMLAD; the low 24 bits of
- * L1 - 256 L2 + 2^16 L3 are A, then B, C and D follow. Inputs of hidden layers are int16 and
- * doubled, so that accumulators are 2 * acc, which SMMLAR rounds as qcs_requantize does. Bit-exact
- * with qcs_dense.c. */
-#include "qcs_kernels.h"
+ * Derivation and layout of the tables: codec/qcskit/codec/learned/kernels/dsp.py. Rows a, b, c, d
+ * give L1 = A + 256 B, L2 = B + 256 C, L3 = C + 256 D by SMLAD; the low 24 bits of L1 - 256 L2 +
+ * 2^16 L3 are A, then B, C and D follow. Inputs of hidden layers are int16 and doubled, so that
+ * accumulators are 2 * acc, which SMMLAR rounds as qcs_requantize does. Bit-exact with
+ * qcs_int8_dense.c. */
+#include "qcs_int8_kernels.h"
 
-#if QCS_LAYOUT == QCS_LAYOUT_CHAIN
+#if QCS_LAYOUT == QCS_LAYOUT_DSP
 
-/* Unrolled code of chain_rows: CHUNKS chunks of two pairs of columns, CHUNK_BYTES each; the tables
- * hold the product (export/qcskit/export/chain.py). */
+/* Unrolled code of dsp_rows: CHUNKS chunks of two pairs of columns, CHUNK_BYTES each; the tables
+ * hold the product (codec/qcskit/codec/learned/kernels/dsp.py). */
 #define CHUNKS 5
 #define STRING(macro) STRING_OF(macro)
 #define STRING_OF(text) #text
@@ -66,7 +66,7 @@ typedef struct {
  * table: activations + 128; or, last layer, bits between indices in a word. Frame, from sp: x, rounds, entry, chunks, y,
  * table, end of stream, epilogue, steps. */
 __attribute__((naked, noinline)) static void
-chain_rows(__attribute__((unused)) const void *x, __attribute__((unused)) void *y,
+dsp_rows(__attribute__((unused)) const void *x, __attribute__((unused)) void *y,
            __attribute__((unused)) const uint32_t *stream, __attribute__((unused)) uintptr_t table) {
   __asm__ volatile(
       "push {r4-r11, lr}\n"
@@ -175,9 +175,10 @@ static uint32_t doubled(uint32_t two_halfwords) {
   return sum;
 }
 
-void qcs_dense(const qcs_dense_t *layer, const qcs_act_t x[], qcs_act_t y[]) {
+void qcs_int8_dense_step(const qcs_int8_layer_t *layer, const qcs_int8_act_t x[],
+                         qcs_int8_act_t y[]) {
   const head_t *const head = (const head_t *)(const void *)layer->stream;
-  chain_rows(x, y, layer->stream, (uintptr_t)layer->activation);
+  dsp_rows(x, y, layer->stream, (uintptr_t)layer->activation);
   if (head->flags & FLAG_DOUBLE) {
     uint32_t *pair = (uint32_t *)(void *)y;
     for (uint32_t i = head->size; i > 0; i--, pair += 2) {
@@ -187,11 +188,11 @@ void qcs_dense(const qcs_dense_t *layer, const qcs_act_t x[], qcs_act_t y[]) {
   }
 }
 
-void qcs_dense_pack(const qcs_model_t *model, uint16_t inputs, const qcs_act_t x[],
-                    uint8_t packed[], qcs_act_t spare[]) {
+void qcs_int8_last_step(const qcs_int8_model_t *model, uint16_t inputs, const qcs_int8_act_t x[],
+                        uint8_t packed[], qcs_int8_act_t spare[]) {
   uint32_t *const words = (uint32_t *)(void *)spare;
   (void)inputs;
-  chain_rows(x, words, model->stream, model->group_symbols == 1 ? model->group_bits : 8U);
+  dsp_rows(x, words, model->stream, model->group_symbols == 1 ? model->group_bits : 8U);
   model->pack(model, words, packed);
 }
 
@@ -200,7 +201,7 @@ typedef struct __attribute__((packed)) {
   uint32_t bytes;
 } unaligned_t;
 
-void qcs_widen(uint16_t n, const int8_t x[], qcs_act_t wide[]) {
+void qcs_int8_widen(uint16_t n, const int8_t x[], qcs_int8_act_t wide[]) {
   uint32_t *out = (uint32_t *)(void *)wide;
   for (uint32_t fours = n >> 2; fours > 0; fours--) {
     const uint32_t four = ((const unaligned_t *)(const void *)x)->bytes;

@@ -1,14 +1,14 @@
-/* The wide encoder for Armv8.1-M with MVE. Sums: eight products per VMLADAVA, weights widened by
+/* The int16 encoder for Armv8.1-M with MVE. Sums: eight products per VMLADAVA, weights widened by
  * the load, x shared by four rows: 0.3 instructions per product. Activations: four at a time. Equal
- * to qcs_wide_sums.c and qcs_wide_finish.c. */
-#include "qcs_wide_kernels.h"
+ * to qcs_int16_sums.c and qcs_int16_finish.c. */
+#include "qcs_int16_kernels.h"
 
 #if QCS_LAYOUT == QCS_LAYOUT_MVE
 
 #include <arm_mve.h>
 
-void qcs_wide_sums(const int8_t *rows, const int16_t x[], uint16_t n, uint16_t left,
-                   int32_t sums[QCS_WIDE_ROWS]) {
+void qcs_int16_sums(const int8_t *rows, const int16_t x[], uint16_t n, uint16_t left,
+                    int32_t sums[QCS_INT16_ROWS]) {
   /* Rows that are not there repeat one that is. */
   const int8_t *first = rows, *second = left > 1 ? rows + n : rows;
   const int8_t *third = left > 2 ? second + n : rows, *fourth = left > 3 ? third + n : rows;
@@ -34,7 +34,7 @@ void qcs_wide_sums(const int8_t *rows, const int16_t x[], uint16_t n, uint16_t l
   sums[3] = d;
 }
 
-/* tanh of four pre-activations: tanh_of of qcs_wide_finish.c. Behind the last point the table does
+/* tanh of four pre-activations: tanh_of of qcs_int16_finish.c. Behind the last point the table does
  * not rise. */
 static int32x4_t tanh_of(const int16_t *table, int32x4_t pre) {
   const uint32x4_t steps = vmulq_n_u32(vreinterpretq_u32_s32(vabsq_s32(pre)), 3);
@@ -47,8 +47,8 @@ static int32x4_t tanh_of(const int16_t *table, int32x4_t pre) {
   return vnegq_m_s32(vrshrq_n_s32(value, 8), vrshrq_n_s32(value, 8), vcmpltq_n_s32(pre, 0));
 }
 
-void qcs_wide_finish(const qcs_wide_dense_t *layer, uint16_t first, uint16_t count,
-                     const int32_t sums[QCS_WIDE_ROWS], int16_t y[]) {
+void qcs_int16_finish(const qcs_int16_layer_t *layer, uint16_t first, uint16_t count,
+                      const int32_t sums[QCS_INT16_ROWS], int16_t y[]) {
   const mve_pred16_t valid = vctp32q(count);
   const int32x4_t bias = vldrwq_z_s32(layer->bias + first, valid);
   const int32x4_t multiplier = vldrwq_z_s32(layer->multiplier + first, valid);

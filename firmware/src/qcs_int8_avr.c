@@ -1,11 +1,12 @@
-/* What an AVR does better in its own way, for qcs_dense.c and qcs_quantize.c: sums of products in
- * assembly, requantization by 16-bit products. Bit-exact with the C that they replace. */
-#include "qcs_kernels.h"
+/* What an AVR does better in its own way, for qcs_int8_dense.c and qcs_int8_front_end.c: sums of
+ * products in assembly, requantization by 16-bit products. Bit-exact with the C that they replace.
+ */
+#include "qcs_int8_kernels.h"
 
 #if QCS_AVR_KERNEL
 
 /* MULS leaves the product's sign in the carry. */
-int32_t qcs_dot(const int8_t *weights, const int8_t *x, uint16_t n) {
+int32_t qcs_int8_dot(const int8_t *weights, const int8_t *x, uint16_t n) {
   int32_t sum = 0;
   uint8_t value, weight;
   __asm__("1: ld %[value], %a[x]+\n"
