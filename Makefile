@@ -25,7 +25,7 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PYTHONPATH=codec:training:export:firmware:firmware_sim:hil:cli $(BIN)/lint-imports
+	$(BIN)/lint-imports
 	git ls-files '*.c' '*.h' ':!tests/data' | xargs $(BIN)/clang-format --dry-run --Werror
 
 format: $(VENV)/.installed

@@ -58,7 +58,7 @@ def run_curves(
     points: list[Point] = []
     labels: dict[str, str] = {}
     for curve in wanted:
-        own = grid(SweepConfig(seeds=seeds, **curve.sweep), curve.signal, curve.train)
+        own = grid(SweepConfig(seeds=seeds, **curve.sweep), curve.signal, {"train": curve.train})
         labels |= {point.id: curve.label for point in own}
         points += own
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

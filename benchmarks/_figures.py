@@ -13,13 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rows import Row
 
-from qcskit.codec.bundle import read_bundle, write_file
+from qcskit.codec.bundle import read_bundle
 from qcskit.codec.classical import make
-from qcskit.codec.classical.codecs import GenieCodec
+from qcskit.codec.classical.codecs import GenieCodec, Method
 from qcskit.codec.classical.config import VECTOR_NAMES
-from qcskit.codec.decoder import load_codec
+from qcskit.codec.codecs import load_codec
 from qcskit.codec.errors import QcsError
+from qcskit.codec.files import write_file
 from qcskit.codec.interface import Codec
+from qcskit.codec.learned.bundle import Facts
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.signal import SignalConfig, draw_frames
 
@@ -92,12 +94,12 @@ def parse(description: str, figures: Sequence[str] = ()) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def evaluate(codec: Codec, x: Array, y: Array) -> float:
+def evaluate(codec: Codec | Method, x: Array, y: Array) -> float:
     """Return the NMSE in dB of one codec on test frames; a genie-aided one sees x."""
     return nmse_db(x, _estimates(codec, x, y))
 
 
-def _estimates(codec: Codec, x: Array, y: Array) -> Array:
+def _estimates(codec: Codec | Method, x: Array, y: Array) -> Array:
     packed = codec.encode(y)
     return codec.decode_with_source(packed, x) if isinstance(codec, GenieCodec) else codec.decode(packed)
 
@@ -205,15 +207,17 @@ def bundle_points(folders: Sequence[Path], signal: SignalConfig, frames: int) ->
     points = []
     for path in find_bundles(folders):
         bundle = read_bundle(path)
-        facts = bundle.manifest.signal
-        if (facts.n, facts.m, facts.s, facts.noise_variance) != (signal.n, signal.m, signal.s, signal.noise_variance):
+        source, facts = bundle.manifest.signal, bundle.manifest.codec
+        same = (source.n, source.m, source.s, source.noise_variance) == (
+            signal.n, signal.m, signal.s, signal.noise_variance,
+        )  # fmt: skip
+        if not same or not isinstance(facts, Facts):
             continue
         codec = load_codec(bundle)
-        variant = str(bundle.manifest.training.get("variant") or "deepqcs")
-        steps = bundle.manifest.training.get("steps", "unknown")
-        points.append(
-            Point(f"{variant} int8", codec.rate_bits, evaluate(codec, x, y), note=f"{path.name}, {steps} steps")
-        )
+        variant = str(facts.training.get("variant") or "deepqcs")
+        steps = facts.training.get("steps", "unknown")
+        label, note = f"{variant} {facts.arithmetic}", f"{path.name}, {steps} steps"
+        points.append(Point(label, codec.rate_bits, evaluate(codec, x, y), note=note))
     return sorted(points, key=lambda point: (point.curve, point.rate_bits))
 
 

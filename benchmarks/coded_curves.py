@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 from scipy.stats import beta
 
-from qcskit.codec.bundle import write_file
+from qcskit.codec.files import write_file
 
 Trial = Callable[[float, int, np.random.Generator], tuple[int, int]]
 """trial(abscissa, frames, rng) -> (perfectly recovered, flagged as not recoverable)."""

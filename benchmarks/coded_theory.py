@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from rows import Row, report
 
-from qcskit.codec.bundle import write_file
 from qcskit.codec.coded import theory
+from qcskit.codec.files import write_file
 
 SIZES = {2: 511, 3: 728, 5: 624, 7: 342}
 K = 5

@@ -15,13 +15,14 @@ from dataclasses import replace
 
 from link import BUNDLE
 from rows import Row, arguments, report
+from support.line import Faults, LinkSimulator
 
 from qcskit import firmware
-from qcskit.codec.bundle import Bundle, read_bundle
+from qcskit.codec.codecs import open_codec
+from qcskit.codec.interface import Codec
 from qcskit.hil import Device
 from qcskit.hil.journal import Recorder
-from qcskit.hil.simulator import Faults, LinkSimulator
-from qcskit.hil.vectors import vector_set
+from qcskit.hil.vectors import VectorSet
 
 RESET_EVERY = 300
 RX_BYTES = {0.01: 4096, 0.05: 4096, 0.20: 32_768}
@@ -29,25 +30,25 @@ RX_BYTES = {0.01: 4096, 0.05: 4096, 0.20: 32_768}
 GIVE_UP_S = 120.0
 
 
-def measure(bundle: Bundle, share: float, count: int, resets: bool) -> list[Row]:
+def measure(codec: Codec, share: float, count: int, resets: bool) -> list[Row]:
     """Return the rows of one line: lost, wrong, twice, rate."""
     board_facts = replace(firmware.find_board("native"), rx_bytes=RX_BYTES[share])
-    elf = firmware.build(board_facts, bundle.path / "c", bundle.manifest.name)
-    vectors = vector_set(bundle, count, 1, "int8")
-    inputs = vectors.inputs()
-    recorder = Recorder(count, bundle.manifest.packed_bytes)  # refuses a second answer
+    elf = firmware.build(board_facts, firmware.c_directory(codec.checked_c_files()), codec.name)
+    vectors = VectorSet(codec, count, 1, "inputs")
+    inputs = vectors.values()
+    recorder = Recorder(count, codec.packed_bytes_max)  # refuses a second answer
     simulator = LinkSimulator(
         lambda: firmware.start(board_facts, elf), faults=Faults.each(share, RESET_EVERY if resets else 0), seed=1
     )
-    with simulator, Device.open(simulator.url, bundle, give_up_s=GIVE_UP_S) as board:
+    with simulator, Device.open(simulator.url, codec, give_up_s=GIVE_UP_S) as board:
         start = time.monotonic()
         twice = 0
         for answer in board.stream(inputs, [(0, count)]):
-            twice += int(recorder.answered[answer.start : answer.start + len(answer.packed)].sum())
+            twice += int(recorder.answered[answer.start : answer.stop].sum())
             recorder.take(answer)
         seconds = time.monotonic() - start
         counts, damaged = board.exchange.counts, board.exchange.parser.text_stretches
-    wrong = int((recorder.packed != vectors.expected(inputs)).any(axis=1).sum())
+    wrong = int(recorder.packets().differ(vectors.expected(inputs)).sum())
     lost = int((~recorder.answered).sum())
     case = f"{share:.0%} of bytes" + (f", {simulator.resets} resets" if resets else "")
     note = f"{counts.frames_sent:,} requests, {damaged:,} damaged replies"
@@ -64,11 +65,11 @@ def main() -> int:
     """Run all lines and print the table."""
     options = arguments(__doc__.split("\n")[0], vectors=100_000, slow_vectors=100_000)
     count, slow = (5_000, 300) if options.quick else (options.vectors, options.slow_vectors)
-    bundle = read_bundle(BUNDLE)
+    codec = open_codec(BUNDLE)
     rows: list[Row] = []
     for share, vectors in ((0.01, count), (0.05, count), (0.20, slow)):
         for resets in (False, True) if share < 0.2 else (True,):
-            rows += measure(bundle, share, vectors, resets)
+            rows += measure(codec, share, vectors, resets)
             done = "; ".join(f"{row.metric} {row.value:g}" for row in rows[-5:])
             print(f"{rows[-1].case}: {done}", file=sys.stderr, flush=True)
     return report("faults", "Fault injection on the serial line", rows, options.json)

@@ -13,13 +13,12 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from encoders import build
 from rich.progress import track
 from rows import Row, arguments, report
+from support import fuzz
 
 from qcskit.codec.errors import QcsError
 from qcskit.firmware import build_host_library
-from qcskit.firmware_sim import fuzz
 
 
 def check(job: tuple[int, int]) -> tuple[int, str | None, str]:
@@ -27,10 +26,10 @@ def check(job: tuple[int, int]) -> tuple[int, str | None, str]:
     seed, frames = job
     library = build_host_library()
     try:
-        failure = fuzz.check_spec(fuzz.random_spec(seed), build, library, frames=frames, seed=seed)
+        failure = fuzz.check_spec(fuzz.random_spec(seed), library, frames=frames, seed=seed)
     except QcsError as error:
         return seed, None, f"refused: {error}"
-    return seed, str(fuzz.shrink(failure, build, library)) if failure else None, "checked"
+    return seed, str(fuzz.shrink(failure, library)) if failure else None, "checked"
 
 
 def main() -> int:

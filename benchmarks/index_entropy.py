@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from rows import Row, report
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
-from qcskit.codec.bundle import read_bundle
-from qcskit.codec.decoder import load_codec
+from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
-from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.indexed import IndexCodec
 
 TRAIN_SEED, TEST_SEED = 31_000_003, 32_000_011
 TEST_FRAMES = 50_000
@@ -86,14 +85,15 @@ def _marginal_bits(train: NDArray[np.uint8], test: NDArray[np.uint8], levels: in
 
 def rows(path: Path, frames: int, limit: bool) -> list[Row]:
     """Return the rows of one bundle. Raises QcsError if it cannot be read or has no levels to model."""
-    bundle = read_bundle(path)
-    codec, packing = load_codec(bundle), bundle.packing
-    signal = SignalConfig(**bundle.manifest.signal.model_dump())
+    codec = open_codec(path)
+    if not isinstance(codec, IndexCodec):
+        raise QcsError(f"bundle '{path}': its packets are not K indices of I levels; give another one")
+    packing = codec.packing
     train, test = (
-        packing.unpack(codec.encode(draw_frames(signal, count, seed)[1]))
+        codec.index(codec.counts(codec.draw(count, seed)[1]))
         for count, seed in ((frames, TRAIN_SEED), (TEST_FRAMES, TEST_SEED))
     )
-    levels, n = packing.levels, signal.n
+    levels, n = packing.levels, codec.width
     sent = packing.packed_bits / n
     case = f"{path.name}: R = {sent:g}"
     entries = train.shape[1] * levels * levels

@@ -20,8 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rows import Row, report
 
+from qcskit.codec.learned.activations import ACTIVATIONS
+from qcskit.codec.learned.bundle import PROFILES
+from qcskit.codec.quantizer import hard_index
+
 RATES = (1.0, 1.5, 2.0, 3.0, 4.0)
-PROFILES = ("tflm", "native", "tflm16")
 TARGET_DB = {1.0: 0.1, 1.5: 0.1, 2.0: 0.1, 3.0: 0.15, 4.0: 0.15}
 TFLM_TARGET_DB = {1.0: 0.1, 1.5: 0.1, 2.0: 0.15}
 FULL = {"steps": 12_000, "finetune_steps": 8_000, "test_frames": 200_000}
@@ -33,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="short trainings: proves that it works, not the figures")
     parser.add_argument("--rates", type=float, nargs="+", default=RATES)
-    parser.add_argument("--activation", default="tanh", choices=["tanh", "hard_tanh", "relu", "relu6"])
+    parser.add_argument("--activation", default="tanh", choices=list(ACTIVATIONS))
     parser.add_argument("--sweep", type=Path, metavar="DIR", help="finished runs of this folder instead of training")
     parser.add_argument("--json", type=Path, help="write the rows here")
     options = parser.parse_args()
@@ -71,10 +74,11 @@ def finished(folder: Path) -> Iterator[Path]:
 
 def losses(path: Path, budget: dict[str, int]) -> list[Row]:
     """Return the rows of one run: fine-tune and test behind every encoder."""
+    from qcskit.codec import seeds
     from qcskit.codec.metrics import nmse_db
     from qcskit.codec.signal import draw_frames
     from qcskit.export.config import ExportConfig
-    from qcskit.export.run import choose_ranges, read_encoder
+    from qcskit.export.learned.run import Job, choose_ranges, read_encoder
     from qcskit.training.finetune import finetune_decoder
     from qcskit.training.networks import parts
     from qcskit.training.run import read_run
@@ -84,15 +88,14 @@ def losses(path: Path, budget: dict[str, int]) -> list[Row]:
     stages = parts(run.model)
     thresholds, levels = stages.shq.quantizer()
     trained = stages.decnet.get_weights()
-    encoder = read_encoder(stages, run, config)
+    calibration = draw_frames(signal, config.calibration_frames, run.train.seed + seeds.CALIBRATION, part="train")
+    job = Job(run, stages, calibration, config, lambda stage, done, total: None)
+    encoder = read_encoder(job)
     x, y = draw_frames(signal, budget["test_frames"], 9_000_011)
-
-    def quiet(stage: str, done: int, total: int) -> None:
-        """No progress."""
 
     def integers(profile: Any) -> Callable[[NDArray[np.float64]], NDArray[np.uint8]]:
         stages.decnet.set_weights(trained)
-        return choose_ranges(encoder, stages.decnet, levels, signal, config, 0, quiet, profile).index
+        return choose_ranges(job, encoder, profile).index
 
     candidates = {"float": float_index(encoder, thresholds)} | {name: integers(name) for name in PROFILES}
     stages.decnet.set_weights(trained)
@@ -122,16 +125,12 @@ def losses(path: Path, budget: dict[str, int]) -> list[Row]:
 
 def float_index(encoder: Any, thresholds: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], NDArray[np.uint8]]:
     """Return the encoder in float32: measurements → indices."""
-    functions = {
-        "tanh": np.tanh, "hard_tanh": lambda a: a.clip(-1, 1), "relu": lambda a: a.clip(0, None),
-        "relu6": lambda a: a.clip(0, 6),
-    }  # fmt: skip
 
     def index(y: NDArray[np.float64]) -> NDArray[np.uint8]:
         value = y.astype(np.float32)
         for number, (w, b) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
-            value = functions[encoder.activation(number)](value @ np.asarray(w, np.float32).T + b)
-        return np.searchsorted(thresholds, value, side="right").astype(np.uint8)
+            value = encoder.activation(number).apply(value @ np.asarray(w, np.float32).T + b)
+        return hard_index(value, thresholds)
 
     return index
 

@@ -5,7 +5,7 @@
 Models have 2 … 6 layers, widths 1 … 256, I = 2 … 256, weights, biases, shifts, thresholds with all kinds of extremes;
 model n is a function of its seed alone. Of the vectors of a model 16 lie in corners and on threshold edges, the others
 are uniform. A model that a kernel does not take (its exporter says why; it compiles with -DQCS_PLAIN) is counted and
-replaced, and so is one whose tables do not fit the emulated board's flash. Then the same with 16-bit activations.
+replaced, and so is one whose tables do not fit the emulated board's flash. Then the same with int16 activations.
 --quick: 20 models per core.
 """
 
@@ -13,25 +13,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from encoders import build, build_wide, write_text
 from rich.progress import Progress
 from rows import Row, arguments, report
+from support import cores, fuzz
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.wide import WideTables
-from qcskit.export.c_text import AVR_ARRAY_BYTES, AVR_TABLE_BYTES, FAST_LAYOUTS, largest_table_bytes
-from qcskit.export.cost import table_cost, wide_cost
-from qcskit.export.fast_layout import LayoutError
-from qcskit.firmware import find_board
-from qcskit.firmware_sim import cores, fuzz
+from qcskit.codec.learned.c_int8 import AVR_ARRAY_BYTES, FAST_LAYOUTS
+from qcskit.codec.learned.chain import DenseChain
+from qcskit.codec.learned.int16 import Int16Tables
+from qcskit.codec.learned.kernels.layout import LayoutError
+from qcskit.firmware import CORES, Core, find_board
 
 GIVEN = 16
 TARGET_MODELS, TARGET_VECTORS = 200, 100_000
-AVR = cores.Core("AVR", "QCS_LAYOUT_PLAIN", "avr", (), AVR_TABLE_BYTES)
-"""One firmware per model, vectors over its UART."""
 
 
-def models(make: Callable[[fuzz.ModelSpec], tuple[cores.Tables, bytes]]) -> Iterator[cores.Tables]:
+def models(make: Callable[[fuzz.ModelSpec], tuple[DenseChain, bytes]]) -> Iterator[DenseChain]:
     """Yield the tables of random models; those that the exporter refuses altogether are left out."""
     seed = 0
     while True:
@@ -40,24 +37,22 @@ def models(make: Callable[[fuzz.ModelSpec], tuple[cores.Tables, bytes]]) -> Iter
         seed += 1
 
 
-def table_bytes(core: cores.Core, tables: cores.Tables) -> int:
+def table_bytes(core: Core, tables: DenseChain) -> int:
     """Return the bytes of a model's tables in the form of a core. Raises LayoutError if its kernel does not take it."""
-    if core is AVR:
-        if largest_table_bytes(tables) > AVR_ARRAY_BYTES:
-            return AVR.flash_bytes + 1
-        return (wide_cost if isinstance(tables, WideTables) else table_cost)(tables).table_bytes
-    if isinstance(tables, WideTables):
-        return wide_cost(tables).table_bytes + 40 * len(tables.hidden) + 200
+    if core.layout not in FAST_LAYOUTS:
+        return tables.table_bytes if tables.largest_table_bytes <= AVR_ARRAY_BYTES else core.table_bytes + 1
+    if isinstance(tables, Int16Tables):
+        return tables.table_bytes + 40 * len(tables.hidden) + 200
     layout = FAST_LAYOUTS[core.layout](tables)
     return sum(4 * len(words) for words in (*layout.hidden, layout.last)) + 300 * len(layout.hidden) + 200
 
 
-def firmwares(core: cores.Core, sizes: list[int]) -> list[list[int]]:
+def firmwares(core: Core, sizes: list[int]) -> list[list[int]]:
     """Return the numbers of the models in groups that fit the core's flash together."""
     groups: list[list[int]] = [[]]
     held = 0
     for number, size in enumerate(sizes):
-        if held + size > core.flash_bytes:
+        if held + size > core.table_bytes:
             groups.append([])
             held = 0
         groups[-1].append(number)
@@ -65,7 +60,7 @@ def firmwares(core: cores.Core, sizes: list[int]) -> list[list[int]]:
     return [group for group in groups if group]
 
 
-def choose(core: cores.Core, drawn: list[cores.Check], wanted: int) -> tuple[list[cores.Check], list[int], int, int]:
+def choose(core: Core, drawn: list[cores.Check], wanted: int) -> tuple[list[cores.Check], list[int], int, int]:
     """Return the first checks that the core takes, their tables' bytes, how many its kernel refused, and its flash."""
     taken, sizes, refused, large = [], [], 0, 0
     for check in drawn:
@@ -74,7 +69,7 @@ def choose(core: cores.Core, drawn: list[cores.Check], wanted: int) -> tuple[lis
         except LayoutError:
             refused += 1
             continue
-        if size > core.flash_bytes:
+        if size > core.table_bytes:
             large += 1
             continue
         taken.append(check)
@@ -84,20 +79,14 @@ def choose(core: cores.Core, drawn: list[cores.Check], wanted: int) -> tuple[lis
     return taken, sizes, refused, large
 
 
-def rows_of(
-    core: cores.Core, kind: str, drawn: list[cores.Check], wanted: int, judged: bool, bar: Progress
-) -> list[Row]:
+def rows_of(core: Core, kind: str, drawn: list[cores.Check], wanted: int, judged: bool, bar: Progress) -> list[Row]:
     """Check one core and return its rows."""
     taken, sizes, refused, large = choose(core, drawn, wanted)
     case = f"{core.name}, {kind}"
     task = bar.add_task(case, total=len(taken))
     wrong = 0
-    for group in [[i] for i in range(len(taken))] if core is AVR else firmwares(core, sizes):
-        chosen = [taken[i] for i in group]
-        if core is AVR:
-            wrong += len(cores.board_mismatches(core.board, chosen, write_text))
-        else:
-            wrong += len(cores.mismatches(core, chosen, write_text, timeout_s=7200))
+    for group in firmwares(core, sizes):
+        wrong += len(cores.mismatches(core, [taken[i] for i in group], timeout_s=7200))
         bar.advance(task, len(group))
     vectors = sum(len(check.vectors) + check.random for check in taken)
     return [
@@ -115,13 +104,13 @@ def main() -> int:
     options = arguments("fast kernels on emulated cores", models=200, vectors=520, core="")
     wanted = 20 if options.quick else options.models
     drawn = {}
-    for kind, make, count in (("int8", build, 2 * wanted), ("16-bit activations", build_wide, wanted + wanted // 4)):
+    for kind, make, count in (("int8", fuzz.build, 2 * wanted), ("int16", fuzz.build_int16, wanted + wanted // 4)):
         source = models(make)
         drawn[kind] = [cores.make_check(next(source), seed, given=GIVEN, random=options.vectors - GIVEN)
                        for seed in range(count)]  # fmt: skip
     rows: list[Row] = []
     with Progress(transient=True) as bar:
-        for core in (*cores.CORES, AVR):
+        for core in CORES.values():
             if options.core not in ("", core.name):
                 continue
             if find_board(core.board).missing:

@@ -3,9 +3,9 @@
     python benchmarks/link.py [--quick] [--json FILE] [--seconds N]
 
 The real firmware (board `native`), the real host code; between them a token bucket at the line's rate, both ways, and
-16 ms on everything the board sends, as USB serial adapters add per turnaround. M = 10 int8 values in, 4 bytes and a
-4-byte tick out. Goodput: time that the request bytes (payload and framing) need on the line / time taken.
-Beside it, computed: MLPerf Tiny's ASCII protocol (31 hexadecimal bytes per command, each command acknowledged by
+16 ms on everything the board sends, as USB serial adapters add per turnaround. M = 10 int8 values in, 4 bytes, a
+4-byte tick and a 2-byte length out. Goodput: time that the request bytes (payload and framing) need on the line / time
+taken. Beside it, computed: MLPerf Tiny's ASCII protocol (31 hexadecimal bytes per command, each command acknowledged by
 `m-ready`) on the same line.
 """
 
@@ -13,16 +13,16 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 from rows import Row, arguments, report
+from support.line import Line, LinkSimulator, native_firmware
 
 from qcskit import firmware
-from qcskit.codec.bundle import Bundle, read_bundle
+from qcskit.codec.codecs import open_codec
+from qcskit.codec.interface import Codec
+from qcskit.firmware.protocol.framing import encode_frame
+from qcskit.firmware.protocol.messages import Type, encode_payload
 from qcskit.hil import Device
-from qcskit.hil.framing import encode_frame
-from qcskit.hil.messages import Type, encode_payload
-from qcskit.hil.simulator import Line, LinkSimulator
-from qcskit.hil.vectors import vector_set
+from qcskit.hil.vectors import VectorSet
 
 BUNDLE = Path(__file__).parents[1] / "tests" / "data" / "bundle"
 LATENCY_S = 0.016
@@ -38,19 +38,19 @@ def ascii_vectors_per_s(baud: int, latency_s: float, inputs: int, packed: int) -
     return 1.0 / (characters * 10 / baud + len(commands) * latency_s)
 
 
-def measure(bundle: Bundle, elf: Path, line: Line, seconds: float) -> tuple[float, float, int]:
+def measure(codec: Codec, elf: Path, line: Line, seconds: float) -> tuple[float, float, int]:
     """Return goodput, vectors/s and retries of about `seconds` of streaming; every byte is checked."""
-    count = int(seconds * line.baud / 10 / (bundle.manifest.inputs + 0.2))
-    vectors = vector_set(bundle, count, 1, "int8")
-    inputs = vectors.inputs()
+    count = int(seconds * line.baud / 10 / (codec.inputs + 0.2))
+    vectors = VectorSet(codec, count, 1, "inputs")
+    inputs = vectors.values()
     expected = vectors.expected(inputs)
     simulator = LinkSimulator(lambda: firmware.start("native", elf), line)
-    with simulator, Device.open(simulator.url, bundle) as board:
+    with simulator, Device.open(simulator.url, codec) as board:
         batch = board.models[1].batch
         start = time.monotonic()
-        packed = board.encode(inputs)
+        packets = board.encode(inputs).packets
         taken = time.monotonic() - start
-        if not np.array_equal(packed, expected):
+        if packets.differ(expected).any():
             raise SystemExit("a byte differs from the reference")
         # Each request once: retries are no goodput.
         parts = (inputs[a : a + batch] for a in range(0, count, batch))
@@ -62,14 +62,14 @@ def main() -> int:
     """Run all lines and print the table."""
     options = arguments(__doc__.split("\n")[0], seconds=20)
     seconds = 4 if options.quick else options.seconds
-    bundle = read_bundle(BUNDLE)
-    elf = firmware.build("native", bundle.path / "c", bundle.manifest.name)
+    codec = open_codec(BUNDLE)
+    elf = native_firmware(codec)
     rows = []
     for baud in (115_200, 921_600):
         for latency_s, target in TARGETS.items():
             case = f"{baud:,} baud" + (f", +{latency_s * 1000:g} ms" if latency_s else "")
-            goodput, rate, retries = measure(bundle, elf, Line(baud, latency_s), seconds)
-            ascii_rate = ascii_vectors_per_s(baud, latency_s, bundle.manifest.inputs, bundle.manifest.packed_bytes)
+            goodput, rate, retries = measure(codec, elf, Line(baud, latency_s), seconds)
+            ascii_rate = ascii_vectors_per_s(baud, latency_s, codec.inputs, codec.packed_bytes_max)
             note = "reference: MLPerf Tiny ASCII, computed"
             meets = goodput >= target
             rows.append(Row(case, "goodput", goodput, "of the line", None, target, meets, f"{retries} retries"))

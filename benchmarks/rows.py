@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from qcskit.codec.bundle import write_file
+from qcskit.codec.files import write_text
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,17 @@ class Row:
     note: str = ""
 
 
-def arguments(description: str, **extra: int | str) -> argparse.Namespace:
+def arguments(description: str, **extra: int | str | bool) -> argparse.Namespace:
     """Return the options --quick, --json and one option per keyword (its value is the default and gives the type)."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="minutes instead of hours")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows here")
     for name, default in extra.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default,
-                            help=f"default {default or 'all'}")  # fmt: skip
+        option = f"--{name.replace('_', '-')}"
+        if default is False:
+            parser.add_argument(option, action="store_true")
+        else:
+            parser.add_argument(option, type=type(default), default=default, help=f"default {default or 'all'}")
     return parser.parse_args()
 
 
@@ -61,7 +64,7 @@ def write_rows(out: Path, name: str, rows: list[Row], curves: list[dict[str, obj
     content: dict[str, object] = {"name": name, "environment": environment(), "rows": [asdict(row) for row in rows]}
     if curves is not None:
         content["curves"] = curves
-    write_file(out, lambda path: path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8"))
+    write_text(out, json.dumps(content, indent=1) + "\n")
 
 
 def environment() -> dict[str, str]:

@@ -3,8 +3,8 @@
     python benchmarks/running_time.py [--quick] [--bundles DIR] [--json FILE]
 
 N = 20, 80, 160 with M = N/2, S = N/10, R = 1, 2.5, 4; K = M outputs. All methods in one run on one core, CPU time per
-frame from y to indices and from indices to x̂ (packing bits costs each the same), called from Python: one frame at a
-time, calls included, and in batches of 1,000. DeepQCS is EncNet in C on the host, and DecNet in the LiteRT runtime.
+frame from y to indices and from indices to x̂, called from Python: one frame at a time, calls included, and in batches
+of 1,000. DeepQCS is EncNet in C on the host, which packs the bits too, and DecNet in the LiteRT runtime.
 Time does not depend on weights: a size for which --bundles holds no trained bundle is timed with untrained networks of
 the paper's shape (EncNet M-5M-M, DecNet with three hidden layers of 4N) if TensorFlow is installed, else not measured.
 """
@@ -18,22 +18,23 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from _figures import Array, find_bundles, parse
-from encoders import reference
 from numpy.typing import NDArray
 from rows import Row, report
+from support.encoders import reference
+from support.memory_model import MemoryCodec
 
-from qcskit.codec.bundle import read_bundle
 from qcskit.codec.classical import make
 from qcskit.codec.classical.codecs import ScalarCodec
+from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
-from qcskit.codec.integer import EncoderTables
-from qcskit.codec.litert import LiteRt
+from qcskit.codec.learned.bundle import LearnedCodec
+from qcskit.codec.learned.litert import LiteRt
 from qcskit.codec.signal import SignalConfig, draw_frames
-from qcskit.firmware import HostModel, build_host_library
-from qcskit.firmware_sim.memory_model import MemoryModel
+from qcskit.firmware import build_host_library
 
 SIZES = (20, 80, 160)
 LEVELS = {1.0: 4, 2.5: 32, 4.0: 256}
@@ -45,21 +46,21 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Subject:
-    """One method: y → indices, indices → x_hat, and where it came from."""
+    """One method: y → what is sent, indices → x_hat, and where it came from. received: sent → indices, not timed."""
 
     name: str
     encode: Callable[[Array], Bytes]
     decode: Callable[[Bytes], Array]
     note: str = ""
+    received: Callable[[Bytes], Bytes] = lambda sent: sent
 
 
-def deepqcs(signal: SignalConfig, levels: int, bundles: list[tuple[tuple[int, int], object]]) -> Subject | None:
+def deepqcs(signal: SignalConfig, levels: int, codecs: list[LearnedCodec]) -> Subject | None:
     """Return DeepQCS of this size, from a trained bundle or untrained; None if neither is at hand."""
-    for size, path in bundles:
-        if size == (signal.n, levels):
-            bundle = read_bundle(path)  # type: ignore[arg-type]
-            decoder = LiteRt(bundle.file("decoder.tflite").read_bytes())
-            return _subject(bundle.tables, bundle.input_grid.scale, decoder, f"bundle {bundle.manifest.name}")
+    for codec in codecs:
+        if (codec.width, codec.packing.levels) == (signal.n, levels) and codec.facts.input_grid:
+            decoder = LiteRt(codec.bundle.read("decoder.tflite"))
+            return _subject(codec.tables, codec.facts.input_grid.scale, decoder, f"bundle {codec.name}")
     try:
         content = _untrained_decoder(signal, levels)
     except ImportError:
@@ -68,26 +69,24 @@ def deepqcs(signal: SignalConfig, levels: int, bundles: list[tuple[tuple[int, in
     return _subject(model.tables, 2.0 / 127, LiteRt(content), "untrained networks of the paper's shape")
 
 
-def _subject(tables: EncoderTables, scale: float, decoder: LiteRt, note: str) -> Subject:
-    memory = MemoryModel(tables)
-    host = HostModel(build_host_library(), memory.address)
+def _subject(tables: Any, scale: float, decoder: LiteRt, note: str) -> Subject:
+    host = MemoryCodec(build_host_library(), tables)
 
     def encode(y: Array) -> Bytes:
-        x = np.rint(y * (1 / scale)).clip(-128, 127).astype(np.int8)
-        return host.index(x)
+        return host.encode(np.rint(y * (1 / scale)).clip(-128, 127).astype(np.int8)).rows
 
-    def decode(index: Bytes, _keep: MemoryModel = memory) -> Array:
+    def decode(index: Bytes) -> Array:
         found: Array = decoder.run(index.astype(np.int32))
         return found
 
-    return Subject("deepqcs", encode, decode, note)
+    return Subject("deepqcs", encode, decode, note, tables.packing.unpack)
 
 
 def _untrained_decoder(signal: SignalConfig, levels: int) -> bytes:
     """Return a DecNet of the paper's shape with random weights. Raises ImportError without TensorFlow."""
     import keras
 
-    from qcskit.export.decoder import decoder_flatbuffer
+    from qcskit.export.learned.decoder import decoder_flatbuffer
 
     widths = (4 * signal.n,) * 3
     layers = [keras.layers.Dense(width, "relu") for width in widths] + [keras.layers.Dense(signal.n)]
@@ -109,10 +108,10 @@ def seconds_per_frame(run: Callable[[], object], frames: int, budget_s: float) -
 def times(subject: Subject, y: Array, frames: int, budget_s: float) -> tuple[float, float]:
     """Return encoding and decoding seconds per frame, `frames` at a time, averaged over different inputs."""
     groups = [y[i : i + frames] for i in range(0, min(len(y), 20 * frames), frames)]
-    sent = [subject.encode(group) for group in groups]
+    received = [subject.received(subject.encode(group)) for group in groups]
     share = budget_s / len(groups)
     encode = np.mean([seconds_per_frame(lambda g=group: subject.encode(g), frames, share) for group in groups])
-    decode = np.mean([seconds_per_frame(lambda p=part: subject.decode(p), frames, share) for part in sent])
+    decode = np.mean([seconds_per_frame(lambda p=part: subject.decode(p), frames, share) for part in received])
     return float(encode), float(decode)
 
 
@@ -148,14 +147,12 @@ def main() -> int:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     rows = []
     try:
-        bundles = []
-        for path in find_bundles(options.bundles):
-            manifest = read_bundle(path).manifest
-            bundles.append(((manifest.signal.n, manifest.levels), path))
+        opened = [open_codec(path) for path in find_bundles(options.bundles)]
+        codecs = [codec for codec in opened if isinstance(codec, LearnedCodec)]
         for n in SIZES[:2] if options.quick else SIZES:
             signal = SignalConfig(n=n, m=n // 2, s=n // 10)
             for rate, levels in LEVELS.items():
-                subjects = [deepqcs(signal, levels, bundles)]
+                subjects = [deepqcs(signal, levels, codecs)]
                 for name in METHODS:
                     codec = make(name, signal, levels, train_frames=2_000)
                     assert isinstance(codec, ScalarCodec)

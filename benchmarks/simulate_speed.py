@@ -15,14 +15,13 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from encoders import REFERENCE_WIDTHS, reference
 from numpy.typing import NDArray
 from rows import Row, arguments, report
+from support.encoders import REFERENCE_WIDTHS, reference
+from support.memory_model import MemoryCodec
 
-from qcskit.codec import fast, integer
-from qcskit.firmware import HostModel, build_host_library
-from qcskit.firmware_sim import tflm
-from qcskit.firmware_sim.memory_model import MemoryModel
+from qcskit.codec.learned import int8_fast, tflm
+from qcskit.firmware import build_host_library
 
 TARGETS = {"numpy": 1e6, "c-block": 5e6}
 """For 10-50-10."""
@@ -41,24 +40,24 @@ def rate(run: Callable[[NDArray[np.int8]], object], x: NDArray[np.int8], repeats
 def measure(widths: tuple[int, ...], levels: int, quick: bool) -> list[Row]:
     """Return the rows of one encoder."""
     model = reference(widths, levels)
-    tables, memory = model.tables, MemoryModel(model.tables)
-    host = HostModel(build_host_library(), memory.address)
+    tables = model.tables
+    host = MemoryCodec(build_host_library(), tables)
     runtime = tflm.TflmRuntime(model.flatbuffer)
     macs = tables.macs
     frames = max(20_000, int((2e8 if quick else 2e9) / macs))
     x = np.random.default_rng(0).integers(-128, 128, (frames, widths[0]), np.int8)
     few = x[: max(500, frames // 50)]
-    expected = tables.packing.pack(integer.encode_index(tables, few))
+    expected = tables.packing.pack(tables.encode_index(few))
 
     def oracle(vectors: NDArray[np.int8]) -> NDArray[np.uint8]:
         return tflm.index(runtime.run(vectors), runtime.output_grid, model.thresholds)
 
     subjects: dict[str, tuple[Callable[[NDArray[np.int8]], NDArray[np.uint8]], bool]] = {
         "tflm": (oracle, True),
-        "numpy definition": (lambda v: integer.encode_index(tables, v), True),
-        "numpy": (lambda v: fast.encode_index(tables, v), True),
-        "c-host": (host.encode, False),
-        "c-block": (host.encode_block, False),
+        "numpy definition": (tables.encode_index, True),
+        "numpy": (lambda v: int8_fast.encode_index(tables, v), True),
+        "c-host": (lambda v: host.encode(v).rows, False),
+        "c-block": (lambda v: host.encode_block(v).rows, False),
     }
     speeds = {}
     for name, (run, indices) in subjects.items():

@@ -33,5 +33,5 @@ def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def source_env() -> dict[str, str]:
     """The environment with this checkout's source roots first, for child processes."""
     root = Path(__file__).parents[1]
-    roots = ("codec", "training", "export", "firmware", "firmware_sim", "hil", "cli")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(str(root / name) for name in roots), "COLUMNS": "200"}
+    roots = sorted(str(package.parent) for package in root.glob("*/qcskit"))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(roots), "COLUMNS": "200"}

@@ -1,7 +1,9 @@
 """The repository's own rules: namespace roots, and who loads what."""
 
+import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,50 @@ def test_every_configuration_table_has_unique_documented_keys() -> None:
     for table in (SignalConfig, TrainConfig, ExportConfig, SimulateConfig, HilConfig):
         for name, field in table.model_fields.items():
             assert field.description, f"{table.__name__}.{name} has no description"
+
+
+FAMILIES = ("learned", "coded", "classical")
+"""Words of the kit's own families; a family's name is known in its rooms and in the registry alone."""
+
+
+def outside_the_rooms() -> list[Path]:
+    """Every module of the packages but those of the families' rooms and the registry."""
+    rooms = {root / "qcskit" / root.name / kind for root in ROOT.iterdir() for kind in FAMILIES}
+    registry = ROOT / "codec" / "qcskit" / "codec" / "codecs.py"
+    return [file for file in sorted(ROOT.glob("*/qcskit/**/*.py")) if not rooms & {*file.parents} and file != registry]
+
+
+def found(look: Callable[[ast.AST], bool]) -> list[str]:
+    """Return path:line of every node for which `look` is true."""
+    places = []
+    for file in outside_the_rooms():
+        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        places += [f"{file.relative_to(ROOT)}:{node.lineno}" for node in nodes if look(node)]  # type: ignore[attr-defined]
+    return places
+
+
+def test_nobody_outside_its_room_names_a_family() -> None:
+    assert found(lambda node: isinstance(node, ast.Constant) and node.value in FAMILIES) == []
+
+
+def test_nobody_outside_its_room_asks_what_a_codec_is() -> None:
+    asks = {"hasattr", "getattr", "isinstance", "type"}
+    subjects = {"codec", "tables", "facts", "bundle", "model"}
+
+    def asks_one(node: ast.AST) -> bool:
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in asks and node.args):
+            return False
+        subject = node.args[0]
+        name = subject.attr if isinstance(subject, ast.Attribute) else getattr(subject, "id", "")
+        return name in subjects
+
+    assert found(asks_one) == []
+
+
+def test_who_makes_learned_codecs_alone_imports_from_their_room() -> None:
+    """Training, the export of a run, and `inspect` of a .tflite that is no bundle."""
+    rooms = tuple(f"qcskit.{package}.{kind}" for package in ("codec", "export", "training") for kind in FAMILIES)
+    importing = found(lambda node: isinstance(node, ast.ImportFrom) and (node.module or "").startswith(rooms))
+    files = {Path(place.partition(":")[0]) for place in importing}
+    allowed = {Path("cli/qcskit/cli/export.py"), Path("cli/qcskit/cli/inspect.py")}
+    assert {file for file in files if file.parts[0] != "training"} <= allowed

@@ -1,6 +1,10 @@
 /* Device side of classical codecs, which quantize each measurement by itself: ADC counts -> cells
  * -> packed bytes. An index is the number of its measurement's thresholds that are <= count: tables
- * state the first count of the next cell. Mirrors qcskit.codec.classical.bundle.CountCells. */
+ * state the first count of the next cell. Mirrors qcskit.codec.classical.bundle.CountCells.
+ *
+ * Reentrant: an encode is a pure function of model and counts; tables are const, there is no static
+ * data and no scratch. Every loop is bounded by the model's sizes. Stack: at most 136 bytes
+ * (Cortex-M and RV32, GCC 12 -O2). */
 #ifndef QCS_CLASSICAL_H
 #define QCS_CLASSICAL_H
 
@@ -27,8 +31,8 @@ uint16_t qcs_classical_encode_counts(const qcs_classical_model_t *model, const i
 
 /* The same behind a qcs_codec_t whose model is a qcs_classical_model_t; takes counts alone, no
  * scratch. */
-uint16_t qcs_classical_codec_encode(const qcs_codec_t *codec, uint8_t input_type, const void *input,
-                                    uint8_t packed[], void *scratch);
+uint16_t qcs_encode_classical(const qcs_codec_t *codec, uint8_t input_type, const void *input,
+                              uint8_t packed[], void *scratch);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,10 @@
 /* Learned codecs with int16 activations and int8 weights, for rates at which int8 inputs lose too
  * much. The network input is the count less the ADC's offset, shifted to 16 bits: there is no other
- * front end. Mirrors qcskit.codec.learned.int16. */
+ * front end. Mirrors qcskit.codec.learned.int16.
+ *
+ * Reentrant: an encode is a pure function of model and counts and works in the caller's scratch,
+ * two halves of the widest layer; tables are const, there is no static data. Every loop is bounded
+ * by the model's sizes. Stack: at most 192 bytes (Cortex-M and RV32, GCC 12 -O2). */
 #ifndef QCS_INT16_H
 #define QCS_INT16_H
 
@@ -47,8 +51,8 @@ uint16_t qcs_int16_encode_counts(const qcs_int16_model_t *model, const int16_t c
                                  uint8_t packed[], uint32_t scratch[]);
 
 /* The same behind a qcs_codec_t whose model is a qcs_int16_model_t; takes counts alone. */
-uint16_t qcs_int16_codec_encode(const qcs_codec_t *codec, uint8_t input_type, const void *input,
-                                uint8_t packed[], void *scratch);
+uint16_t qcs_encode_int16(const qcs_codec_t *codec, uint8_t input_type, const void *input,
+                          uint8_t packed[], void *scratch);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,10 @@
 /* Learned codecs with int8 activations: layers of int8 weights, the quantizer folded into
  * thresholds on the last accumulators. Tables are made by `qcskit export`; which form the compiler
- * takes stands in qcs_layout.h. Mirrors qcskit.codec.learned.int8. */
+ * takes stands in qcs_layout.h. Mirrors qcskit.codec.learned.int8.
+ *
+ * Reentrant: an encode is a pure function of model and input and works in the caller's scratch,
+ * two halves of the widest layer; tables are const, there is no static data. Every loop is bounded
+ * by the model's sizes. Stack: at most 224 bytes (Cortex-M and RV32, GCC 12 -O2). */
 #ifndef QCS_INT8_H
 #define QCS_INT8_H
 
@@ -65,16 +69,16 @@ void qcs_int8_pack_groups(const qcs_int8_model_t *model, const uint32_t words[],
 
 /* Encode int8 network inputs x[model->inputs] into packed[model->packed_bytes]. scratch:
  * QCS_<NAME>_SCRATCH_BYTES, any content. No overlap. Returns packed_bytes. */
-uint16_t qcs_int8_encode(const qcs_int8_model_t *model, const int8_t x[], uint8_t packed[],
-                         uint32_t scratch[]);
+uint16_t qcs_int8_encode_inputs(const qcs_int8_model_t *model, const int8_t x[], uint8_t packed[],
+                                uint32_t scratch[]);
 
 /* The same from ADC counts. */
 uint16_t qcs_int8_encode_counts(const qcs_int8_model_t *model, const int16_t counts[],
                                 uint8_t packed[], uint32_t scratch[]);
 
 /* The same behind a qcs_codec_t whose model is a qcs_int8_model_t. */
-uint16_t qcs_int8_codec_encode(const qcs_codec_t *codec, uint8_t input_type, const void *input,
-                               uint8_t packed[], void *scratch);
+uint16_t qcs_encode_int8(const qcs_codec_t *codec, uint8_t input_type, const void *input,
+                         uint8_t packed[], void *scratch);
 
 #ifdef __cplusplus
 }

@@ -62,8 +62,8 @@ uint16_t qcs_classical_encode_counts(const qcs_classical_model_t *model, const i
   return model->packed_bytes;
 }
 
-uint16_t qcs_classical_codec_encode(const qcs_codec_t *codec, uint8_t input_type, const void *input,
-                                    uint8_t packed[], void *scratch) {
+uint16_t qcs_encode_classical(const qcs_codec_t *codec, uint8_t input_type, const void *input,
+                              uint8_t packed[], void *scratch) {
   (void)input_type;
   (void)scratch;
   return qcs_classical_encode_counts(codec->model, input, packed);

@@ -168,8 +168,8 @@ uint16_t qcs_coded_encode_counts(const qcs_coded_model_t *model, const int16_t c
   return model->packed_bytes;
 }
 
-uint16_t qcs_coded_codec_encode(const qcs_codec_t *codec, uint8_t input_type, const void *input,
-                                uint8_t packed[], void *scratch) {
+uint16_t qcs_encode_coded(const qcs_codec_t *codec, uint8_t input_type, const void *input,
+                          uint8_t packed[], void *scratch) {
   (void)input_type;
   (void)scratch;
   return qcs_coded_encode_counts(codec->model, input, packed);

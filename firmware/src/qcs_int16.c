@@ -51,8 +51,8 @@ uint16_t qcs_int16_encode_counts(const qcs_int16_model_t *model, const int16_t c
   return model->packed_bytes;
 }
 
-uint16_t qcs_int16_codec_encode(const qcs_codec_t *codec, uint8_t input_type, const void *input,
-                                uint8_t packed[], void *scratch) {
+uint16_t qcs_encode_int16(const qcs_codec_t *codec, uint8_t input_type, const void *input,
+                          uint8_t packed[], void *scratch) {
   (void)input_type;
   return qcs_int16_encode_counts(codec->model, input, packed, scratch);
 }

@@ -19,8 +19,8 @@ static uint16_t run_layers(const qcs_int8_model_t *model, const qcs_int8_act_t *
   return model->packed_bytes;
 }
 
-uint16_t qcs_int8_encode(const qcs_int8_model_t *model, const int8_t x[], uint8_t packed[],
-                         uint32_t scratch[]) {
+uint16_t qcs_int8_encode_inputs(const qcs_int8_model_t *model, const int8_t x[], uint8_t packed[],
+                                uint32_t scratch[]) {
   qcs_int8_act_t *const odd = (qcs_int8_act_t *)(void *)scratch;
 #if QCS_LAYOUT == QCS_LAYOUT_PLAIN
   return run_layers(model, x, packed, odd, odd + model->widest);
@@ -43,9 +43,9 @@ uint16_t qcs_int8_encode_counts(const qcs_int8_model_t *model, const int16_t cou
   return run_layers(model, odd, packed, even, odd);
 }
 
-uint16_t qcs_int8_codec_encode(const qcs_codec_t *codec, uint8_t input_type, const void *input,
-                               uint8_t packed[], void *scratch) {
+uint16_t qcs_encode_int8(const qcs_codec_t *codec, uint8_t input_type, const void *input,
+                         uint8_t packed[], void *scratch) {
   if (input_type == QCS_INPUT_INT8)
-    return qcs_int8_encode(codec->model, input, packed, scratch);
+    return qcs_int8_encode_inputs(codec->model, input, packed, scratch);
   return qcs_int8_encode_counts(codec->model, input, packed, scratch);
 }

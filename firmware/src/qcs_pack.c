@@ -27,9 +27,7 @@ static void open_group(qcs_packer_t *packer) {
   packer->held = 0;
 }
 
-void qcs_pack_open(qcs_packer_t *packer, uint16_t levels, uint8_t symbols, uint8_t bits,
-                   uint8_t packed[]) {
-  packer->out = packed;
+void qcs_pack_begin(qcs_packer_t *packer, uint16_t levels, uint8_t symbols, uint8_t bits) {
   packer->levels = levels;
   packer->symbols = symbols;
   packer->bits = bits;

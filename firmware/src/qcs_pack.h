@@ -18,9 +18,15 @@ typedef struct {
   uint8_t byte_bits; /* how many, 0 .. 7 */
 } qcs_packer_t;
 
+/* The part of qcs_pack_open whose arguments fit in registers. */
+void qcs_pack_begin(qcs_packer_t *packer, uint16_t levels, uint8_t symbols, uint8_t bits);
+
 /* Start packing into packed[]: indices 0 .. levels - 1, `symbols` of them per group of `bits`. */
-void qcs_pack_open(qcs_packer_t *packer, uint16_t levels, uint8_t symbols, uint8_t bits,
-                   uint8_t packed[]);
+static inline void qcs_pack_open(qcs_packer_t *packer, uint16_t levels, uint8_t symbols,
+                                 uint8_t bits, uint8_t packed[]) {
+  packer->out = packed;
+  qcs_pack_begin(packer, levels, symbols, bits);
+}
 
 /* Append an index, 0 .. levels - 1. */
 void qcs_pack_put(qcs_packer_t *packer, uint8_t index);

@@ -4,6 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
+from qcskit.codec.codecs import families
+from qcskit.codec.config import tables
 
 
 def printed(*arguments: str) -> str:
@@ -21,8 +23,34 @@ def printed(*arguments: str) -> str:
         (("export", "--help"), "the coded scheme of table [coded]"),
         (("sweep", "--keys"), "variants of [train], or classical codecs by name"),
         (("sweep", "--keys"), "[n, m, s] triples"),
+        (("sweep", "--keys"), "Keys of [classical]"),
         (("train", "--keys"), "Keys of [signal]"),
+        (("simulate", "--keys"), "oracle_vectors"),
+        (("decode", "--keys"), "(default stop, one of stop, nan)"),
+        (("export", "--keys"), "(default 12, >= 8 and <= 16)"),
+        (("demo", "--keys"), "Keys of [hil]"),
+        (("design", "--keys"), "Keys of [coded]"),
+        (("design", "ce-usq-omp", "--keys"), "Keys of [signal]"),
     ],
 )
 def test_names_of_tables_are_printed(arguments: tuple[str, ...], text: str) -> None:
     assert text in printed(*arguments)
+
+
+def test_every_table_is_printed_by_some_verb() -> None:
+    text = "".join(printed(verb, "--keys") for verb in ("demo", "sweep", "decode", "design"))
+    assert [table for table in tables() if f"Keys of [{table}]" not in text] == []
+
+
+def test_the_help_of_design_lists_the_registry() -> None:
+    text = printed("design", "--help")
+    designed = [family for family in families() if family.design]
+    assert len(designed) >= 2
+    for family in designed:
+        assert f"{', '.join(family.room('design').METHODS)}: {family.about}" in text
+
+
+def test_the_keys_of_one_codec_are_its_own() -> None:
+    text = printed("design", "coded", "--keys")
+    assert "Keys of [coded]" in text
+    assert "Keys of [classical]" not in text

@@ -5,17 +5,22 @@ import re
 from pathlib import Path
 
 import pytest
+from support.bundles import BUNDLES
+from support.command import Made
+from typer.testing import CliRunner
 
-from qcskit.codec.bundle import read_bundle
+from qcskit.cli import build_app
+from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
 
 pytest.importorskip("matplotlib", reason="needs the extra 'report': pip install 'qcskit[report]'")
 from qcskit.hil.report import plots
-from qcskit.hil.report.page import read_json, render, write_report
+from qcskit.hil.report.page import read_json, render
 
 
 def test_a_bundle_alone_gives_a_page_without_outside_references(bundle_path: Path, tmp_path: Path) -> None:
-    write_report(read_bundle(bundle_path), None, None, tmp_path / "r.html")
+    done = CliRunner().invoke(build_app(), ["report", str(bundle_path), "-o", str(tmp_path / "r.html"), "--json"])
+    assert json.loads(done.stdout) == {"report": str(tmp_path / "r.html")}
     text = (tmp_path / "r.html").read_text()
     assert text.count("<svg") == 4
     assert "no device was measured" in text
@@ -23,39 +28,40 @@ def test_a_bundle_alone_gives_a_page_without_outside_references(bundle_path: Pat
     assert [file.name for file in tmp_path.iterdir()] == ["r.html"]
 
 
-def test_the_page_is_reproducible(bundle_path: Path) -> None:
-    bundle = read_bundle(bundle_path)
-    assert render(bundle, None, None) == render(bundle, None, None)
+@pytest.mark.parametrize("name", BUNDLES)
+def test_the_page_is_reproducible(name: str, made: Made) -> None:
+    codec = open_codec(made(name))
+    assert render(codec, None, None) == render(codec, None, None)
 
 
 def test_the_soft_curve_meets_the_staircase(bundle_path: Path) -> None:
-    m = read_bundle(bundle_path).manifest
-    svg = plots.quantizer_curve(m.thresholds, m.quantizer_levels, [5, 105])
+    facts = open_codec(bundle_path).bundle.manifest.codec.model_dump()
+    svg = plots.quantizer_curve(facts["thresholds"], facts["quantizer_levels"], [5, 105])
     assert svg.startswith("<svg")
     assert "soft, h = 105" in svg
 
 
 def test_results_of_another_model_are_refused(bundle_path: Path, tmp_path: Path) -> None:
-    file = tmp_path / "results.json"
+    file, codec = tmp_path / "results.json", open_codec(bundle_path)
     file.write_text(json.dumps({"bundle": {"model_id": "0" * 16}}))
     with pytest.raises(QcsError, match="is of model 0000000000000000"):
-        read_json(file, read_bundle(bundle_path), "hil")
+        read_json(file, codec, "hil")
     file.write_text("{")
     with pytest.raises(QcsError, match="not valid JSON"):
-        read_json(file, read_bundle(bundle_path), "hil")
+        read_json(file, codec, "hil")
     with pytest.raises(QcsError, match="does not exist"):
-        read_json(tmp_path / "none.json", read_bundle(bundle_path), "hil")
+        read_json(tmp_path / "none.json", codec, "hil")
 
 
 def test_results_and_verdict_swapped_are_refused(bundle_path: Path, tmp_path: Path) -> None:
-    bundle = read_bundle(bundle_path)
-    file = tmp_path / "v.json"
-    file.write_text(json.dumps({"model_id": bundle.manifest.model_id, "implementations": []}))
+    codec = open_codec(bundle_path)
+    model_id, file = codec.bundle.manifest.model_id, tmp_path / "v.json"
+    file.write_text(json.dumps({"model_id": model_id, "implementations": []}))
     with pytest.raises(QcsError, match="is not what 'qcskit hil' writes"):
-        read_json(file, bundle, "hil")
-    file.write_text(json.dumps({"bundle": {"model_id": bundle.manifest.model_id}, "devices": []}))
+        read_json(file, codec, "hil")
+    file.write_text(json.dumps({"bundle": {"model_id": model_id}, "devices": []}))
     with pytest.raises(QcsError, match="is not what 'qcskit simulate' writes"):
-        read_json(file, bundle, "simulate")
+        read_json(file, codec, "simulate")
 
 
 def test_a_far_tail_does_not_flatten_the_histogram() -> None:

@@ -4,48 +4,28 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def run(source_env: dict[str, str], tmp_path: Path) -> Run:
-    """Return a function that runs the command in tmp_path as a user does."""
-
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "qcskit.cli", *arguments], capture_output=True, text=True,
-                              cwd=tmp_path, env=source_env, check=False, timeout=120)  # fmt: skip
-
-    return call
-
-
-def refused(done: subprocess.CompletedProcess[str], *words: str, code: int = 2) -> None:
-    """Check the exit code, that stderr is one line without a traceback, and its words."""
-    assert done.returncode == code, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert len(lines) == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    for word in words:
-        assert word in lines[0]
+from support.command import Made, Run, refused
 
 
 @pytest.fixture
-def bundle(bundle_path: Path, tmp_path: Path) -> Path:
+def bundle(made: Made, tmp_path: Path) -> Path:
     """A copy that a test may damage."""
-    return Path(shutil.copytree(bundle_path, tmp_path / "bundle"))
+    return Path(shutil.copytree(made("int8"), tmp_path / "bundle"))
 
 
-@pytest.mark.parametrize("verb", ["simulate", "hil", "report"])
+VERBS = ("simulate", "hil", "report", "inspect", "profile", "decode")
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "package"])
 def test_missing_bundle(verb: str, tmp_path: Path, run: Run) -> None:
-    extra = ["--port", "emu:native"] if verb == "hil" else []
+    extra = {"hil": ["--port", "emu:native"], "package": ["--to", "plain"]}.get(verb, [])
     refused(run(verb, "nowhere", *extra), "'nowhere' does not exist", "qcskit export")
 
 
-@pytest.mark.parametrize("verb", ["simulate", "hil", "report"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_one_flipped_byte(verb: str, bundle: Path, tmp_path: Path, run: Run) -> None:
     file = bundle / "encoder.tflite"
     content = bytearray(file.read_bytes())
@@ -62,7 +42,9 @@ def test_truncated_manifest_and_other_schema(bundle: Path, tmp_path: Path, run: 
     manifest.write_text(text[: len(text) // 2])
     refused(run("simulate", "bundle"), "manifest.json is not valid JSON")
     manifest.write_text(json.dumps({**json.loads(text), "schema_version": 99}))
-    refused(run("simulate", "bundle"), "schema version 99")
+    refused(run("simulate", "bundle"), "schema version 99", "run 'qcskit export' again")
+    manifest.write_text(text.replace('"kind": "learned"', '"kind": "lerned"'))
+    refused(run("simulate", "bundle"), "did you mean 'learned'?")
 
 
 def test_unknown_key_names_the_nearest(tmp_path: Path, run: Run) -> None:
@@ -91,6 +73,18 @@ def test_port_that_does_not_exist(bundle: Path, tmp_path: Path, run: Run) -> Non
 
 def test_unknown_emulator_names_the_nearest(bundle: Path, tmp_path: Path, run: Run) -> None:
     refused(run("hil", "bundle", "--port", "emu:cortex-m44"), "cortex-m4")
+
+
+def test_a_bundle_without_decoder_decodes_nothing(bundle: Path, run: Run) -> None:
+    refused(run("decode", "bundle", "bundle/vectors.npz"), "bundle 'bundle' holds no decoder")
+
+
+def test_unknown_formats_and_boards_name_the_nearest(bundle: Path, run: Run) -> None:
+    refused(run("decode", "bundle", "--in", "hax"), "did you mean 'hex'?")
+    refused(run("package", "bundle", "--to", "zefyr"), "did you mean 'zephyr'?")
+    refused(run("profile", "bundle", "--board", "cortex-m44"), "did you mean 'cortex-m4'?")
+    refused(run("simulate", "bundle", "--boards", "cortex-m44"), "did you mean 'cortex-m4'?")
+    refused(run("simulate", "bundle", "-s", "simulate.tflm_vectors=5"), "unknown key 'tflm_vectors' in [simulate]")
 
 
 def test_report_of_a_broken_results_file(bundle: Path, tmp_path: Path, run: Run) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qcskit.codec.signal import SignalConfig
 from qcskit.export.config import ExportConfig
-from qcskit.export.run import export_run
+from qcskit.export.learned.run import export_run
 from qcskit.training.config import TrainConfig
 from qcskit.training.run import train_run
 

@@ -9,43 +9,35 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.bundles import classical_bundle, coded_bundle, learned_bundle
+from support.tables import c_text
 
 from qcskit.codec.bundle import read_bundle
-from qcskit.codec.integer import DenseTables, EncoderTables, FrontEnd
-from qcskit.export import c_text, int8
-from qcskit.export.config import ExportConfig
-from qcskit.export.encoder import build_encoder
+from qcskit.codec.learned.int8 import FrontEnd, Int8Layer, Int8Tables
 from qcskit.export.packages import package_files, write_package
-from qcskit.export.run import encoder_files
-from qcskit.export.tflm_glue import tflm_glue
 from qcskit.firmware import sources
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Werror")
 
 
+BUNDLES = {
+    "int16": lambda path: learned_bundle(path, profile="tflm16", name="int16"),
+    "coded": coded_bundle,
+    "classical": lambda path: classical_bundle(path, name="classical"),
+}
+NAMES = ("small", *BUNDLES)
+
+
 @pytest.fixture(scope="module")
 def generated(bundle_path, tmp_path_factory) -> Path:
-    """All generated text of a bundle, and a plain package of it."""
-    bundle, out = read_bundle(bundle_path), tmp_path_factory.mktemp("text")
-    flatbuffer = bundle.file("encoder.tflite").read_bytes()
-    cuts = int8.output_cuts(np.array(bundle.manifest.thresholds))
-    name = bundle.manifest.name
-    (out / f"qcs_model_{name}.c").write_text(c_text.model_source(name, bundle.tables))
-    (out / f"qcs_model_{name}.h").write_text(c_text.model_header(name, bundle.tables))
-    (out / f"qcs_tflm_{name}.h").write_text(c_text.tflm_header(name, bundle.tables, flatbuffer, 3104, cuts))
-    (out / "qcs_tflm_encoder.cc").write_text(tflm_glue(name, bundle.tables, flatbuffer))
+    """All generated text of bundles of every kind, and a plain package of one."""
+    out = tmp_path_factory.mktemp("text")
+    bundle = read_bundle(bundle_path)
+    shutil.copytree(bundle_path / "c", out, dirs_exist_ok=True)
+    for name, write in BUNDLES.items():
+        for file, text in write(out / "bundles" / name).c_files().items():
+            (out / file).write_text(text)
     write_package(out / "plain", package_files([bundle], "plain", sources()))
-    rng = np.random.default_rng(1)
-    encoder = int8.FloatEncoder(
-        (rng.normal(size=(7, 4)).astype(np.float32), rng.normal(size=(3, 7)).astype(np.float32)),
-        (rng.normal(size=7).astype(np.float32), rng.normal(size=3).astype(np.float32)), np.array([-0.4, 0.0, 0.4]),
-    )  # fmt: skip
-    wide = build_encoder(
-        encoder, int8.Ranges(2.0, 1.0, 1.0), ExportConfig(adc_bits=12, adc_offset_counts=-30720), "tflm16"
-    )
-    for file, content in encoder_files("wide", wide, encoder.thresholds).items():
-        if file.startswith("c/qcs_model"):
-            (out / file.removeprefix("c/")).write_bytes(content)
     return out
 
 
@@ -54,7 +46,7 @@ def test_tables_compile_under_every_warning(generated, compiler, tmp_path) -> No
     if not shutil.which(compiler):
         pytest.skip(f"needs the Debian package {compiler}")
     include = [f"-I{sources() / 'include'}", f"-I{generated}"]
-    for name, layout in itertools.product(("small", "wide"), ((), ("-DQCS_PLAIN",))):
+    for name, layout in itertools.product(NAMES, ((), ("-DQCS_PLAIN",))):
         command = [compiler, "-std=c11", *WARNINGS, *layout, *include, "-c", str(generated / f"qcs_model_{name}.c"),
                    "-o", str(tmp_path / "x.o")]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -68,14 +60,14 @@ def test_a_model_beyond_the_reach_of_avr_pointers_says_so(tmp_path) -> None:
     cases = ((170, 1, 2, True), (190, 1, 2, False), (170, 2, 2, False), (40, 1, 256, True), (40, 1, 256, False))
     for width, depth, levels, fits in cases:
         outputs = 3 if levels == 2 else 32 if fits else 33  # thresholds of 255 · 4 bytes per output
-        layer = DenseTables(
+        layer = Int8Layer(
             np.ones((width, width), np.int8), np.zeros(width, np.int32), np.full(width, 2**30, np.int32),
             np.full(width, -8, np.int8), 0, np.arange(-128, 128).astype(np.int8),
         )  # fmt: skip
-        tables = EncoderTables((layer,) * depth, np.ones((outputs, width), np.int8),
-                               np.zeros((outputs, levels - 1), np.int32), FrontEnd(0, 2**30, 0, 0))  # fmt: skip
-        (tmp_path / "qcs_model_m.c").write_text(c_text.model_source("m", tables))
-        (tmp_path / "qcs_model_m.h").write_text(c_text.model_header("m", tables))
+        tables = Int8Tables((layer,) * depth, np.ones((outputs, width), np.int8),
+                            np.zeros((outputs, levels - 1), np.int32), FrontEnd(0, 2**30, 0, 0))  # fmt: skip
+        for file, text in c_text("m", tables).items():
+            (tmp_path / file).write_text(text)
         command = ["avr-gcc", "-mmcu=atmega2560", "-std=c11", f"-I{sources() / 'include'}", "-c",
                    str(tmp_path / "qcs_model_m.c"), "-o", str(tmp_path / "m.o")]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -104,7 +96,7 @@ def test_cppcheck_finds_nothing_in_generated_files(generated) -> None:
         pytest.skip("needs the Debian package cppcheck")
     command = ["cppcheck", "-q", "--std=c11", "--enable=warning,style,performance,portability", "--error-exitcode=1",
                "--suppress=*:*/src/qcs_[a-l]*", "--suppress=shiftNegativeLHS", f"-I{sources() / 'include'}",
-               str(generated / "qcs_model_small.c"), str(generated / "qcs_model_wide.c"),
+               *(str(generated / f"qcs_model_{name}.c") for name in NAMES),
                str(generated / "plain" / "example" / "main.c")]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -16,19 +16,19 @@ import xml.etree.ElementTree as ElementTree
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from arduino_build import HARDWARE, build_sketch
+from support.arduino import HARDWARE, build_sketch
+from support.bundles import classical_bundle, coded_bundle, learned_bundle
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
-from qcskit.codec import integer
 from qcskit.codec.bundle import read_bundle
+from qcskit.codec.codecs import load_codec
 from qcskit.codec.errors import QcsError
+from qcskit.codec.interface import Packets
 from qcskit.export.packages import KINDS, MARKER, package_files, write_package
-from qcskit.firmware import find_board, sources, start
-from qcskit.firmware.footprint import TARGETS
-from qcskit.firmware.wire import encode_vectors
+from qcskit.firmware import CORES, find_board, sources, start
+from qcskit.firmware.protocol.wire import encode_packets
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 
@@ -59,8 +59,7 @@ def packages(bundle, tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def expected(bundle) -> bytes:
     """What the example must print: the first golden counts by the definition."""
-    counts = bundle.vectors["counts"][:1]
-    return integer.encode_packed(bundle.tables, integer.quantize_counts(bundle.tables.front_end, counts))[0].tobytes()
+    return load_codec(bundle).definition(bundle.vectors["counts"][:1])[0]
 
 
 def c_names(root: Path) -> dict[str, bytes]:
@@ -73,7 +72,7 @@ def test_every_format_carries_the_same_c_and_a_self_checking_example(packages, k
     found = c_names(packages[kind])
     found.pop("QcsSensor.h", None)
     assert found == c_names(packages["plain"])
-    assert {"qcs.h", "qcs_model_small.h", "qcs_model_small.c", "qcs_encode.c", "qcs_agent.c"} <= found.keys()
+    assert {"qcs.h", "qcs_model_small.h", "qcs_model_small.c", "qcs_int8.c", "qcs_agent.c"} <= found.keys()
     examples = [f for f in packages[kind].rglob("*") if f.name in ("main.c", "QcsSensor.ino")]
     assert len(examples) == 1
     text = examples[0].read_text()
@@ -91,16 +90,30 @@ def test_two_runs_in_two_places_are_equal_byte_for_byte(bundle, tmp_path) -> Non
         assert not errors
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.core)
-def test_all_c_compiles_for_every_core_without_a_warning(packages, target, tmp_path) -> None:
-    if not shutil.which(target.compiler):
-        pytest.skip(f"needs the Debian package {target.package}")
-    avr = target.core == "AVR"
-    include = [packages["plain"] / "include", packages["plain"] / "src"]
-    if not avr:
+@pytest.fixture(scope="module")
+def every_kind(bundle, tmp_path_factory) -> Path:
+    """A plain package of a model of every kind and arithmetic, with the agent."""
+    root = tmp_path_factory.mktemp("kinds")
+    models = [
+        bundle,
+        learned_bundle(root / "native", profile="native", name="native").bundle,
+        learned_bundle(root / "int16", profile="tflm16", name="int16").bundle,
+        coded_bundle(root / "coded").bundle,
+        classical_bundle(root / "classical").bundle,
+    ]
+    write_package(root / "package", package_files(models, "plain", sources(), agent=True))
+    return root / "package"
+
+
+@pytest.mark.parametrize("core", CORES.values(), ids=list(CORES))
+def test_all_c_compiles_for_every_core_without_a_warning(every_kind, core, tmp_path) -> None:
+    if not shutil.which(core.compiler):
+        pytest.skip(f"needs the Debian package {core.package}")
+    include = [every_kind / "include", every_kind / "src"]
+    if core.name != "AVR":
         include.append(sources() / "ports" / "freestanding")  # string.h of compilers without a C library
-    for file in sorted((packages["plain"] / "src").glob("*.c")):
-        command = [target.compiler, "-std=c11", *WARNINGS, *target.flags, "-O2", "-ffreestanding", "-c", str(file),
+    for file in sorted((every_kind / "src").glob("*.c")):
+        command = [core.compiler, "-std=c11", *WARNINGS, *core.flags, "-O2", "-ffreestanding", "-c", str(file),
                    *(f"-I{place}" for place in include), "-o", str(tmp_path / "x.o")]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -260,16 +273,15 @@ def test_arduino_agent_answers_the_protocol_on_a_simulated_mega(packages, bundle
     vectors = bundle.vectors
     with start(board, elf) as emulator:
         for name in ("input", "counts"):
-            packed, ticks = encode_vectors(emulator.url, vectors[name][:10])
-            x = vectors["input"] if name == "input" else vectors["counts_input"]
-            np.testing.assert_array_equal(packed, integer.encode_packed(bundle.tables, x[:10]))
-            assert (ticks > 0).all()  # microseconds
+            answers = encode_packets(emulator.url, vectors[name][:10])
+            expected = load_codec(bundle).encode_any(vectors[name][:10])
+            assert not Packets.rows(answers.rows, answers.lengths).differ(expected).any()
+            assert (answers.ticks > 0).all()  # microseconds
 
 
-def test_several_models_share_one_core(bundle, bundle_path, tmp_path) -> None:
-    other = tmp_path / "other"
-    rename_model(bundle_path, other, "second")
-    write_package(tmp_path / "p", package_files([bundle, read_bundle(other)], "plain", sources()))
+def test_several_models_share_one_core(bundle, tmp_path) -> None:
+    other = learned_bundle(tmp_path / "other", name="second").bundle
+    write_package(tmp_path / "p", package_files([bundle, other], "plain", sources()))
     assert len(list((tmp_path / "p" / "src").glob("qcs_model_*.c"))) == 2
     if shutil.which("cmake"):
         run_cmake(tmp_path / "p", tmp_path / "build")
@@ -313,21 +325,3 @@ def user_project(path: Path, text: str) -> None:
 def assert_predicts(program: Path) -> None:
     done = subprocess.run([str(program)], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("as predicted\n")
-
-
-def rename_model(source: Path, target: Path, name: str) -> None:
-    """Write the same bundle under another model name."""
-    from qcskit.codec.bundle import npz_bytes, sha256, write_directory
-    from qcskit.export import c_text
-
-    bundle = read_bundle(source)
-    files = {
-        "tables.npz": npz_bytes(dict(integer.to_arrays(bundle.tables))),
-        f"c/qcs_model_{name}.h": c_text.model_header(name, bundle.tables).encode(),
-        f"c/qcs_model_{name}.c": c_text.model_source(name, bundle.tables).encode(),
-        "vectors.npz": npz_bytes({key: np.asarray(value) for key, value in bundle.vectors.items()}),
-    }
-    hashes = {key: sha256(content) for key, content in files.items()}
-    manifest = bundle.manifest.model_copy(update={"name": name, "files": hashes})
-    files["manifest.json"] = manifest.model_dump_json().encode()
-    write_directory(target, files)

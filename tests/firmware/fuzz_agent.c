@@ -49,14 +49,16 @@ static bool set_baud(void *context, uint32_t baud, bool now) {
   return baud < 1000000 && (!now || (slow & 0x10000U));
 }
 
-static void encode(const qcs_codec_t *codec, uint8_t type, const void *input, uint8_t packed[],
-                   void *scratch) {
+/* Packets of 1 .. PACKED bytes. */
+static uint16_t encode(const qcs_codec_t *codec, uint8_t type, const void *input, uint8_t packed[],
+                       void *scratch) {
   uint8_t sum =
       0; /* reads every input byte and writes every output byte, for the sanitizers to see */
-  for (size_t i = 0; i < (size_t)INPUTS * (type == QCS_INPUT_INT16 ? 2U : 1U); i++)
+  for (size_t i = 0; i < (size_t)INPUTS * (type == QCS_INPUT_COUNTS ? 2U : 1U); i++)
     sum = (uint8_t)(sum + ((const uint8_t *)input)[i]);
   memset(scratch, 0, codec->scratch_bytes);
   memset(packed, sum, PACKED);
+  return (uint16_t)(1U + sum % PACKED);
 }
 
 static const uint8_t id[8] = {1, 2, 3, 4, 5, 6, 7, 8};
@@ -65,9 +67,10 @@ static const qcs_codec_t codec = {.model = id,
                                   .inputs = INPUTS,
                                   .outputs = 5,
                                   .levels = 256,
-                                  .packed_bytes = PACKED,
-                                  .scratch_bytes = 3,
-                                  .kind = QCS_KIND_DEEPQCS,
+                                  .windows = 1,
+                                  .packed_bytes_max = PACKED,
+                                  .scratch_bytes = 4,
+                                  .kind = 1,
                                   .input_types = 3,
                                   .encode = encode};
 static const qcs_agent_io_t io = {.read = read_byte,
@@ -139,7 +142,7 @@ static void must_answer(uint16_t seq) {
     if (code != 0xFF && i < out_held - 1 && n < sizeof body)
       body[n++] = 0;
   }
-  if (n == 38 && body[1] == 0x81 && body[2] == (seq & 255) && body[3] == seq >> 8 &&
+  if (n == 40 && body[1] == 0x81 && body[2] == (seq & 255) && body[3] == seq >> 8 &&
       crc32(body, n) == 0x2144DF1CU)
     return;
 silent:
@@ -150,13 +153,13 @@ silent:
 static void start(void) {
   static qcs_agent_memory_t memory;
   if (!memory.ring) { /* on the heap, so that ASan guards both ends */
-    memory = (qcs_agent_memory_t){malloc(RX), malloc(RX), RX, malloc(3 + 4 + PACKED)};
+    memory = (qcs_agent_memory_t){malloc(RX), malloc(RX), RX, malloc(4 + 6 + PACKED)};
     qcs_agent_init(&agent, &codec, &io, &memory);
   }
 }
 
 static void hello(uint16_t seq) {
-  uint8_t body[16] = {1, 1, (uint8_t)(seq & 255), (uint8_t)(seq >> 8)}, frame[32];
+  uint8_t body[16] = {QCS_PROTOCOL, 1, (uint8_t)(seq & 255), (uint8_t)(seq >> 8)}, frame[32];
   feed(frame, make_frame(frame, body, 4));
   must_answer(seq);
 }
@@ -186,7 +189,7 @@ static uint32_t draw(uint32_t below) {
 
 /* A frame of the protocol with random fields, now and then wrong ones. */
 static size_t random_frame(uint8_t *frame) {
-  uint8_t body[256] = {draw(50) ? 1 : (uint8_t)draw(256),
+  uint8_t body[256] = {draw(50) ? QCS_PROTOCOL : (uint8_t)draw(256),
                        draw(8) ? (uint8_t)draw(8) : (uint8_t)draw(256)};
   size_t n = 4;
   body[2] = (uint8_t)draw(3);

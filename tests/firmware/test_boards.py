@@ -1,132 +1,13 @@
-"""Every board, emulated, over its UART: the packed bytes are the reference's, and nothing is left behind."""
+"""The registry of boards: built-in ones, a user's own, and what is said of a wrong entry."""
 
-import os
-import re
-import signal
-import subprocess
-import sys
-import textwrap
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from model_text import write_model
-from random_models import random_tables
-from wire import Line, frame
+from support.raw_line import Line
+from support.tables import c_dir, random_tables
 
-from qcskit import firmware
-from qcskit.codec import integer
-from qcskit.codec.bundle import read_bundle
-from qcskit.codec.errors import CheckFailedError
-from qcskit.firmware import Board, FirmwareError, MissingToolError, boards, build, find_board, start
-from qcskit.hil import Device
-
-TABLES = random_tables(np.random.default_rng(7), [10, 50, 10], 8)
-X = np.random.default_rng(8).integers(-128, 128, (150, 10), np.int8)
-COUNTS = np.random.default_rng(9).integers(-32768, 32768, (40, 10)).astype(np.int16)
-
-
-def need(board: Board) -> Board:
-    if board.missing:
-        tools = ", ".join(tool for tool, _package in board.missing)
-        packages = " ".join(sorted({package for _tool, package in board.missing}))
-        pytest.skip(f"{board.name} needs {tools}: sudo apt-get install {packages}")
-    return board
-
-
-@pytest.fixture(scope="module")
-def c_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model")
-    write_model(path, "demo", TABLES)
-    return path
-
-
-@pytest.mark.parametrize("name", boards())
-def test_board_answers_with_the_reference_bytes(name: str, c_dir: Path) -> None:
-    board = need(find_board(name))
-    with start(board, build(board, c_dir, "demo")) as emulator:
-        line = Line(emulator.url)
-        info = line.info()
-        assert info["model_id"].hex() == TABLES.model_id
-        packed, ticks = line.encode(X, info)
-        assert np.array_equal(packed, integer.encode_packed(TABLES, X))
-        assert (ticks is None) == (info["tick_source"] == 0)
-        packed, _ticks = line.encode(COUNTS, info)
-        assert np.array_equal(packed, integer.encode_packed(TABLES, integer.quantize_counts(TABLES.front_end, COUNTS)))
-    assert not emulator.alive
-
-
-CRASH = """
-#include "qcs_model_demo.h"
-void crash_here(volatile uint32_t *address);
-__attribute__((noinline)) void crash_here(volatile uint32_t *address) { *address = 1; }
-static void encode(const qcs_codec_t *codec, uint8_t type, const void *input, uint8_t packed[], void *scratch) {
-  (void)codec; (void)type; (void)input; (void)packed; (void)scratch;
-  crash_here((volatile uint32_t *)0xA0000000U);
-}
-static const uint8_t id[8] = {0};
-const qcs_codec_t qcs_codec_demo = {.model = id, .id = id, .inputs = 1, .outputs = 1, .levels = 2, .packed_bytes = 1,
-  .scratch_bytes = 1, .kind = 1, .input_types = 1, .encode = encode};
-"""
-
-
-@pytest.mark.parametrize("name", ["cortex-m0", "cortex-m4", "cortex-m33", "rv32"])
-def test_a_crash_names_registers_and_function(name: str, tmp_path: Path) -> None:
-    board = need(find_board(name))
-    sizes = ("INPUTS", "OUTPUTS", "LEVELS", "PACKED_BYTES", "SCRATCH_BYTES")
-    macros = "".join(f"#define QCS_DEMO_{size} 1\n" for size in sizes)
-    header = f'#include "qcs_codec.h"\n{macros}extern const qcs_codec_t qcs_codec_demo;\n'
-    (tmp_path / "qcs_model_demo.h").write_text(header)
-    (tmp_path / "qcs_model_demo.c").write_text(CRASH)
-    with start(board, build(board, tmp_path, "demo")) as emulator:
-        Line(emulator.url).send(frame(2, 1, bytes([1, 1, 0])))
-        deadline = time.monotonic() + 5
-        while emulator.alive and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert not emulator.alive
-        assert "qcs fault:" in emulator.log
-        assert "pc in crash_here+0x" in emulator.log
-
-
-def test_hil_reports_the_fault_of_a_board_that_dies_in_mid_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    need(find_board("cortex-m4"))
-    bundle = read_bundle(Path(__file__).parents[1] / "data" / "bundle")
-    # The last layer becomes a jump into nowhere.
-    trap = ("-Wl,--wrap=qcs_dense_pack", "-Wl,--defsym=__wrap_qcs_dense_pack=0xA0000000")
-    monkeypatch.setattr(firmware, "build", lambda *arguments: build(*arguments, extra_flags=trap))
-    with Device.open("emu:cortex-m4", bundle) as device:
-        with pytest.raises(CheckFailedError) as caught:
-            device.encode(bundle.vectors["input"])
-        assert "ended in mid-run; it printed: qcs fault:" in str(caught.value)
-        assert re.search(r"pc in no function, lr in (qcs_)?encode\+0x", str(caught.value))
-
-
-def test_an_emulator_that_cannot_start_says_what_it_printed(c_dir: Path) -> None:
-    board = need(find_board("cortex-m4"))
-    wrong = replace(board, emulator=("qemu-system-arm", "-machine", "no-such-machine"))
-    with pytest.raises(FirmwareError, match=r"exited with 1; it printed: .*unsupported machine type"):
-        start(wrong, build(board, c_dir, "demo"))
-
-
-def test_what_is_no_firmware_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "broken.elf").write_bytes(b"not an ELF file")
-    for name in ("broken.elf", "absent.elf"):
-        with pytest.raises(FirmwareError, match=f"{name}.*run 'qcskit"):
-            start("cortex-m4", tmp_path / name)
-
-
-def test_a_board_that_keeps_silent_times_out(c_dir: Path) -> None:
-    silent = replace(find_board("native"), emulator=("sleep", "60"))
-    with pytest.raises(FirmwareError, match="it printed nothing"):
-        start(silent, build("native", c_dir, "demo"), timeout_s=0.3)
-
-
-def test_a_missing_compiler_names_its_package(c_dir: Path) -> None:
-    lacking = Board("x", "", "", "no-such-gcc", "gcc-no-such", (), (), "pty")
-    with pytest.raises(MissingToolError, match="sudo apt-get install gcc-no-such"):
-        build(lacking, c_dir, "demo")
+from qcskit.firmware import FirmwareError, boards, build, find_board, start
 
 
 def test_an_unknown_board_suggests_the_nearest() -> None:
@@ -137,7 +18,8 @@ def test_an_unknown_board_suggests_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[b]\nsummary = 'x'\n", "lacks core, compiler"),
+        ("[b]\nsummary = 'x'\n", "lacks core, ports, link"),
+        ("[b]\nsummary = 'x'\ncore = 'z80'\nports = []\nlink = 'pty'\n", "needs compiler and package, or one of"),
         ("[b]\nsumary = 'x'\n", "unknown key 'sumary'"),
         ("[b]\nflags = 'x'\n", "wrong type"),
         ("b = 1\n", "must be a table"),
@@ -152,68 +34,13 @@ def test_a_wrong_entry_is_named(text: str, message: str, tmp_path: Path, monkeyp
         boards()
 
 
-def test_a_user_adds_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c_dir: Path) -> None:
+def test_a_user_adds_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "boards.toml"
     own.write_text(
         "[mine]\nsummary = 'my desk'\ncore = 'host'\ncompiler = 'gcc'\npackage = 'gcc'\nflags = ['-O1']\n"
         "ports = ['native']\nlink = 'pty'\nemulator = ['{elf}']\n"
     )
     monkeypatch.setenv("QCSKIT_BOARDS", str(own))
-    with start("mine", build("mine", c_dir, "demo")) as emulator:
+    model = c_dir("demo", random_tables(np.random.default_rng(7), [10, 50, 10], 8))
+    with start("mine", build("mine", model, "demo")) as emulator:
         assert Line(emulator.url).info()["rx_bytes"] == 512
-
-
-def test_boards_run_side_by_side(c_dir: Path) -> None:
-    names = [name for name in ("native", "cortex-m4", "rv32", "cortex-m0") if not find_board(name).missing]
-    emulators = [start(name, build(name, c_dir, "demo")) for name in names for _ in range(2)]
-    try:
-        assert len({emulator.url for emulator in emulators}) == len(emulators)
-        for emulator in emulators:
-            assert Line(emulator.url).info()["model_id"].hex() == TABLES.model_id
-    finally:
-        for emulator in emulators:
-            emulator.stop()
-    assert not any(emulator.alive for emulator in emulators)
-
-
-FOUR_BOARDS = """
-    import sys, time
-    from pathlib import Path
-    from qcskit.firmware import build, start
-    elves = [(name, build(name, Path(sys.argv[1]), "demo")) for name in sys.argv[2:]]
-    running = [start(name, elf) for name, elf in elves]
-    print(*(emulator.pid for emulator in running), flush=True)
-    time.sleep(60)
-"""
-
-
-def heed_interrupts() -> None:
-    """Undo what a shell does to commands in the background: ignore SIGINT, for all their children too."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_ctrl_c_or_a_kill_leaves_no_emulator(how: signal.Signals, c_dir: Path) -> None:
-    names = [name for name in ("native", "cortex-m4", "rv32", "cortex-m0") if not find_board(name).missing]
-    while len(names) < 4:
-        names.append("native")
-    command = [sys.executable, "-c", textwrap.dedent(FOUR_BOARDS), str(c_dir), *names]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
-                              preexec_fn=heed_interrupts)  # fmt: skip
-    assert parent.stdout is not None
-    pids = [int(word) for word in parent.stdout.readline().split()]
-    assert len(pids) == 4
-    parent.send_signal(how)
-    parent.wait(10)
-    deadline = time.monotonic() + 5
-    while any(_runs(pid) for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert [pid for pid in pids if _runs(pid)] == []
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

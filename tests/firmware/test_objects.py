@@ -1,4 +1,4 @@
-"""What the compilers made of the C core: no floating point, no division, no libc beyond memcpy and memset."""
+"""What the compilers made of the C core: no floating point, no division, no libc beyond memcpy and memset; names."""
 
 import re
 import shutil
@@ -6,9 +6,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from support.bundles import learned_bundle
 
-from qcskit.firmware import sources
+from qcskit.firmware import HostCodec, build_host_library, c_directory, sources
 from qcskit.firmware.host import WARNINGS
 
 ROOT = sources()
@@ -88,3 +90,27 @@ def test_agent_is_at_most_two_kilobytes_on_cortex_m4(tmp_path: Path) -> None:
     (agent,) = target.compile([ROOT / "app" / "qcs_agent.c"], tmp_path, "-Os")
     size = subprocess.run(["arm-none-eabi-size", agent], capture_output=True, text=True, check=True).stdout
     assert int(size.splitlines()[1].split()[0]) <= 2048
+
+
+GENERATED = re.compile(r"qcs_[a-z0-9_]+_(encode|codec|counts_t|packed_t|scratch_t)")
+GENERATED_MACRO = re.compile(r"QCS_[A-Z0-9_]+_(INPUTS|OUTPUTS|LEVELS|PACKED_BYTES_MAX|SCRATCH_BYTES)")
+
+
+def test_no_name_of_the_core_is_one_that_a_model_can_have() -> None:
+    """Any model name is allowed: what the exporter generates ends in a way that nothing of the core does."""
+    done = subprocess.run(["nm", "--defined-only", build_host_library()], capture_output=True, text=True, check=True)
+    symbols = {line.split()[-1] for line in done.stdout.splitlines()}
+    assert {"qcs_encode_int8", "qcs_int8_encode_counts", "qcs_host_batch"} <= symbols
+    assert [symbol for symbol in symbols if GENERATED.fullmatch(symbol)] == []
+    text = "".join(file.read_text() for place in ("include", "src", "app") for file in (ROOT / place).glob("*.h"))
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    assert [name for name in re.findall(r"\bqcs_\w+_t\b", text) if GENERATED.fullmatch(name)] == []
+    assert [name for name in re.findall(r"#define (QCS_\w+)", text) if GENERATED_MACRO.fullmatch(name)] == []
+
+
+@pytest.mark.parametrize("name", ["encode", "codec", "int8", "int16", "host", "coded", "classical", "agent", "pack"])
+def test_a_model_may_have_the_name_of_a_part_of_the_core(name: str, tmp_path: Path) -> None:
+    codec = learned_bundle(tmp_path / "b", name=name)
+    host = HostCodec(build_host_library(c_directory(codec.checked_c_files())), f"qcs_{name}_codec")
+    counts = np.random.default_rng(1).integers(-2048, 2048, (50, codec.inputs)).astype(np.int16)
+    assert np.array_equal(host.encode(counts).rows.ravel(), codec.encode_counts(counts).bytes)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_text import write_model
-from random_models import random_tables
+from support.tables import c_dir, random_tables
 
 from qcskit.firmware import sources
 from qcskit.firmware.host import WARNINGS
@@ -25,10 +24,10 @@ def test_the_guide_has_its_examples() -> None:
 
 @pytest.mark.parametrize(("title", "code"), EXAMPLES, ids=[title for title, _code in EXAMPLES])
 def test_example_compiles(title: str, code: str, tmp_path: Path) -> None:
-    write_model(tmp_path, "demo", random_tables(np.random.default_rng(1), [10, 20, 10], 4))
+    model = c_dir("demo", random_tables(np.random.default_rng(1), [10, 20, 10], 4))
     (tmp_path / "example.c").write_text(code)
     root = sources()
-    places = (root / "include", root / "app", HERE / "vendor_stubs", tmp_path)
+    places = (root / "include", root / "app", HERE / "vendor_stubs", model)
     command = ["gcc", "-std=c11", *WARNINGS, *(f"-I{place}" for place in places), "-fsyntax-only"]
     done = subprocess.run([*command, str(tmp_path / "example.c")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,40 +5,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_text import write_model
-from random_models import random_tables
-from test_boards import need
+from support.bundles import learned_bundle
+from support.need import need_board
+from support.tables import c_dir, packed_of, random_tables
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
-from qcskit.codec import integer
-from qcskit.firmware import build, count, find_board, start
+from qcskit.firmware import build, count, start
+from qcskit.firmware.cores import M0, M0PLUS, M4_HIGH, M4_LOW
 from qcskit.firmware.counting import Place
-from qcskit.firmware.cycles import M0, M0PLUS, M4_HIGH, M4_LOW, _cycles
+from qcskit.firmware.cycles import _cycles
 from qcskit.firmware.profile import flame_svg, profile
-from qcskit.firmware.wire import encode_vectors
+from qcskit.firmware.protocol.wire import encode_packets
 
 TABLES = random_tables(np.random.default_rng(1), [10, 20, 15, 10], 4)
 X = np.random.default_rng(2).integers(-128, 128, (6, 10), np.int8)
-BUNDLE = Path(__file__).parents[1] / "data" / "bundle"
+MODEL = c_dir("demo", TABLES)
 
 
-@pytest.fixture(scope="module")
-def c_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model")
-    write_model(path, "demo", TABLES)
-    return path
-
-
-def test_layers_and_functions_add_up(c_dir: Path) -> None:
-    board = need(find_board("cortex-m4"))
+def test_layers_and_functions_add_up() -> None:
+    board = need_board("cortex-m4")
     # The plain kernel, which loads every weight and activation once per product.
-    result = profile(count(board, c_dir, "demo", X, extra_flags=("-DQCS_PLAIN",)))
+    result = profile(count(board, MODEL, "demo", X, extra_flags=("-DQCS_PLAIN",)))
     assert [layer.name for layer in result.layers] == [
         "call",
-        "hidden layer 1",
-        "hidden layer 2",
-        "last layer, packing",
+        "int8 dense 1",
+        "int8 dense 2",
+        "int8 last",
     ]
     for parts in (result.layers, result.functions):
         assert sum(part.instructions for part in parts) == pytest.approx(result.total.instructions)
@@ -52,12 +45,12 @@ def test_layers_and_functions_add_up(c_dir: Path) -> None:
     assert flame_svg(result).count("<rect") == 1 + 4 + sum(len(functions) for functions in result.tree.values())
 
 
-def test_counts_of_adc_input_include_the_front_end(c_dir: Path) -> None:
-    board = need(find_board("cortex-m4"))
+def test_counts_of_adc_input_include_the_front_end() -> None:
+    board = need_board("cortex-m4")
     counts = np.random.default_rng(3).integers(-3000, 3000, (3, 10)).astype(np.int16)
-    run = count(board, c_dir, "demo", counts)
-    assert run.phases[1] == "qcs_quantize"
-    assert np.array_equal(run.packed, integer.encode_packed(TABLES, integer.quantize_counts(TABLES.front_end, counts)))
+    run = count(board, MODEL, "demo", counts)
+    assert run.phases[1] == "qcs_int8_input_step"
+    assert np.array_equal(run.answers.rows, packed_of(TABLES, counts))
 
 
 @pytest.mark.parametrize(
@@ -89,28 +82,29 @@ def test_costs_are_the_manuals(
         assert tuple(_cycles(table, mnemonic, once) for table in (M0PLUS, M0)) == m0
 
 
-def test_avr_cycles_from_outside_agree_with_its_own_timer(c_dir: Path) -> None:
-    board = need(find_board("avr"))
-    run = count(board, c_dir, "demo", X)
+def test_avr_cycles_from_outside_agree_with_its_own_timer() -> None:
+    board = need_board("avr")
+    run = count(board, MODEL, "demo", X)
     assert run.cycles is not None
-    assert np.array_equal(run.packed, integer.encode_packed(TABLES, X))
-    with start(board, build(board, c_dir, "demo")) as emulator:
-        packed, ticks = encode_vectors(emulator.url, X)
-    assert np.array_equal(packed, run.packed)
+    assert np.array_equal(run.answers.rows, packed_of(TABLES, X))
+    with start(board, build(board, MODEL, "demo")) as emulator:
+        answers = encode_packets(emulator.url, X)
+    assert np.array_equal(answers.rows, run.answers.rows)
     # The timer's reading costs some cycles itself, and so do its overflow interrupts.
-    assert np.all((ticks >= run.cycles) & (ticks < run.cycles + 400))
+    assert np.all((answers.ticks >= run.cycles) & (answers.ticks < run.cycles + 400))
     total = profile(run).total
     assert total.cycles == pytest.approx(run.cycles.mean())
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="needs a C compiler: sudo apt-get install gcc")
 def test_the_command_prints_layers_and_writes_the_picture(tmp_path: Path) -> None:
-    need(find_board("cortex-m4"))
+    need_board("cortex-m4")
+    learned_bundle(tmp_path / "b")
     picture = tmp_path / "flame.svg"
     done = CliRunner().invoke(
-        build_app(), ["profile", str(BUNDLE), "--board", "cortex-m4", "-n", "3", "--svg", str(picture)]
+        build_app(), ["profile", str(tmp_path / "b"), "--board", "cortex-m4", "-n", "3", "--svg", str(picture)]
     )
     assert done.exit_code == 0, done.output
-    assert "last layer, packing" in done.output
+    assert "int8 last" in done.output
     assert "estimated" in done.output
     assert picture.read_text().startswith("<svg")

@@ -3,18 +3,17 @@
 from dataclasses import replace
 
 import pytest
-from encoders import build
+from support import fuzz
 
-from qcskit.codec.integer import EncoderTables
+from qcskit.codec.learned.int8 import Int8Tables
 from qcskit.firmware import build_host_library
-from qcskit.firmware_sim import fuzz
 
 
 @pytest.mark.parametrize("block", range(6))
 def test_random_models_agree(block: int) -> None:
     library = build_host_library()
     for seed in range(block * 20, block * 20 + 20):
-        failure = fuzz.check_spec(fuzz.random_spec(seed, widest=128), build, library, frames=200)
+        failure = fuzz.check_spec(fuzz.random_spec(seed, widest=128), library, frames=200)
         assert failure is None, str(failure)
 
 
@@ -29,8 +28,8 @@ def test_models_cover_what_they_promise() -> None:
 def test_a_fault_is_shrunk_to_one_weight() -> None:
     """The tables treat weight 77 as 76: the minimal failing model has a single input, unit and threshold."""
 
-    def faulty(spec: fuzz.ModelSpec) -> tuple[EncoderTables, bytes]:
-        tables, flatbuffer = build(spec)
+    def faulty(spec: fuzz.ModelSpec) -> tuple[Int8Tables, bytes]:
+        tables, flatbuffer = fuzz.build(spec)
         weights = tables.hidden[0].weights.copy()
         weights[weights == 77] = 60
         return replace(tables, hidden=(replace(tables.hidden[0], weights=weights), *tables.hidden[1:])), flatbuffer
@@ -40,12 +39,12 @@ def test_a_fault_is_shrunk_to_one_weight() -> None:
         spec = fuzz.random_spec(seed, depth=(2, 2), widest=24)
         if not (spec.layers[0].weights == 77).any():
             continue
-        failure = fuzz.check_spec(spec, faulty, library, frames=2000)
+        failure = fuzz.check_spec(spec, library, faulty, frames=2000)
         if failure is not None:
             break
     assert failure is not None
     assert failure.implementation == "tflm"
-    small = fuzz.shrink(failure, faulty, library)
+    small = fuzz.shrink(failure, library, faulty)
     assert small.implementation == "tflm"
     assert small.spec.widths == (1, 1, 1)
     assert (small.spec.layers[0].weights == 77).all()

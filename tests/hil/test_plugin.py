@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from qcskit.codec.interface import Codec
+
 DOCS = Path(__file__).parents[2] / "docs" / "hil.md"
 
 
@@ -25,11 +27,11 @@ def example() -> str:
     return found[1]
 
 
-def test_the_example_of_the_guide_runs_as_shown(tmp_path: Path, bundle_path: Path, source_env: dict[str, str]) -> None:
+def test_the_example_of_the_guide_runs_as_shown(tmp_path: Path, codec: Codec, source_env: dict[str, str]) -> None:
     text = example()
     assert len([line for line in text.splitlines() if line.strip()]) <= 14
     (tmp_path / "test_board.py").write_text(text)
-    done = run_pytest(tmp_path, source_env, "--qcs-bundle", str(bundle_path), "-rs")
+    done = run_pytest(tmp_path, source_env, "--qcs-bundle", str(codec.bundle.path), "-rs")
     assert done.returncode == 0, done.stdout
     assert "2 passed, 1 skipped" in done.stdout
     assert "needs a board on a serial port" in done.stdout
@@ -37,14 +39,14 @@ def test_the_example_of_the_guide_runs_as_shown(tmp_path: Path, bundle_path: Pat
 
 FAILING = """
 def test_that_fails(qcs_device, qcs_bundle):
-    packed = qcs_device.encode(qcs_bundle.vectors["input"][:3])
-    assert packed.sum() == -1
+    packets, ticks = qcs_device.encode(qcs_bundle.vectors["input"][:3])
+    assert len(packets) == -1
 """
 
 
-def test_a_failing_test_shows_the_transcript(tmp_path: Path, bundle_path: Path, source_env: dict[str, str]) -> None:
+def test_a_failing_test_shows_the_transcript(tmp_path: Path, codec: Codec, source_env: dict[str, str]) -> None:
     (tmp_path / "test_it.py").write_text(FAILING)
-    done = run_pytest(tmp_path, source_env, "--qcs-bundle", str(bundle_path))
+    done = run_pytest(tmp_path, source_env, "--qcs-bundle", str(codec.bundle.path))
     assert done.returncode == 1
     assert re.search(r"- qcs link -.*> ENCODE seq \d+ vectors 0 to 2.*< RESULT seq", done.stdout, re.S), done.stdout
 
@@ -55,10 +57,10 @@ def test_a_failing_test_shows_the_transcript(tmp_path: Path, bundle_path: Path, 
      (("--qcs-bundle", "BUNDLE", "--qcs-port", "/dev/none"), "cannot open port '/dev/none'")],
 )  # fmt: skip
 def test_wrong_use_is_one_line(
-    tmp_path: Path, bundle_path: Path, source_env: dict[str, str], arguments: tuple[str, ...], told: str
+    tmp_path: Path, codec: Codec, source_env: dict[str, str], arguments: tuple[str, ...], told: str
 ) -> None:
     (tmp_path / "test_it.py").write_text(FAILING)
-    done = run_pytest(tmp_path, source_env, *(a.replace("BUNDLE", str(bundle_path)) for a in arguments))
+    done = run_pytest(tmp_path, source_env, *(a.replace("BUNDLE", str(codec.bundle.path)) for a in arguments))
     assert done.returncode == 1
     assert told in done.stdout
     assert "Traceback" not in done.stdout

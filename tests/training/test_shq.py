@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
+from support.memory_model import MemoryCodec
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.learned.bundle import ARITHMETICS
+from qcskit.codec.learned.int8 import front_end_for
 from qcskit.codec.quantizer import hard_index, hard_quantizer
+from qcskit.export.learned.fold import int8_tables
+from qcskit.export.learned.quantize import FloatEncoder, Ranges, quantize_layers
+from qcskit.firmware.host import build_host_library
 from qcskit.training.shq import SHQ, hard_quantize, soft_quantize
 
 RNG = np.random.default_rng(5)
@@ -111,7 +117,7 @@ def test_hard_forward_keeps_the_soft_backward() -> None:
             out = quantize(*tensors, tf.constant(h, tf.float64), tf.constant(beta, tf.float64))
         values.append(out.numpy())
         gradients.append(tape.gradient(out, tensors))
-    sign = np.where(a[..., None] >= t, 1.0, -1.0)
+    sign = np.where(a[..., None] > t, 1.0, -1.0)
     np.testing.assert_allclose(values[1], (v * sign).sum(-1), rtol=1e-12)
     np.testing.assert_array_equal(gradients[0][0], gradients[1][0])
     np.testing.assert_array_equal(gradients[0][2], gradients[1][2])
@@ -142,6 +148,48 @@ def test_the_hard_forward_is_the_limit_of_the_soft_one(levels: int) -> None:
     away = np.abs(a[..., None] - t).min(-1) > 1e-4
     np.testing.assert_allclose(layer.hard(a).numpy()[away], layer(a).numpy()[away], atol=1e-5)
     np.testing.assert_allclose(g[hard_index(a, t)][away], layer.hard(a).numpy()[away], atol=1e-5)
+
+
+@pytest.mark.parametrize("per_output", [False, True])
+def test_a_value_on_a_threshold_belongs_to_the_lower_cell(per_output: bool) -> None:
+    layer = SHQ(4, per_output=per_output, hard_forward=True)
+    layer.build((None, 2))
+    steps = np.array([[-0.5, 0.0, 0.25], [-0.25, 0.5, 0.75]])
+    layer.t.assign(steps if per_output else steps[0])
+    t, g = layer.quantizer()
+    np.testing.assert_array_equal(t, layer.t.numpy())  # ties are exact: the quantizer has these very thresholds
+    a = (steps if per_output else steps[[0, 0]]).T.astype(np.float32)
+    lower = np.tile(np.arange(3)[:, None], 2)
+    np.testing.assert_array_equal(hard_index(a, t), lower)
+    levels = np.take_along_axis(g, lower.T, axis=1).T if per_output else g[lower]
+    np.testing.assert_allclose(layer.hard(a), levels, atol=1e-6)
+    np.testing.assert_allclose(layer(a), levels, atol=1e-6)
+    just_above = a + np.float32(1e-6)
+    np.testing.assert_array_equal(hard_index(just_above, t), lower + 1)
+    np.testing.assert_allclose(layer.hard(just_above), layer(just_above))
+    assert (layer.hard(just_above).numpy() > levels).all()
+
+
+def test_ties_fall_in_c_and_in_its_integers_as_in_the_layer() -> None:
+    # Steps of 1/128 and 1/64, |w| = 127/128: every pre-activation is exact in float32, and every third one a threshold.
+    every = np.arange(-128, 128).astype(np.int8)[:, None]
+    a = (every * (127 / 128) / 64).astype(np.float32)
+    thresholds = np.arange(-60, 61, 3) * (127 / 128) / 64
+    network = FloatEncoder((np.full((1, 1), 127 / 128, np.float32),), (np.zeros(1, np.float32),), thresholds,
+                           ("hard_tanh",))  # fmt: skip
+    layers = quantize_layers(network, Ranges(127 / 64))
+    tables = int8_tables(layers, thresholds, front_end_for(1 / 64, 1 / 1024, 0), "native")
+    layer = SHQ(len(thresholds) + 1, train_shifts=True)
+    layer.build((None, 1))
+    layer.t.assign(thresholds)
+    index = hard_index(a, thresholds)
+    on_one = np.isin(a, thresholds.astype(np.float32))
+    assert on_one.sum() == len(thresholds)
+    np.testing.assert_array_equal(index[on_one], np.arange(len(thresholds)))
+    np.testing.assert_allclose(layer.hard(a), layer.quantizer()[1][index], atol=1e-5)
+    np.testing.assert_array_equal(ARITHMETICS["int8"].encode_index(tables, every), index)
+    packets = MemoryCodec(build_host_library(), tables).encode(every)
+    np.testing.assert_array_equal(tables.packing.unpack(packets.rows), index)
 
 
 def test_quantizer_follows_the_definition_cell_by_cell() -> None:

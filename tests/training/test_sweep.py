@@ -25,7 +25,7 @@ from qcskit.training.sweep import SweepConfig, grid, run_sweep
 sweep, signal, train = json.loads(sys.argv[2])
 def finished(row):
     print(row["point"], flush=True)
-run_sweep(grid(SweepConfig(**sweep), signal, train), Path(sys.argv[1]), 1, None, finished)
+run_sweep(grid(SweepConfig(**sweep), signal, {"train": train}), Path(sys.argv[1]), 1, None, finished)
 """
 
 
@@ -39,11 +39,11 @@ def figures(folder) -> dict[str, str]:
 
 def test_the_grid_is_every_combination_once() -> None:
     sweep = SweepConfig(rates=(0.5, 1.0), variants=("deepqcs", "deepqcs-ste"), seeds=(0, 1, 1), sizes=((8, 4, 1),))
-    points = grid(sweep, {}, TRAIN)
+    points = grid(sweep, {}, {"train": TRAIN})
     assert len({point.id for point in points}) == len(points) == 8
-    assert {(p.train.outputs, p.train.levels) for p in points} == {(4, 2), (4, 4)}
+    assert {(p.config.outputs, p.config.levels) for p in points} == {(4, 2), (4, 4)}
     assert {p.signal.n for p in points} == {8}
-    assert [p.id for p in points] == [p.id for p in grid(sweep, {}, TRAIN)]
+    assert [p.id for p in points] == [p.id for p in grid(sweep, {}, {"train": TRAIN})]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_the_grid_is_every_combination_once() -> None:
 )
 def test_a_point_that_cannot_be_is_named_before_anything_runs(sweep, message: str) -> None:
     with pytest.raises(QcsError, match=message) as caught:
-        grid(SweepConfig(**sweep), SIGNAL, TRAIN)
+        grid(SweepConfig(**sweep), SIGNAL, {"train": TRAIN})
     assert "\n" not in str(caught.value)
 
 
@@ -79,14 +79,14 @@ def test_a_killed_sweep_resumes_to_the_unbroken_figures(tmp_path) -> None:
     child.send_signal(signals.SIGKILL)
     child.wait()
     assert list(figures(tmp_path / "broken")) == [first]
-    points = grid(SweepConfig(**sweep), SIGNAL, TRAIN)
+    points = grid(SweepConfig(**sweep), SIGNAL, {"train": TRAIN})
     ended: list[str] = []
     rows = run_sweep(points, tmp_path / "broken", 1, None, lambda row: ended.append(row["point"]))
     assert first not in ended
     assert [row["status"] for row in rows] == ["done", "done"]
     # The figure of the resumed point, trained here and unbroken.
     last = next(point for point in points if point.id != first)
-    metrics = train_run(tmp_path / "whole", last.train, last.signal, lambda step, soft, hard: None)
+    metrics = train_run(tmp_path / "whole", last.config, last.signal, lambda step, soft, hard: None)
     assert figures(tmp_path / "broken")[last.id] == f"{metrics['nmse_hard_db']:.4f}"
 
 
@@ -95,7 +95,7 @@ def test_dask_workers_run_the_points(tmp_path) -> None:
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None,
                                   protocol="tcp", host="127.0.0.1") as cluster:  # fmt: skip
         assert cluster.scheduler_address.startswith("tcp://")
-        rows = run_sweep(grid(SweepConfig(), SIGNAL, TRAIN), tmp_path, 1, cluster.scheduler_address, ignore)
+        rows = run_sweep(grid(SweepConfig(), SIGNAL, {"train": TRAIN}), tmp_path, 1, cluster.scheduler_address, ignore)
     assert [row["status"] for row in rows] == ["done"]
 
 
@@ -107,7 +107,7 @@ def test_no_scheduler_is_one_clear_line(tmp_path, monkeypatch) -> None:
 
     monkeypatch.setattr(distributed, "Client", refuse)
     with pytest.raises(QcsError, match="no Dask scheduler answers"):
-        run_sweep(grid(SweepConfig(), SIGNAL, TRAIN), tmp_path, 1, "tcp://127.0.0.1:1", ignore)
+        run_sweep(grid(SweepConfig(), SIGNAL, {"train": TRAIN}), tmp_path, 1, "tcp://127.0.0.1:1", ignore)
 
 
 def test_the_command_reports_a_failed_point_and_exits_with_1(tmp_path, monkeypatch) -> None:
@@ -123,33 +123,3 @@ def test_the_command_reports_a_failed_point_and_exits_with_1(tmp_path, monkeypat
     rows = json.loads(result.stdout)["rows"]
     assert [(row["status"], row["rate_bits"], row["steps"]) for row in rows] == [("failed", "0.5", "40")]
     assert "diverged" in rows[0]["error"]
-
-
-def test_classical_codecs_share_the_table_with_trained_ones(tmp_path) -> None:
-    sweep = SweepConfig(rates=(0.5, 1.0), variants=("ce-decnet", "ce-usq-omp", "ec-vq"), seeds=(0, 1))
-    few = {"train_frames": 2000, "test_frames": 500}
-    points = grid(sweep, SIGNAL, TRAIN, few)
-    assert len(points) == 12
-    found = {(p.facts()["variant"], p.facts()["outputs"], p.facts()["levels"], p.facts()["rate_bits"]) for p in points}
-    assert ("ce-usq-omp", "4", "4", "1") in found
-    assert ("ec-vq", "8", "2", "1") in found
-    chosen = [p for p in points if p.facts()["variant"] != "ce-decnet" and p.train.seed == 1]
-    rows = run_sweep(chosen, tmp_path, 1, None, ignore)
-    assert {row["status"] for row in rows} == {"done"}
-    reached = {(row["variant"], row["rate_bits"]): float(row["nmse_hard_db"]) for row in rows}
-    # A vector quantizer of the estimate is at least as good as scalar ones of the measurements, and bits help.
-    assert reached["ec-vq", "1"] < reached["ec-vq", "0.5"] < 0
-    assert reached["ec-vq", "1"] < reached["ce-usq-omp", "1"] < 0
-    metrics = json.loads((tmp_path / "runs" / rows[0]["point"] / "metrics.json").read_text())
-    assert f"{metrics['nmse_hard_db']:.4f}" == rows[0]["nmse_hard_db"]
-    assert run_sweep(chosen, tmp_path, 1, None, lambda row: pytest.fail("ran again")) == rows
-
-
-@pytest.mark.parametrize(
-    ("variant", "rate", "message"),
-    [("ce-vq-l1", 4.0, "more than the 16384"), ("ce-usq-l1", 0.3, "0.6 bits"), ("1-bit-pv", 1.0, "R = M / N = 0.5")],
-)
-def test_a_classical_point_that_cannot_be_is_named(variant: str, rate: float, message: str) -> None:
-    with pytest.raises(QcsError, match=message) as caught:
-        grid(SweepConfig(variants=(variant,), rates=(rate,)), SIGNAL, TRAIN)
-    assert "\n" not in str(caught.value)

@@ -1,15 +1,27 @@
 """The one command `qcskit`. Subcommands import their component only when they run."""
 
+import errno
 import importlib
 import sys
+import traceback
+from inspect import getdoc
 
 import typer
+from rich.markup import escape
 
 from qcskit.cli.common import console, error_console
+from qcskit.codec.errors import QcsError
 
-_VERBS = ("train", "sweep", "export", "simulate", "hil", "ports", "compare", "decode", "inspect", "package", "report",
-          "demo", "profile", "boards", "doctor")  # fmt: skip
-"""Subcommand modules of this package, in the order of the work; each has `register(app)`. Add yours."""
+_VERBS = ("train", "sweep", "export", "design", "simulate", "hil", "ports", "compare", "decode", "inspect", "package",
+          "report", "demo", "profile", "boards", "doctor")  # fmt: skip
+"""The subcommands in the order of the work: each a module of this package with a function of its name, whose docstring
+is its help; a `Command` in it is its class. Add yours."""
+
+DEFECT = 70
+"""Exit code of a defect of the kit: EX_SOFTWARE of sysexits.h."""
+
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+"""What the operating system refuses whatever a program does: not a defect."""
 
 
 def build_app() -> typer.Typer:
@@ -23,21 +35,23 @@ def build_app() -> typer.Typer:
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    version = typer.Option(False, "--version", help="Print the version and exit.", callback=_version, is_eager=True)
 
     @app.callback()
-    def options(
-        version: bool = typer.Option(False, "--version", help="Print the version and exit.", callback=_print_version,
-                                     is_eager=True),
-    ) -> None:  # fmt: skip
+    def options(version: bool = version) -> None:
         """Options before the subcommand."""
 
     for verb in _VERBS:
-        importlib.import_module(f"qcskit.cli.{verb}").register(app)
+        module = vars(importlib.import_module(f"qcskit.cli.{verb}"))
+        app.command(verb, cls=module.get("Command"), help=escape(getdoc(module[verb]) or ""))(module[verb])
     return app
 
 
 def main() -> None:
-    """Run the command line; user errors become one line on stderr and an exit code (1 check failed, 2 wrong input)."""
+    """Run the command line; what a user can act on becomes one line on stderr and an exit code.
+
+    1: a check failed. 2: wrong use or input. 70: a defect, with its traceback. 130: broken off.
+    """
     try:
         build_app()()
     except KeyboardInterrupt:
@@ -45,21 +59,24 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(141)
+    except QcsError as error:
+        _print_error(error)
+        sys.exit(error.exit_code)
     except Exception as error:
-        exit_code = getattr(error, "exit_code", None)
-        if not isinstance(exit_code, int):
-            raise
-        error_console.print(f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True, highlight=False)
-        sys.exit(exit_code)
+        if isinstance(error, OSError) and error.errno in _NOT_OURS:
+            _print_error(error)
+            sys.exit(QcsError.exit_code)
+        traceback.print_exc()
+        error_console.print("a defect of qcskit: please report it, with the command and these lines", soft_wrap=True)
+        sys.exit(DEFECT)
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
+def _print_error(error: Exception) -> None:
+    text = escape(" ".join(str(error).split()))
+    error_console.print(f"[bold red]error:[/] {text}", soft_wrap=True, highlight=False)
 
-    return escape(" ".join(text.split()))
 
-
-def _print_version(wanted: bool) -> None:
+def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 

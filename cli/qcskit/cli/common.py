@@ -6,16 +6,21 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
+
+from qcskit.codec.errors import QcsError
 
 console = Console()
 error_console = Console(stderr=True)
 
+BundleArgument = Annotated[Path, typer.Argument(help="Bundle directory that 'qcskit export' or 'design' wrote.")]
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="TOML file, one table per component. Default: ./qcs.toml if it exists."),
@@ -27,17 +32,47 @@ SetOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no tables; errors still show.")]
 
-T = TypeVar("T")
+_MODELS = {
+    "signal": "qcskit.codec.signal.SignalConfig",
+    "train": "qcskit.training.config.TrainConfig",
+    "export": "qcskit.export.config.ExportConfig",
+    "simulate": "qcskit.firmware_sim.config.SimulateConfig",
+    "hil": "qcskit.hil.config.HilConfig",
+    "sweep": "qcskit.training.sweep.SweepConfig",
+    "decode": "qcskit.codec.stream.DecodeConfig",
+}
+"""Configuration tables of the components; families of codecs bring their own."""
+
+_LIMITS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
-def load(model: type[T], table: str, config: Path | None, settings: list[str] | None, **flags: object) -> T:
-    """Return the configuration of one component: file, then --set, then the flags that are not None."""
+def model_of(table: str) -> Any:
+    """Return the model of a configuration table. Raises QcsError if nothing here reads it."""
+    if table in _MODELS:
+        module, _, name = _MODELS[table].rpartition(".")
+        return vars(import_module(module))[name]
+    from qcskit.codec.codecs import families
+
+    for family in families():
+        if family.design and table in family.room("design").TABLES:
+            return family.room("design").TABLES[table]
+        if family.sweep and table == family.table:
+            return family.room("sweep").CONFIG
+    raise QcsError(f"there is no configuration table [{table}]")
+
+
+def load(table: str, config: Path | None, settings: list[str] | None, **flags: object) -> Any:
+    """Return one table of the configuration: the file, then --set, then the flags that are not None."""
     from qcskit.codec.config import load_table, parse_overrides
 
-    path = config or (Path("qcs.toml") if Path("qcs.toml").is_file() else None)
     overrides = parse_overrides(settings or []).get(table, {})
     overrides |= {key: value for key, value in flags.items() if value is not None}
-    return load_table(model, table, path, overrides)  # type: ignore[type-var]
+    return load_table(model_of(table), table, config_path(config), overrides)
+
+
+def config_path(config: Path | None) -> Path | None:
+    """Return the configuration file that is read."""
+    return config or (Path("qcs.toml") if Path("qcs.toml").is_file() else None)
 
 
 @contextmanager
@@ -54,7 +89,7 @@ def native_chatter_hidden() -> Iterator[Console]:
         try:
             yield Console(file=terminal)
         except Exception as error:
-            explain = not isinstance(getattr(error, "exit_code", None), int)
+            explain = not isinstance(error, QcsError)
             raise
         finally:
             sys.stderr.flush()
@@ -70,10 +105,70 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, allow_nan=False, default=str))
 
 
-def keys_help(model: type[Any], table: str) -> str:
-    """Return help text that lists every key of a configuration table with its default."""
-    lines = [f"Keys of \\[{table}] (in qcs.toml, or --set {table}.KEY=VALUE):"]
-    for name, field in model.model_fields.items():
-        default = "required" if field.is_required() else f"default {field.default}"
-        lines.append(f"\n\n• [bold]{name}[/]: {escape(field.description or '')} ({escape(default)})")
-    return "".join(lines)
+def facts_table(title: str, rows: dict[str, str]) -> Table:
+    """Return a table of labels and what they say."""
+    table = Table(title=title, show_header=False)
+    for label, text in rows.items():
+        table.add_row(label, escape(text))
+    return table
+
+
+def bundle_rows(codec: Any) -> dict[str, str]:
+    """Return what a bundle is and what was measured of it, label → text."""
+    manifest = codec.bundle.manifest
+    nmse, frames = manifest.nmse, f"{manifest.nmse.frames:,} frames"
+    rows = {"bundle": str(codec.bundle.path), "model": f"{codec.name}, id {manifest.model_id}", **codec.describe()}
+    if nmse.float_db is not None:
+        rows["NMSE float"] = f"{nmse.float_db:.2f} dB"
+        frames = f"{(nmse.deployed_db or 0.0) - nmse.float_db:+.2f} dB, the same {frames}"
+    if nmse.deployed_db is not None:
+        rows["NMSE deployed"] = f"{nmse.deployed_db:.2f} dB ({frames})"
+    else:
+        rows["NMSE deployed"] = f"no error in {frames}" if codec.exact and nmse.frames else "not measured"
+    return rows
+
+
+def show_made(title: str, path: Path) -> None:
+    """Print what a bundle that was just written is, and what comes next."""
+    from qcskit.codec.codecs import open_codec
+
+    console.print(facts_table(title, bundle_rows(open_codec(path)) | {"next": f"qcskit simulate {path}"}))
+
+
+def keys_option(*tables: str) -> Any:
+    """Return the option --keys of a verb that reads these tables."""
+
+    def show(wanted: bool) -> None:
+        if wanted:
+            print_keys(*tables)
+            raise typer.Exit
+
+    return typer.Option("--keys", help="List every configuration key and exit.", is_eager=True, callback=show)
+
+
+def print_keys(*tables: str) -> None:
+    """Print every key of configuration tables: default, range, meaning."""
+    for table in tables:
+        lines = [f"Keys of \\[{table}] (in qcs.toml, or --set {table}.KEY=VALUE):"]
+        model = model_of(table)
+        schema = model.model_json_schema()["properties"]
+        for name, field in model.model_fields.items():
+            default = "required" if field.is_required() else f"default {field.default}"
+            words = ", ".join(filter(None, (default, _allowed(schema[name]))))
+            lines.append(f"• [bold]{name}[/]: " + escape(f"{field.description or ''} ({words})"))
+        console.print("\n\n".join(lines) + "\n", highlight=False)
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    """Return what a key may be: its choices or its limits.
+
+    >>> _allowed({"type": "integer", "minimum": 2}), _allowed({"anyOf": [{"enum": ["a", "b"]}, {"type": "null"}]})
+    ('>= 2', 'one of a, b')
+    """
+    for option in schema.get("anyOf", [schema]):
+        if "enum" in option:
+            return f"one of {', '.join(map(str, option['enum']))}"
+        limits = [f"{sign} {option[word]}" for word, sign in _LIMITS.items() if word in option]
+        if limits:
+            return " and ".join(limits)
+    return ""

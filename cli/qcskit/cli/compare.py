@@ -9,12 +9,7 @@ import typer
 from qcskit.cli.common import JsonOption, QuietOption, console, print_json
 
 
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command("compare")(compare_results)
-
-
-def compare_results(
+def compare(
     before: Annotated[Path, typer.Argument(help="results.json of the reference run.")],
     after: Annotated[Path, typer.Argument(help="results.json of the run to judge.")],
     nmse_db: Annotated[float, typer.Option(help="dB that NMSE may get worse.")] = 0.05,
@@ -31,12 +26,13 @@ def compare_results(
     from rich.markup import escape
     from rich.table import Table
 
-    from qcskit.hil.compare import Tolerances, compare, read_results
+    from qcskit.hil.compare import Tolerances, read_results
+    from qcskit.hil.compare import compare as changes_between
 
     tolerances = Tolerances(
         nmse_db=nmse_db, ticks_percent=ticks_percent, rate_percent=rate_percent, round_trip_percent=round_trip_percent
     )
-    changes = compare(read_results(before), read_results(after), tolerances)
+    changes = changes_between(read_results(before), read_results(after), tolerances)
     regressions = [change for change in changes if change.regression]
     if as_json:
         print_json({"ok": not regressions, "changes": [asdict(change) for change in changes]})

@@ -1,63 +1,60 @@
-"""`qcskit decode`: packed bytes → x_hat, on a gateway and without TensorFlow."""
+"""`qcskit decode`: packets → x_hat, on a gateway and without TensorFlow."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import typer
 
-from qcskit.cli.common import ConfigOption, QuietOption, SetOption, load, native_chatter_hidden
+from qcskit.cli.common import (
+    BundleArgument,
+    ConfigOption,
+    QuietOption,
+    SetOption,
+    keys_option,
+    load,
+    native_chatter_hidden,
+)
+from qcskit.codec.errors import QcsError
 
-_IN = {".npy": "npy", ".csv": "csv", ".hex": "hex", ".txt": "hex"}
-_OUT = {".npy": "npy", ".csv": "csv"}
-
-
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command("decode", help="Decode packed bytes into source vectors: files, or a stream from stdin to stdout.")(
-        decode
-    )
+_IN = {".bin": "bin", ".npy": "npy", ".npz": "npz", ".csv": "csv", ".hex": "hex", ".txt": "hex"}
+_OUT = {".npy": "npy", ".csv": "csv", ".bin": "bin"}
 
 
 def decode(
-    bundle: Annotated[Path, typer.Argument(help="Bundle directory that 'qcskit export' wrote.")],
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="Packed bytes; - is stdin.")] = "-",
+    bundle: BundleArgument,
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="Packets; - is stdin.")] = "-",
     out: Annotated[str, typer.Option("--out", "-o", help="File to write; - is stdout.")] = "-",
     in_format: Annotated[
-        str | None, typer.Option("--in", help="bin, hex, csv or npy; default by the file's name, else bin.")
+        str | None, typer.Option("--in", help="bin, hex, csv, npy or npz; default by the file's name, else bin.")
     ] = None,
     out_format: Annotated[
         str | None, typer.Option("--as", help="csv, bin (float32) or npy; default by the file's name, else csv.")
     ] = None,
     config: ConfigOption = None,
     settings: SetOption = None,
+    keys: Annotated[bool, keys_option("decode")] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Decode with the settings of `[decode]`; vectors leave as soon as they have come."""
-    from qcskit.codec.bundle import read_bundle
-    from qcskit.codec.stream import DecodeConfig, decode_frames, read_frames, write_frames
+    """Decode packets into source vectors: files, or a stream from stdin to stdout, as soon as they have come."""
+    from qcskit.codec.codecs import open_codec
+    from qcskit.codec.stream import decode_packets, read_packets, write_frames
 
-    options = load(DecodeConfig, "decode", config, settings)
-    reading = _format(in_format, "--in", source, _IN, ("bin", "hex", "csv", "npy"), "bin")
-    writing = _format(out_format, "--as", out, _OUT, ("bin", "csv", "npy"), "bin" if out.endswith(".bin") else "csv")
+    options = load("decode", config, settings)
+    reading: Any = _format(in_format, "--in", source, _IN, "bin")
+    writing: Any = _format(out_format, "--as", out, _OUT, "csv")
     with native_chatter_hidden() as terminal, _opened(source) as stream:
-        from qcskit.codec.decoder import load_codec
-
-        opened = read_bundle(bundle)
-        manifest = opened.manifest
-        frames = read_frames(stream, reading, manifest.packed_bytes)  # type: ignore[arg-type]
+        codec = open_codec(bundle)
+        if not codec.decodes:
+            raise QcsError(f"bundle '{bundle}' holds no decoder: it encodes only")
         nan_rows: list[int] = []
-        blocks = _counting_nan(decode_frames(load_codec(opened), frames, options), nan_rows)
-
-        def write(sink: BinaryIO) -> int:
-            return write_frames(blocks, sink, writing, manifest.signal.n)  # type: ignore[arg-type]
-
-        count = _written(out, write)
+        blocks = _counting_nan(decode_packets(codec, read_packets(stream, reading, codec), options), nan_rows)
+        count = _written(out, lambda sink: write_frames(blocks, sink, writing, codec.width))
         if not quiet:
             lost = f", {sum(nan_rows):,} of them NaN: not recoverable" if sum(nan_rows) else ""
-            terminal.print(f"decoded {count:,} vectors of {manifest.signal.n} values{lost}", highlight=False)
+            terminal.print(f"decoded {count:,} vectors of {codec.width} values{lost}", highlight=False)
 
 
 def _counting_nan(blocks: Iterator[Any], rows: list[int]) -> Iterator[Any]:
@@ -66,11 +63,10 @@ def _counting_nan(blocks: Iterator[Any], rows: list[int]) -> Iterator[Any]:
         yield block
 
 
-def _format(wanted: str | None, option: str, name: str, by_suffix: dict[str, str], known: tuple[str, ...],
-            default: str) -> str:  # fmt: skip
+def _format(wanted: str | None, option: str, name: str, by_suffix: dict[str, str], default: str) -> str:
     from qcskit.codec.config import nearest
-    from qcskit.codec.errors import QcsError
 
+    known = tuple(dict.fromkeys(by_suffix.values()))
     if wanted is not None and wanted not in known:
         raise QcsError(f"{option} {wanted}: unknown format; {nearest(wanted, known)}")
     return wanted or by_suffix.get(Path(name).suffix, default)
@@ -78,8 +74,6 @@ def _format(wanted: str | None, option: str, name: str, by_suffix: dict[str, str
 
 @contextmanager
 def _opened(name: str) -> Iterator[BinaryIO]:
-    from qcskit.codec.errors import QcsError
-
     if name == "-":
         yield sys.stdin.buffer
         return
@@ -89,12 +83,12 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def _written(name: str, write: Any) -> int:
+def _written(name: str, write: Callable[[BinaryIO], int]) -> int:
     """Call write(open file) on stdout or on a file that appears only when it is complete."""
-    from qcskit.codec.bundle import write_file
+    from qcskit.codec.files import write_file
 
     if name == "-":
-        return int(write(sys.stdout.buffer))
+        return write(sys.stdout.buffer)
     counts: list[int] = []
 
     def to_path(path: Path) -> None:

@@ -4,14 +4,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, console, load, print_json
-
-
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command("demo", help="Train, export, simulate, measure on a board, report: everything in one go.")(demo)
+from qcskit.cli.common import (
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    console,
+    facts_table,
+    keys_option,
+    load,
+    print_json,
+)
+from qcskit.codec.errors import CheckFailedError
 
 
 def demo(
@@ -24,44 +29,39 @@ def demo(
     config: ConfigOption = None,
     settings: SetOption = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
+    keys: Annotated[bool, keys_option("signal", "train", "export", "simulate", "hil")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run the whole chain with the settings of every table."""
+    """Train, export, simulate, measure on a board, report: everything in one go."""
     from qcskit.cli.export import run_export
     from qcskit.cli.hil_view import Show
     from qcskit.cli.simulate import run_simulate
     from qcskit.cli.train import run_training
-    from qcskit.codec.bundle import read_bundle
-    from qcskit.codec.errors import CheckFailedError
-    from qcskit.codec.signal import SignalConfig
-    from qcskit.export.config import ExportConfig
-    from qcskit.firmware_sim.config import SimulateConfig
-    from qcskit.hil.config import HilConfig
+    from qcskit.codec.codecs import open_codec
     from qcskit.hil.fleet import run_fleet
     from qcskit.hil.report.page import write_report
-    from qcskit.training.config import TrainConfig
 
     silent = quiet or json
     board = port or default_port()
     # Every table is checked before the first long step.
-    signal = load(SignalConfig, "signal", config, settings)
-    recipe = load(TrainConfig, "train", config, settings, steps=steps)
-    exporting = load(ExportConfig, "export", config, settings)
-    simulating = load(SimulateConfig, "simulate", config, settings)
-    measuring = load(HilConfig, "hil", config, settings, port=[board])
+    signal = load("signal", config, settings)
+    recipe = load("train", config, settings, steps=steps)
+    exporting = load("export", config, settings)
+    simulating = load("simulate", config, settings)
+    measuring = load("hil", config, settings, port=[board])
     run_training(out / "run", recipe, signal, silent)
     run_export(out / "run", out / "bundle", exporting, silent)
-    bundle = read_bundle(out / "bundle")
-    verdict = run_simulate(bundle, simulating, out / "verdict.json", None, silent)
+    codec = open_codec(out / "bundle")
+    verdict = run_simulate(codec.bundle, simulating, out / "verdict.json", None, silent)
     with Show(enabled=not silent) as show:
-        results = run_fleet(bundle, measuring, out=out / "results.json", resume=False, progress=show.progress)
+        results = run_fleet(codec, measuring, out=out / "results.json", resume=False, progress=show.progress)
     checked = verdict.model_dump(exclude={"chunks_done"})
-    write_report(bundle, results, checked, out / "report.html")
+    write_report(codec, results, checked, out / "report.html")
     if json:
-        print_json({"bundle": str(bundle.path), "report": str(out / "report.html"), "verdict": checked, **results})
+        print_json({"report": str(out / "report.html"), "verdict": checked, **results})
     elif not quiet:
-        console.print(closing_table(bundle.manifest, verdict, results, out / "report.html"))
+        console.print(facts_table("qcskit demo", closing_rows(codec, verdict, results, out / "report.html")))
     if not (verdict.passed and results["verdict"]["ok"]):
         raise CheckFailedError(f"host and board do not agree; see {out / 'verdict.json'} and {out / 'results.json'}")
 
@@ -73,23 +73,25 @@ def default_port() -> str:
     return "emu:native" if find_board("cortex-m4").missing else "emu:cortex-m4"
 
 
-def closing_table(manifest: Any, verdict: Any, results: dict[str, Any], report: Path) -> Table:
+def closing_rows(codec: Any, verdict: Any, results: dict[str, Any], report: Path) -> dict[str, str]:
     """Return the figures that matter, measured or said not to be."""
-    device = results["devices"][0]
+    device, exported = results["devices"][0], codec.bundle.manifest.nmse
     nmse = device["nmse"]
-    oracle = next((tally for tally in verdict.implementations if tally.role == "oracle"), None)
-    table = Table(title="qcskit demo", show_header=False)
-    table.add_row("rate", f"{manifest.rate_bits:g} bits/entry, {manifest.packed_bytes} bytes per vector")
-    table.add_row("NMSE float", f"{manifest.nmse.float_db:.3f} dB ({manifest.nmse.frames:,} frames)")
-    table.add_row(f"NMSE {manifest.arithmetic}", f"{manifest.nmse.int8_db:.3f} dB (same frames)")
-    table.add_row(f"NMSE device ({device['label']})", f"{_db(nmse['device_db'])} ({nmse['frames']:,} frames)")
-    table.add_row("NMSE int8, those frames", _db(nmse["int8_db"]))
-    if oracle is not None:
-        table.add_row("mismatches, host against TFLM", f"{oracle.mismatches} of {oracle.vectors:,}")
-    table.add_row("mismatches, device", f"{device['mismatches']['count']} of {device['answered']:,}")
-    table.add_row("encode on the device", encode_cost(device))
-    table.add_row("report", str(report))
-    return table
+    rows = {
+        "rate": f"{codec.rate_bits:g} bits/entry, {codec.packed_bytes_max} bytes per vector",
+        "NMSE float": f"{exported.float_db:.3f} dB ({exported.frames:,} frames)",
+        "NMSE deployed": f"{exported.deployed_db:.3f} dB (same frames)",
+        f"NMSE device ({device['label']})": f"{_db(nmse['device_db'])} ({nmse['frames']:,} frames)",
+        "NMSE deployed, those frames": _db(nmse["deployed_db"]),
+    }
+    for tally in verdict.implementations:
+        if tally.role == "oracle":
+            rows[f"mismatches, host against {tally.name}"] = f"{tally.mismatches} of {tally.vectors:,}"
+    return rows | {
+        "mismatches, device": f"{device['mismatches']['count']} of {device['answered']:,}",
+        "encode on the device": encode_cost(device),
+        "report": str(report),
+    }
 
 
 def encode_cost(device: dict[str, Any]) -> str:

@@ -12,15 +12,11 @@ from qcskit.cli.common import (
     SetOption,
     console,
     error_console,
-    keys_help,
+    keys_option,
     load,
     print_json,
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command("hil")(hil)
+from qcskit.codec.errors import CheckFailedError, QcsError
 
 
 def hil(
@@ -34,13 +30,13 @@ def hil(
     fast_baud: Annotated[int | None, typer.Option(help="Rate to agree on after HELLO; falls back cleanly.")] = None,
     vectors: Annotated[int | None, typer.Option("--vectors", "-n", help="Vectors per board.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the fresh vectors.")] = None,
-    input_: Annotated[str | None, typer.Option("--input", help="int8 (network inputs) or counts (raw ADC).")] = None,
+    input_: Annotated[str | None, typer.Option("--input", help="counts (raw ADC) or inputs (int8).")] = None,
     batch: Annotated[int | None, typer.Option(help="Vectors per frame; automatic if left out.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the results go.")] = Path("results.json"),
     junit: Annotated[Path | None, typer.Option(help="Write the checks as JUnit XML too.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that broke off.")] = False,
     soak: Annotated[str | None, typer.Option(help="Run for this long (90s, 10m, 1h), with a rolling summary.")] = None,
-    keys: Annotated[bool, typer.Option("--keys", help="List the keys of \\[hil] and exit.")] = False,
+    keys: Annotated[bool, keys_option("hil")] = False,
     log: Annotated[bool, typer.Option("--log", help="Show the boards' log text.")] = False,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -52,35 +48,30 @@ def hil(
     Exit code 0: every vector answered and equal. 1: a mismatch, or a board that failed. 2: wrong use.
     """
     from qcskit.cli.hil_view import Show, verdict_table
-    from qcskit.codec.bundle import read_bundle
-    from qcskit.codec.errors import CheckFailedError, QcsError
-    from qcskit.hil.config import HilConfig
+    from qcskit.codec.codecs import open_codec
     from qcskit.hil.fleet import journal_path, run_fleet
     from qcskit.hil.junit import write_junit
     from qcskit.hil.ports import read_bench
 
-    if keys:
-        console.print(keys_help(HilConfig, "hil"), highlight=False)
-        return
     if bundle is None:
         raise QcsError(
             "which bundle? Give the directory that 'qcskit export' wrote: qcskit hil BUNDLE --port emu:native"
         )
     options = load(
-        HilConfig, "hil", config, settings, port=port or None, baud=baud, fast_baud=fast_baud, vectors=vectors,
+        "hil", config, settings, port=port or None, baud=baud, fast_baud=fast_baud, vectors=vectors,
         seed=seed, input=input_, batch=batch,
     )  # fmt: skip
     targets = read_bench(bench) if bench else None
     if not options.port and not targets:
         raise QcsError("no port: give --port /dev/ttyACM0, a pyserial URL, --port emu:native, or --bench FILE")
-    opened = read_bundle(bundle)
+    codec = open_codec(bundle)
     with Show(enabled=not (quiet or as_json)) as show:
         if soak is not None:
-            results = _soak(opened, options, soak, out, show)
+            results = _soak(codec, options, soak, out, show)
         else:
             try:
                 results = run_fleet(
-                    opened, options, out=out, resume=resume, progress=show.progress, targets=targets,
+                    codec, options, out=out, resume=resume, progress=show.progress, targets=targets,
                     on_text=_show_text if log else None,
                 )  # fmt: skip
             except KeyboardInterrupt:
@@ -105,8 +96,7 @@ def failure(results: dict[str, Any], out: Path) -> str:
             f"{', '.join(found['failed']) or 'none'}; see {out}")  # fmt: skip
 
 
-def _soak(bundle: Any, options: Any, duration: str, out: Path, show: Any) -> dict[str, Any]:
-    from qcskit.codec.errors import QcsError
+def _soak(codec: Any, options: Any, duration: str, out: Path, show: Any) -> dict[str, Any]:
     from qcskit.hil.fleet import write_results
     from qcskit.hil.soak import parse_duration, run_soak
 
@@ -116,7 +106,7 @@ def _soak(bundle: Any, options: Any, duration: str, out: Path, show: Any) -> dic
         seconds = parse_duration(duration)
     except ValueError:
         raise QcsError(f"--soak {duration}: expected a duration such as 90s, 10m or 1h") from None
-    return run_soak(bundle, options, seconds, lambda results: write_results(out, results), show.soak)
+    return run_soak(codec, options, seconds, lambda results: write_results(out, results), show.soak)
 
 
 def _show_text(label: str, text: bytes) -> None:

@@ -64,7 +64,7 @@ def _column(entry: dict[str, Any]) -> dict[str, str]:
         "vectors answered": f"{entry['answered']:,}" + (f" ({entry['resumed']:,} resumed)" if entry["resumed"] else ""),
         "mismatches": f"[red]{count:,}[/]" if count else "[green]0[/]",
         "NMSE device, dB": _decibel(nmse["device_db"]),
-        "NMSE integer reference, dB": _decibel(nmse["int8_db"]),
+        "NMSE integer reference, dB": _decibel(nmse["deployed_db"]),
         "NMSE float (export), dB": _decibel(nmse["float_db"]),
         "ticks per encode p50 / p99 / max": _ticks(entry["ticks"]),
         "tick": _unit(entry["ticks"]),
@@ -74,12 +74,14 @@ def _column(entry: dict[str, Any]) -> dict[str, str]:
         "host and board counts": _agreement(entry["link"]),
         "energy, estimate": _energy(entry["energy"]),
     }
-    return rows if isinstance(entry["recovery"], str) else {**rows, "perfect recovery": _recovery(entry["recovery"])}
-
-
-def _recovery(recovery: dict[str, Any]) -> str:
-    return (f"{recovery['perfect']:,} of {recovery['frames']:,} at {recovery['snr_db']:.2f} dB; "
-            f"flagged {recovery['flagged']:,}, wrong {recovery['wrong']:,}")  # fmt: skip
+    size, recovery = entry["packet_bytes"], entry["recovery"]
+    if isinstance(size, dict) and size["min"] != size["max"]:
+        rows["bytes per packet min / mean / max"] = f"{size['min']:,} / {size['mean']:,.1f} / {size['max']:,}"
+    if isinstance(recovery, dict):
+        flagged, wrong = recovery["flagged"], recovery["wrong"]
+        exact = f"{recovery['perfect']:,} of {recovery['frames']:,}"
+        rows["perfect recovery"] = f"{exact}; flagged {flagged:,}, wrong {wrong:,}"
+    return rows
 
 
 def _unit(ticks: dict[str, Any] | str) -> str:

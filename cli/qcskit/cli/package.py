@@ -8,13 +8,6 @@ import typer
 from qcskit.cli.common import JsonOption, QuietOption, console, print_json
 
 
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command("package", help="Turn a bundle into a library for Arduino, PlatformIO, Zephyr, ESP-IDF, CMSIS, CMake.")(
-        package
-    )
-
-
 def package(
     bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Bundle; several share one core.")],
     to: Annotated[
@@ -28,7 +21,7 @@ def package(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write the library."""
+    """Turn bundles into a library for Arduino, PlatformIO, Zephyr, ESP-IDF, CMSIS, CMake."""
     path, names = write(bundles, to, out, agent, url)
     if json:
         print_json({"package": str(path), "format": to, "files": names})

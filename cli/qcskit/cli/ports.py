@@ -7,11 +7,6 @@ import typer
 from qcskit.cli.common import JsonOption, console, print_json
 
 
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command("ports")(ports)
-
-
 def ports(
     port: Annotated[list[str] | None, typer.Option("--port", "-p", help="Ask this pyserial URL as well.")] = None,
     baud: Annotated[int, typer.Option(help="Line rate of the question.")] = 115_200,

@@ -1,12 +1,13 @@
 """`qcskit profile`: where an encode spends its instructions on an emulated core."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from qcskit.cli.common import JsonOption, QuietOption, console, print_json
+from qcskit.cli.common import BundleArgument, JsonOption, QuietOption, console, print_json
+from qcskit.codec.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from qcskit.firmware.profile import Profile, Share
@@ -15,41 +16,52 @@ BAR = 44
 """Characters of the longest bar of the picture."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command("profile", help="Count instructions and cycles per layer and function on an emulated board.")(profile)
-
-
 def profile(
-    bundle: Annotated[Path, typer.Argument(help="Bundle directory that 'qcskit export' wrote.")],
+    bundle: BundleArgument,
     board: Annotated[str, typer.Option("--board", "-b", help="Emulated board, see 'qcskit boards'.")] = "cortex-m4",
     vectors: Annotated[int, typer.Option("--vectors", "-n", min=1, help="Golden vectors to run.")] = 20,
     svg: Annotated[Path | None, typer.Option(help="Write a flame picture here.")] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Count, compare the bytes with the golden ones, print tables and picture."""
-    import numpy as np
-
-    from qcskit.codec.bundle import read_bundle, write_file
-    from qcskit.codec.errors import CheckFailedError
-    from qcskit.firmware import count
+    """Count instructions and cycles per phase and function on an emulated board."""
+    from qcskit.codec.codecs import open_codec
+    from qcskit.codec.files import write_text
     from qcskit.firmware.profile import as_dict, flame_svg
     from qcskit.firmware.profile import profile as summarise
 
-    opened = read_bundle(bundle)
-    x = opened.golden_inputs[:vectors]
-    counts = count(board, bundle / "c", opened.manifest.name, x)
-    wrong = int((counts.packed != opened.vectors["packed"][: len(x)]).any(axis=1).sum())
-    if wrong:
-        raise CheckFailedError(f"board '{board}': {wrong} of {len(x)} golden vectors came back wrong; counts are void")
+    counts = counted(open_codec(bundle), board, vectors)
     result = summarise(counts)
     if svg:
-        write_file(svg, lambda path: path.write_text(flame_svg(result), encoding="utf-8"))
+        write_text(svg, flame_svg(result))
     if json:
-        print_json(as_dict(result) | {"per_encode": np.asarray(counts.instructions).tolist()})
+        print_json(as_dict(result) | {"per_encode": counts.instructions.tolist()})
     elif not quiet:
         show(result)
+
+
+def counted(codec: Any, board: str, packets: int) -> Any:
+    """Return what a board spends on golden counts, once its bytes are known to be the reference's.
+
+    Raises CheckFailedError if they are not: the counts would mean nothing.
+    """
+    from qcskit.codec.interface import Packets
+    from qcskit.firmware import count
+
+    codec.checked_c_files()
+    vectors = golden_counts(codec, packets)
+    run = count(board, codec.bundle.path / "c", codec.name, vectors)
+    answers = Packets.rows(run.answers.rows, run.answers.lengths)
+    wrong = int(answers.differ(codec.encode_counts(vectors)).sum())
+    if wrong:
+        what = f"{wrong} of {len(vectors)} golden vectors came back wrong"
+        raise CheckFailedError(f"board '{board}': {what}; counts are void")
+    return run
+
+
+def golden_counts(codec: Any, packets: int) -> Any:
+    """Return ADC counts (packets, inputs) of the golden vectors, as many as there are."""
+    return codec.bundle.vectors["counts"][:packets]
 
 
 def show(result: "Profile") -> None:

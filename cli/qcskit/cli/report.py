@@ -5,29 +5,22 @@ from typing import Annotated
 
 import typer
 
-from qcskit.cli.common import JsonOption, QuietOption, console, print_json
-
-
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command("report", help="Write one self-contained HTML page: plots and tables of a bundle and its results.")(
-        report
-    )
+from qcskit.cli.common import BundleArgument, JsonOption, QuietOption, console, print_json
 
 
 def report(
-    bundle: Annotated[Path, typer.Argument(help="Bundle that 'qcskit export' wrote.")],
+    bundle: BundleArgument,
     results: Annotated[Path | None, typer.Option("--results", "-r", help="results.json of 'qcskit hil'.")] = None,
     verdict: Annotated[Path | None, typer.Option("--verdict", "-v", help="verdict.json of 'qcskit simulate'.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path("report.html"),
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write the report; without --results and --verdict it shows the bundle alone."""
-    from qcskit.codec.bundle import read_bundle
+    """Write one self-contained HTML page: plots and tables of a bundle, and of its results and verdict if given."""
+    from qcskit.codec.codecs import open_codec
     from qcskit.hil.report.page import read_json, write_report
 
-    opened = read_bundle(bundle)
+    opened = open_codec(bundle)
     measured = None if results is None else read_json(results, opened, "hil")
     checked = None if verdict is None else read_json(verdict, opened, "simulate")
     write_report(opened, measured, checked, out)

@@ -4,50 +4,56 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, console, error_console, load, print_json
-
-
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command("simulate", help="Prove that NumPy, the exported C and TFLite Micro give the same bytes.")(simulate)
+from qcskit.cli.common import (
+    BundleArgument,
+    ConfigOption,
+    JsonOption,
+    QuietOption,
+    SetOption,
+    console,
+    error_console,
+    keys_option,
+    load,
+    print_json,
+)
+from qcskit.codec.errors import CheckFailedError
 
 
 def simulate(
-    bundle: Annotated[Path, typer.Argument(help="Bundle directory that 'qcskit export' wrote.")],
+    bundle: BundleArgument,
     vectors: Annotated[int | None, typer.Option("--vectors", "-n", help="Vectors beside the golden ones.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the vectors.")] = None,
-    tflm_vectors: Annotated[int | None, typer.Option(help="How many of them TFLite Micro computes too.")] = None,
+    oracle_vectors: Annotated[int | None, typer.Option(help="How many of them the oracle computes too.")] = None,
+    reported_vectors: Annotated[int | None, typer.Option(help="How many LiteRT computes too, reported only.")] = None,
     boards: Annotated[str | None, typer.Option("--boards", "-b", help="Emulated boards too: 'all' or names.")] = None,
     processes: Annotated[int | None, typer.Option("--processes", "-j", help="Processes; 0 chooses.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the verdict here.")] = Path("verdict.json"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that --out holds.")] = False,
     config: ConfigOption = None,
     settings: SetOption = None,
+    keys: Annotated[bool, keys_option("simulate")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Compare with the settings of `[simulate]`; exit 1 at the first mismatch, and show it."""
+    """Prove that NumPy, the exported C and the codec's oracles give the same bytes. Settings: [simulate]."""
     from qcskit.codec.bundle import read_bundle
-    from qcskit.codec.errors import CheckFailedError
-    from qcskit.firmware_sim.config import SimulateConfig
     from qcskit.firmware_sim.verdict import read_verdict
 
-    table = load(SimulateConfig, "simulate", config, settings, vectors=vectors, seed=seed, tflm_vectors=tflm_vectors,
-                 processes=processes,
-                 boards=boards)  # fmt: skip
+    flags = {"vectors": vectors, "seed": seed, "boards": boards, "processes": processes}
+    limits = {"oracle_vectors": oracle_vectors, "reported_vectors": reported_vectors}
+    chosen = load("simulate", config, settings, **flags, **limits)
     earlier = read_verdict(out) if resume and out else None
-    verdict = run_simulate(read_bundle(bundle), table, out, earlier, quiet or json)
+    verdict = run_simulate(read_bundle(bundle), chosen, out, earlier, quiet or json)
     if json:
         print_json(verdict.model_dump(exclude={"chunks_done"}))
     elif not quiet:
         console.print(summary(verdict))
-        if verdict.counts:
-            console.print(counts_line(verdict), highlight=False)
-        if verdict.recovery:
-            console.print(recovery_line(verdict.recovery), highlight=False)
+        for line in lines(verdict):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     if not verdict.passed:
         if verdict.first_mismatch and not json:
             error_console.print(mismatch_table(verdict.first_mismatch))
@@ -84,36 +90,31 @@ def summary(verdict: Any) -> Table:
     return table
 
 
-def counts_line(verdict: Any) -> str:
-    """Return what was found of the ADC front end, in one line."""
-    counts = verdict.counts
-    defined = counts.allowed_deviation == 0  # a codec on counts: there is no grid to be away from
-    whom = "between the integers and the definition" if defined else "between NumPy and C"
-    exact = "" if defined else f"; at most {counts.largest_deviation:.3f} int8 steps from the exact value"
-    return (
-        f"ADC counts: {counts.counts:,} counts, {counts.mismatches} mismatches {whom}; "
-        f"{counts.encoded_vectors:,} vectors of counts, {counts.encoded_mismatches} mismatches{exact}"
-    )
-
-
-def recovery_line(recovery: Any) -> str:
-    """Return how much of x came back, in one line."""
-    wrong = recovery.frames - recovery.perfect - recovery.flagged
-    nmse = "every vector exact" if recovery.nmse_db is None else f"NMSE {recovery.nmse_db:.2f} dB"
-    return (
-        f"recovery at {recovery.snr_db:.2f} dB: {recovery.perfect:,} of {recovery.frames:,} exact, "
-        f"{recovery.flagged:,} flagged, {wrong:,} wrong; {nmse}"
-    )
+def lines(verdict: Any) -> list[str]:
+    """Return what the table does not hold: every count, what came back, boards that were not run."""
+    found, counts, recovery = [], verdict.counts, verdict.recovery
+    if counts:
+        oracle = counts.definition_mismatches
+        definition = "not compared with" if oracle is None else f"{oracle:,} mismatches against"
+        coded = f"{counts.encoded_mismatches:,} of the C in {counts.encoded_vectors:,} vectors"
+        found.append(f"every ADC count ({counts.counts:,}): {definition} the definition, {coded}")
+    if recovery and recovery.frames:
+        wrong = recovery.frames - recovery.perfect - recovery.flagged
+        nmse = "every vector exact" if recovery.nmse_db is None else f"NMSE {recovery.nmse_db:.2f} dB"
+        exact = f"{recovery.perfect:,} of {recovery.frames:,} exact"
+        found.append(f"recovery: {exact}, {recovery.flagged:,} flagged, {wrong:,} wrong; {nmse}")
+    return found + [f"not run: {board}: {why}" for board, why in verdict.not_run.items()]
 
 
 def mismatch_table(mismatch: Any) -> Table:
-    """Return the vector that differs: input and everyone's indices."""
+    """Return the vector that differs: input, everyone's packet, and what it stands for."""
     table = Table(title=f"first mismatch: chunk {mismatch.chunk}, frame {mismatch.frame}, set '{mismatch.set}'")
-    table.add_column("what")
-    table.add_column("values")
-    table.add_row("input", " ".join(map(str, mismatch.input)))
-    for name, indices in mismatch.indices.items():
-        table.add_row(name, " ".join(map(str, indices)))
+    for column in ("what", "packet", "values"):
+        table.add_column(column)
+    table.add_row("input", "", " ".join(map(str, mismatch.input)))
+    for name, packet in mismatch.packets.items():
+        values = mismatch.explained[name]
+        table.add_row(name, packet, escape(values) if isinstance(values, str) else " ".join(map(str, values)))
     return table
 
 
@@ -125,9 +126,13 @@ def failure(verdict: Any) -> str:
         if tally.mismatches and tally.role != "reported"
     ]
     counts = verdict.counts
-    if counts and (counts.mismatches or counts.encoded_mismatches):
-        where = f" (first: {counts.first_mismatch})" if counts.mismatches else ""
-        wrong.append(f"the ADC front end differs on {counts.mismatches} counts{where}")
-    elif counts and not wrong:
-        wrong.append(f"the ADC front end is {counts.largest_deviation:.3f} int8 steps off; check adc in manifest.json")
+    if counts and not counts.passed:
+        first = "" if counts.first_mismatch is None else f" (first: count {counts.first_mismatch})"
+        found = {
+            "the definition": counts.definition_mismatches,
+            "the C front end": counts.front_end_mismatches,
+            "the C": counts.encoded_mismatches,
+        }
+        parts = ", ".join(f"{whose} on {number:,}" for whose, number in found.items() if number)
+        wrong.append(f"of all ADC counts NumPy differs from {parts}{first}")
     return "; ".join(wrong)

@@ -12,20 +12,16 @@ from qcskit.cli.common import (
     JsonOption,
     QuietOption,
     SetOption,
+    config_path,
     console,
     error_console,
-    keys_help,
     load,
     print_json,
+    print_keys,
 )
+from qcskit.codec.errors import CheckFailedError
 
 _SHOWN = ("point", "status", "variant", "n", "m", "outputs", "levels", "rate_bits", "seed", "nmse_hard_db", "seconds")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command("sweep", help="Train over rates, sizes, variants and seeds; append to one table, resume if broken.\n\n"
-                "Keys of \\[sweep]: see 'qcskit sweep --keys'.")(sweep)  # fmt: skip
 
 
 def sweep(
@@ -41,27 +37,25 @@ def sweep(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run every point of `[sweep]` over the settings of `[signal]`, `[train]` and `[classical]`."""
-    from qcskit.codec.classical.config import ClassicalConfig
-    from qcskit.codec.errors import CheckFailedError
-    from qcskit.codec.signal import SignalConfig
-    from qcskit.training.config import TrainConfig
-    from qcskit.training.sweep import SweepConfig, grid, run_sweep
+    """Run trainings and fits over rates, sizes, methods and seeds; append to one table, resume if broken off.
+
+    Keys of [sweep] and of the methods' tables: see 'qcskit sweep --keys'.
+    """
+    from qcskit.training.sweep import grid, run_sweep, sweep_tables
 
     if keys:
-        shown = (keys_help(SweepConfig, "sweep"), keys_help(ClassicalConfig, "classical"))
-        console.print("\n\n".join(shown), highlight=False)
+        print_keys("sweep", "signal", *sweep_tables())
         return
     wanted = load(
-        SweepConfig, "sweep", config, settings,
+        "sweep", config, settings,
         rates=rate or None, variants=variant or None, seeds=seed or None, workers=workers,
     )  # fmt: skip
-    signal, train = load(SignalConfig, "signal", config, settings), load(TrainConfig, "train", config, settings)
-    # Only the keys that were given: the others follow from each point's recipe.
-    classical = load(ClassicalConfig, "classical", config, settings).model_dump(exclude_unset=True)
-    points = grid(
-        wanted, signal.model_dump(exclude_unset=True), train.model_dump(include=given(config, settings)), classical
-    )
+    # Only the keys that were given: the others follow from each point's method and recipe.
+    given = {
+        table: load(table, config, settings).model_dump(include=given_keys(table, config, settings))
+        for table in ("signal", *sweep_tables())
+    }
+    points = grid(wanted, given.pop("signal"), given)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[live]}"),
@@ -87,12 +81,12 @@ def sweep(
                                "run the same command again to try them again")  # fmt: skip
 
 
-def given(config: Path | None, settings: list[str] | None) -> set[str]:
-    """Return the keys of [train] that the file or --set name."""
+def given_keys(table: str, config: Path | None, settings: list[str] | None) -> set[str]:
+    """Return the keys of a table that the file or --set name."""
     from qcskit.codec.config import parse_overrides, read_toml
 
-    path = config or (Path("qcs.toml") if Path("qcs.toml").is_file() else None)
-    return set(read_toml(path).get("train", {})) | set(parse_overrides(settings or []).get("train", {}))
+    named = read_toml(config_path(config)), parse_overrides(settings or [])
+    return {key for tables in named for key in tables.get(table, {})}
 
 
 def summary(rows: list[dict[str, str]], out: Path) -> Any:

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from qcskit.cli.common import (
     ConfigOption,
@@ -13,18 +12,14 @@ from qcskit.cli.common import (
     QuietOption,
     SetOption,
     console,
+    facts_table,
+    keys_option,
     load,
     native_chatter_hidden,
     print_json,
 )
 
 _JSON_KEYS = ("nmse_hard_db", "test_frames", "rate_bits", "train_seconds", "device", "signal", "train")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the subcommand."""
-    app.command("train", help="Train EncNet, quantizer and DecNet; write a run directory.\n\n"
-                "Keys of \\[signal] and \\[train]: see 'qcskit train --keys'.")(train)  # fmt: skip
 
 
 def train(
@@ -41,38 +36,32 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed; the same seed gives the same model.")] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's event files.")] = None,
-    keys: Annotated[bool, typer.Option("--keys", help="List every configuration key and exit.")] = False,
+    keys: Annotated[bool, keys_option("signal", "train")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a codec from `[signal]` and `[train]`. A training that was broken off goes on if called the same way."""
-    from qcskit.codec.signal import SignalConfig
-    from qcskit.training.config import TrainConfig
+    """Train EncNet, quantizer and DecNet; write a run directory. Called the same way again, it goes on if broken off.
 
-    if keys:
-        from qcskit.cli.common import keys_help
-
-        console.print(keys_help(SignalConfig, "signal") + "\n\n" + keys_help(TrainConfig, "train"), highlight=False)
-        return
-    signal = load(SignalConfig, "signal", config, settings)
+    Keys of [signal] and [train]: see 'qcskit train --keys'.
+    """
+    signal = load("signal", config, settings)
     chosen = load(
-        TrainConfig, "train", config, settings, recipe=recipe, variant=variant, levels=levels, rate=rate, length=length,
+        "train", config, settings, recipe=recipe, variant=variant, levels=levels, rate=rate, length=length,
         steps=steps, seed=seed,
     ).resolved(signal)  # fmt: skip
     metrics = run_training(out, chosen, signal, quiet or json, tensorboard)
     if json:
         print_json({"run": str(out), **{k: metrics[k] for k in _JSON_KEYS}})
     elif not quiet:
-        table = Table(title="trained", show_header=False)
-        table.add_row("run", str(out))
-        seconds = (
-            f"{metrics['train_seconds']:.0f} s, {metrics['train']['variant']}, recipe {metrics['train']['recipe']}"
-        )
-        table.add_row("training", seconds)
-        table.add_row("rate", f"{metrics['rate_bits']:g} bits/entry: {chosen.outputs} outputs, {chosen.levels} levels")
-        table.add_row("NMSE, hard quantizer", f"{metrics['nmse_hard_db']:.2f} dB on {metrics['test_frames']:,} frames")
-        table.add_row("next", f"qcskit export {out}")
-        console.print(table)
+        made = metrics["train"]
+        rows = {
+            "run": str(out),
+            "training": f"{metrics['train_seconds']:.0f} s, {made['variant']}, recipe {made['recipe']}",
+            "rate": f"{metrics['rate_bits']:g} bits/entry: {chosen.outputs} outputs, {chosen.levels} levels",
+            "NMSE, hard quantizer": f"{metrics['nmse_hard_db']:.2f} dB on {metrics['test_frames']:,} frames",
+            "next": f"qcskit export {out}",
+        }
+        console.print(facts_table("trained", rows))
 
 
 def run_training(out: Path, recipe: Any, signal: Any, quiet: bool, tensorboard: Path | None = None) -> dict[str, Any]:

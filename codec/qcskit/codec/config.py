@@ -8,12 +8,17 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from qcskit.codec.codecs import families
 from qcskit.codec.errors import QcsError
 
-TABLES = (
-    "signal", "train", "export", "simulate", "hil", "report", "sweep", "boards", "coded", "classical", "decode",
-)  # fmt: skip
-"""Table names that a `qcs.toml` may hold; each is one component's."""
+MODEL_NAME = r"^[a-z][a-z0-9_]{0,30}$"
+"""A model's name, part of C identifiers. They all end in words that no name of the core ends in: none can collide."""
+
+
+def tables() -> tuple[str, ...]:
+    """Return the table names that a `qcs.toml` may hold: one per component, and one per family of codecs."""
+    own = (family.table for family in families())
+    return tuple(dict.fromkeys(("signal", "train", "export", "simulate", "hil", "sweep", "decode", *own)))
 
 
 class Table(BaseModel):
@@ -51,8 +56,8 @@ def read_toml(path: Path | None) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise QcsError(f"configuration '{path}' is not valid TOML: {error}") from None
     for name in data:
-        if name not in TABLES:
-            raise QcsError(f"configuration '{path}': unknown table [{name}]; {nearest(name, TABLES)}")
+        if name not in tables():
+            raise QcsError(f"configuration '{path}': unknown table [{name}]; {nearest(name, tables())}")
     return data
 
 
@@ -62,20 +67,20 @@ def parse_overrides(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     >>> parse_overrides(["train.steps=500", "signal.matrix=dct"])
     {'train': {'steps': 500}, 'signal': {'matrix': 'dct'}}
     """
-    tables: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         table, dot, name = key.strip().partition(".")
         if not equals or not dot or not name:
             raise QcsError(f"--set '{setting}': expected TABLE.KEY=VALUE, for example train.steps=5000")
-        if table not in TABLES:
-            raise QcsError(f"--set '{setting}': unknown table '{table}'; {nearest(table, TABLES)}")
+        if table not in tables():
+            raise QcsError(f"--set '{setting}': unknown table '{table}'; {nearest(table, tables())}")
         try:
             value = tomllib.loads(f"v = {text.strip()}")["v"]
         except tomllib.TOMLDecodeError:
             value = text.strip()
-        tables.setdefault(table, {})[name] = value
-    return tables
+        found.setdefault(table, {})[name] = value
+    return found
 
 
 def load_table(model: type[T], name: str, path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> T:

@@ -1,51 +1,237 @@
-"""What every codec offers, so that sweeps, simulation, HIL runs and reports take any of them."""
+"""The codec contract: what every bundle offers, whatever its family. Everyone else asks this and nothing more.
 
-from typing import Any, Protocol, runtime_checkable
+The unit is a packet: `inputs` ADC counts in, 1 … `packed_bytes_max` bytes out, `windows` source vectors back. A packet
+decodes alone; an encode is a pure function of its counts.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from qcskit.codec.packing import Packing
+from qcskit.codec.bundle import Bundle
+from qcskit.codec.errors import CheckFailedError, QcsError
+from qcskit.codec.signal import draw_frames
+
+Counts = NDArray[np.int16]
+Array = NDArray[np.float64]
+Raw = bytes
+"""One packet."""
 
 
-@runtime_checkable
-class Codec(Protocol):
-    """Anything that turns measurements into bytes and bytes back into source vectors."""
+@dataclass(frozen=True, eq=False)
+class Packets:
+    """Packets of any length: bytes uint8 (total,); packet i is bytes[offsets[i] : offsets[i + 1]], offsets int64.
+
+    >>> packets = Packets.of([b"ab", b"c"])
+    >>> len(packets), packets.lengths.tolist(), packets[1], packets.select([1, 0]).bytes.tobytes()
+    (2, [2, 1], b'c', b'cab')
+    """
+
+    bytes: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, packets: Sequence[Raw]) -> "Packets":
+        """Return packets from one byte string each."""
+        ends = np.cumsum([0, *(len(packet) for packet in packets)], dtype=np.int64)
+        return cls(np.frombuffer(b"".join(packets), np.uint8), ends)
+
+    @classmethod
+    def rows(cls, rows: NDArray[np.uint8], lengths: ArrayLike | None = None) -> "Packets":
+        """Return packets from the rows of an array (packets, room), of which the first `lengths` bytes count."""
+        if lengths is None:
+            return cls(rows.reshape(-1), np.arange(len(rows) + 1, dtype=np.int64) * rows.shape[1])
+        count = np.asarray(lengths, np.int64)
+        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
+        return cls(rows[np.arange(rows.shape[1]) < count[:, None]], ends)
+
+    @classmethod
+    def join(cls, parts: Sequence["Packets"]) -> "Packets":
+        """Return all packets of all parts, in order."""
+        lengths = np.concatenate([np.zeros(0, np.int64), *(part.lengths for part in parts)])
+        joined = np.concatenate([np.zeros(0, np.uint8), *(part.bytes for part in parts)])
+        return cls(joined, np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
 
     @property
-    def name(self) -> str:
-        """Short name used in tables and on the command line."""
+    def lengths(self) -> NDArray[np.int64]:
+        """Bytes of each packet."""
+        return np.diff(self.offsets)
 
-    @property
-    def rate_bits(self) -> float:
-        """Bits sent per source entry, R = R_tot / N."""
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
 
-    def encode(self, y: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Return packed bytes (frames, packed_bytes) of measurements y (frames, M)."""
+    def __getitem__(self, number: int) -> Raw:
+        place = range(len(self))[number]
+        return self.bytes[self.offsets[place] : self.offsets[place + 1]].tobytes()
 
-    def decode(self, packed: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return estimates x_hat (frames, N) of packed bytes (frames, packed_bytes)."""
+    def __iter__(self) -> Iterator[Raw]:
+        return (self[number] for number in range(len(self)))
+
+    def select(self, chosen: NDArray[np.intp] | NDArray[np.bool_] | Sequence[int] | slice) -> "Packets":
+        """Return some packets, by number or by slice."""
+        if isinstance(chosen, slice) and chosen.step in (None, 1):
+            start, stop, _ = chosen.indices(len(self))
+            edges = self.offsets[start : max(start, stop) + 1]
+            return Packets(self.bytes[edges[0] : edges[-1]], edges - edges[0])
+        numbers: NDArray[np.intp] = np.arange(len(self))[chosen]
+        rows = self.table(int(self.lengths.max(initial=0)))
+        return Packets.rows(rows[numbers], self.lengths[numbers])
+
+    def table(self, room: int) -> NDArray[np.uint8]:
+        """Return rows (packets, room), zeros behind each packet. Raises QcsError if one is longer."""
+        lengths = self.lengths
+        if lengths.max(initial=0) > room:
+            number = int(lengths.argmax())
+            raise QcsError(f"packet {number} has {int(lengths[number])} bytes, at most {room} are possible")
+        if (lengths == room).all():
+            return self.bytes.reshape(len(self), room)
+        rows = np.zeros((len(self), room), np.uint8)
+        rows[np.arange(room) < lengths[:, None]] = self.bytes
+        return rows
+
+    def differ(self, other: "Packets") -> NDArray[np.bool_]:
+        """Return, per packet, whether it is another one in `other` (of as many packets)."""
+        room = int(max(self.lengths.max(initial=0), other.lengths.max(initial=0)))
+        unequal: NDArray[np.bool_] = (self.table(room) != other.table(room)).any(axis=1)
+        return unequal | (self.lengths != other.lengths)
 
 
-class CountsCodec(Codec, Protocol):
-    """A bundle's codec whose device takes ADC counts and nothing else: what simulation and HIL runs ask of it."""
+Encode = Callable[[Any], Packets]
+"""Counts int16, or network inputs, (packets, inputs) → packets."""
 
-    @property
-    def inputs(self) -> int:
-        """M, counts per vector."""
 
-    @property
-    def packing(self) -> Packing:
-        """How indices become bytes."""
+@dataclass(frozen=True)
+class Oracle:
+    """Another way to the packets, that knows nothing of the integer tables.
 
-    def counts(self, y: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
-        """Return the ADC counts of measurements y, any shape; saturates."""
+    role: "oracle", must agree with the integers; "reported", differences are counted and allowed.
+    """
 
-    def encode_counts(self, counts: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
-        """Return packed bytes (frames, packed_bytes) of counts (frames, M): what the device computes."""
+    name: str
+    role: Literal["oracle", "reported"]
+    encode: Encode
 
-    def definition(self, counts: NDArray[np.int16]) -> NDArray[np.uint8]:
-        """Return the indices (frames, M) that the codec's definition gives for counts, in floating point."""
 
-    def draw(self, frames: int, seed: int | list[int]) -> tuple[NDArray[np.floating[Any]], NDArray[np.float64]]:
-        """Return x (frames, N) and y (frames, M) of the bundle's source."""
+class Codec(ABC):
+    """A bundle's codec. Subclasses live in their family's room and are made by its `read`."""
+
+    exact = False
+    """Whether the decoder gives back x exactly, or a flag (NaN): recoveries are then counted."""
+    takes_inputs = False
+    """Whether a network input can be given directly: `network_input`, `encode_inputs`."""
+    decodes = True
+    """Whether the bundle holds a decoder."""
+    fixed_size = True
+    """Whether all packets have packed_bytes_max bytes."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle, manifest = bundle, bundle.manifest
+        self.name, self.kind = manifest.name, manifest.codec.kind
+        self.inputs, self.windows, self.packed_bytes_max = manifest.inputs, manifest.windows, manifest.packed_bytes_max
+        self.rate_bits = manifest.rate_bits
+        """Bits sent per source entry."""
+        self.width = manifest.signal.n
+        """N, entries of a source vector."""
+
+    def __repr__(self) -> str:
+        return (f"<{self.kind} codec '{self.name}': {self.inputs} counts to {self.packed_bytes_max} bytes, "
+                f"{self.rate_bits:g} bits per entry>")  # fmt: skip
+
+    def counts(self, y: ArrayLike) -> Counts:
+        """Return the ADC counts of measurements y, any shape; saturates. Raises QcsError if y is not finite."""
+        return self.bundle.manifest.adc.counts(y)
+
+    def encode(self, y: ArrayLike) -> Packets:
+        """Return the packets of measurements y (packets, inputs), through the ADC."""
+        return self.encode_counts(self.counts(y))
+
+    @abstractmethod
+    def encode_counts(self, counts: NDArray[np.integer[Any]]) -> Packets:
+        """Return the packets of ADC counts (packets, inputs): what the device computes. Raises QcsError on others."""
+
+    @abstractmethod
+    def decode(self, packets: Packets) -> Array:
+        """Return x_hat (packets · windows, N); rows of NaN where the decoder flags a packet.
+
+        Raises QcsError if no encoder gives these bytes.
+        """
+
+    @abstractmethod
+    def oracles(self) -> tuple[Oracle, ...]:
+        """Return every other way to the packets that this machine has; the first one is the definition."""
+
+    @abstractmethod
+    def edges(self, packets: int, rng: np.random.Generator) -> Counts:
+        """Return counts (packets, inputs) on or beside decision boundaries, where an error of one flips a bit."""
+
+    @abstractmethod
+    def explain(self, packet: Raw) -> tuple[int, ...]:
+        """Return the numbers that a packet stands for. Raises QcsError if no encoder gives it."""
+
+    @abstractmethod
+    def c_files(self) -> dict[str, str]:
+        """Return the C text that the tables make: qcs_model_<name>.h and .c."""
+
+    def checked_c_files(self) -> dict[str, str]:
+        """Return `c_files`. Raises CheckFailedError if the bundle's own text is another one."""
+        files = self.c_files()
+        for name, text in files.items():
+            if self.bundle.read(f"c/{name}") != text.encode():
+                raise CheckFailedError(f"bundle '{self.bundle.path}': c/{name} is not what tables.npz gives; "
+                                       f"run 'qcskit export' again")  # fmt: skip
+        return files
+
+    @abstractmethod
+    def describe(self) -> dict[str, str]:
+        """Return what a reader wants to know, label → text: for inspect, export and the report."""
+
+    def curves(self) -> dict[str, dict[str, list[float]]]:
+        """Return what a report can draw of how it was made; empty if nothing.
+
+        "training": step, soft_db, hard_db, equally long. "quantizer": thresholds, levels, steepness of its soft form.
+        """
+        return {}
+
+    def cost(self) -> dict[str, int]:
+        """Return bytes and operations of one encode that are the same on every core."""
+        return {"io_bytes": 2 * self.inputs + self.packed_bytes_max}
+
+    def definition(self, counts: NDArray[np.integer[Any]]) -> Packets:
+        """Return the packets that the codec's definition gives: what the integers must equal, computed another way."""
+        return self._definition.encode(self.checked(counts))
+
+    @cached_property
+    def _definition(self) -> Oracle:
+        return self.oracles()[0]
+
+    def draw(self, packets: int, seed: int | Sequence[int]) -> tuple[NDArray[Any], Array]:
+        """Return x (packets · windows, N) and measurements y (packets, inputs) of the bundle's source."""
+        return draw_frames(self.bundle.signal, packets, seed)
+
+    def network_input(self, counts: Counts) -> NDArray[np.int8]:
+        """Return the network inputs of ADC counts, any shape."""
+        raise QcsError(f"a {self.kind} codec takes ADC counts, not network inputs")
+
+    def encode_inputs(self, inputs: NDArray[np.int8]) -> Packets:
+        """Return the packets of network inputs (packets, inputs)."""
+        raise QcsError(f"a {self.kind} codec takes ADC counts, not network inputs")
+
+    def encode_any(self, values: NDArray[Any]) -> Packets:
+        """Return the packets of network inputs if `values` are int8, else of counts."""
+        return self.encode_inputs(values) if values.dtype == np.int8 else self.encode_counts(values)
+
+    def checked(self, counts: NDArray[np.integer[Any]]) -> Counts:
+        """Return counts as int16. Raises QcsError if they are no integers in int16 of shape (packets, inputs)."""
+        counts = np.asarray(counts)
+        if counts.ndim != 2 or counts.shape[1] != self.inputs or counts.dtype.kind not in "iu":
+            wanted = f"expected int16 (packets, {self.inputs})"
+            raise QcsError(f"counts are {counts.dtype} of shape {counts.shape}, {wanted}")
+        if counts.size and (int(counts.min()) < -32768 or int(counts.max()) > 32767):
+            worst = int(counts.flat[int(np.argmax(np.abs(counts.astype(np.float64))))])
+            raise QcsError(f"a count is {worst}, outside int16 (-32768 … 32767)")
+        return np.ascontiguousarray(counts, np.int16)

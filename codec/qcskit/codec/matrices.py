@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import idct
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.recordings import read_numbers
@@ -26,11 +27,7 @@ def dct_basis(n: int) -> Matrix:
     >>> bool(np.allclose(dct_basis(5).T @ dct_basis(5), np.eye(5)))
     True
     """
-    rows, columns = np.arange(n)[:, None], np.arange(n)[None, :]
-    analysis = np.cos(np.pi * rows * (2 * columns + 1) / (2 * n)) * np.sqrt(2.0 / n)
-    analysis[0] /= np.sqrt(2.0)
-    synthesis: Matrix = analysis.T
-    return synthesis
+    return idct(np.eye(n), norm="ortho", axis=0)
 
 
 def wavelet_basis(n: int, low_pass: tuple[float, ...]) -> Matrix:
@@ -58,7 +55,8 @@ def wavelet_basis(n: int, low_pass: tuple[float, ...]) -> Matrix:
 
 
 @cache
-def _basis(name: str, n: int) -> Matrix:
+def sparsity_basis(name: str, n: int) -> Matrix:
+    """Return Ψ (n, n), orthonormal and read-only; name: identity, dct, haar or db4."""
     makers: dict[str, Callable[[], Matrix]] = {
         "identity": lambda: np.eye(n),
         "dct": lambda: dct_basis(n),
@@ -70,17 +68,9 @@ def _basis(name: str, n: int) -> Matrix:
     return basis
 
 
-def sparsity_basis(name: str, n: int) -> Matrix:
-    """Return Ψ (n, n), orthonormal and read-only; name: identity, dct, haar or db4."""
-    return _basis(name, n)
-
-
 def dct_rows(m: int, n: int) -> Matrix:
     """Return the first m rows of the n x n DCT-II, columns scaled to unit norm (DeepQCS paper, section V-A)."""
-    rows, columns = np.arange(m)[:, None], np.arange(n)[None, :]
-    phi = np.cos(np.pi * rows * (2 * columns + 1) / (2 * n))
-    phi[0] /= np.sqrt(2.0)
-    return _unit_columns(phi)
+    return _unit_columns(dct_basis(n).T[:m])
 
 
 def gaussian(m: int, n: int, seed: int) -> Matrix:
@@ -116,5 +106,4 @@ def matrix_from_file(path: Path, m: int, n: int) -> Matrix:
 
 
 def _unit_columns(phi: Matrix) -> Matrix:
-    unit: Matrix = phi / np.linalg.norm(phi, axis=0)
-    return unit
+    return phi / np.linalg.norm(phi, axis=0)

@@ -70,11 +70,17 @@ class Packing:
         return group_of(self.levels)
 
     @cached_property
+    def _groups(self) -> list[tuple[int, int, int]]:
+        """(first index, symbols, bits) of every group."""
+        symbols, bits = self.group
+        starts = range(0, self.count - symbols + 1, symbols)
+        groups, rest = [(start, symbols, bits) for start in starts], self.count % symbols
+        return [*groups, (self.count - rest, rest, _bits_for(self.levels, rest))] if rest else groups
+
+    @cached_property
     def packed_bits(self) -> int:
         """Bits used per vector."""
-        symbols, bits = self.group
-        full, rest = divmod(self.count, symbols)
-        return full * bits + (_bits_for(self.levels, rest) if rest else 0)
+        return sum(bits for _, _, bits in self._groups)
 
     @cached_property
     def packed_bytes(self) -> int:
@@ -87,14 +93,11 @@ class Packing:
             raise QcsError(f"indices have shape {index.shape}, expected (frames, {self.count})")
         if index.size and int(index.max()) >= self.levels:
             raise QcsError(f"an index is {int(index.max())}, largest allowed {self.levels - 1}")
-        symbols, bits = self.group
         stream = []
-        for start in range(0, self.count, symbols):
-            part = index[:, start : start + symbols].astype(np.uint64)
-            weights = np.array([self.levels**j for j in range(part.shape[1])], np.uint64)
-            number = (part * weights).sum(axis=1, dtype=np.uint64)
-            width = bits if part.shape[1] == symbols else _bits_for(self.levels, part.shape[1])
-            stream.append(((number[:, None] >> np.arange(width, dtype=np.uint64)) & np.uint64(1)).astype(np.uint8))
+        for start, symbols, bits in self._groups:
+            weights = np.array([self.levels**j for j in range(symbols)], np.uint64)
+            number = (index[:, start : start + symbols] * weights).sum(axis=1, dtype=np.uint64)
+            stream.append(((number[:, None] >> np.arange(bits, dtype=np.uint64)) & np.uint64(1)).astype(np.uint8))
         return np.packbits(np.concatenate(stream, axis=1), axis=1, bitorder="little")
 
     def unpack(self, packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -107,19 +110,16 @@ class Packing:
                 f"packed data is {packed.dtype} of shape {packed.shape}, expected uint8 (frames, {self.packed_bytes})"
             )
         bits_in = np.unpackbits(packed, axis=1, bitorder="little")
-        symbols, bits = self.group
+        if bits_in[:, self.packed_bits :].any():
+            raise QcsError("the unused bits of a packet are not zero: the bytes are damaged")
         index = np.empty((packed.shape[0], self.count), np.uint8)
-        position = 0
-        for start in range(0, self.count, symbols):
-            n = min(symbols, self.count - start)
-            width = bits if n == symbols else _bits_for(self.levels, n)
-            chunk = bits_in[:, position : position + width].astype(np.uint64)
-            number = (chunk << np.arange(width, dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
-            position += width
-            base = np.uint64(self.levels)
-            for j in range(n):
-                index[:, start + j] = (number % base).astype(np.uint8)
-                number = number // base
+        position, base = 0, np.uint64(self.levels)
+        for start, symbols, bits in self._groups:
+            chunk = bits_in[:, position : position + bits].astype(np.uint64)
+            number = (chunk << np.arange(bits, dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
+            position += bits
+            for j in range(start, start + symbols):
+                number, index[:, j] = np.divmod(number, base)
             if number.any():
                 frame = int(np.flatnonzero(number)[0])
                 raise QcsError(f"packed frame {frame} holds no valid indices: the bytes are damaged")

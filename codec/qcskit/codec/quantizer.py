@@ -33,13 +33,14 @@ def hard_quantizer(v: ArrayLike, s: ArrayLike, h: float) -> tuple[NDArray[np.flo
 
 
 def hard_index(a: ArrayLike, t: ArrayLike) -> NDArray[np.uint8]:
-    """Return the cell of each entry of `a`: how many thresholds are <= a, 0 … I−1, as uint8 of the shape of `a`.
+    """Return the cell (t_{i−1}, t_i] of each entry of `a`: how many thresholds are < a, 0 … I−1, as uint8.
 
     t: (I−1,) shared by all outputs, or (K, I−1) one row per last axis of `a`; ascending.
+    An entry on a threshold belongs to the lower cell (DeepQCS paper, eq. (33)).
     >>> hard_index([-1.0, 0.0, 0.3], [0.0, 0.5])
-    array([0, 1, 1], dtype=uint8)
+    array([0, 0, 1], dtype=uint8)
     """
     values, thresholds = np.asarray(a), np.asarray(t)
     if thresholds.ndim == 1:
-        return np.searchsorted(thresholds, values, side="right").astype(np.uint8)
-    return (values[..., None] >= thresholds).sum(axis=-1).astype(np.uint8)
+        return np.searchsorted(thresholds, values, side="left").astype(np.uint8)
+    return (values[..., None] > thresholds).sum(axis=-1).astype(np.uint8)

@@ -69,12 +69,11 @@ def read_recording(path: Path, column: str, n: int) -> Recording:
 @lru_cache(maxsize=4)
 def _read(path: Path, column: str, n: int, stamp: int) -> Recording:
     series = _samples(path, column, n)
-    if not np.isfinite(series).all():
-        place = "sample" if series.ndim == 1 else "window"
-        bad = ~np.isfinite(series) if series.ndim == 1 else ~np.isfinite(series).all(1)
+    bad = ~np.isfinite(series.reshape(len(series), -1)).all(axis=1)
+    if bad.any():
+        place = f"{'sample' if series.ndim == 1 else 'window'} {bad.argmax()}"
         raise QcsError(
-            f"recording '{path}': {place} {int(np.argmax(bad))} is NaN or infinite ({int(bad.sum())} in all); "
-            "cut it out or interpolate"
+            f"recording '{path}': {place} is NaN or infinite ({bad.sum()} in all); cut it out or interpolate"
         )
     offset, scale = float(series.mean()), float(series.std())
     if scale == 0.0:
@@ -101,11 +100,12 @@ def _samples(path: Path, column: str, n: int) -> NDArray[np.float64]:
 
 
 def _column_number(path: Path, column: str, count: int) -> int:
-    if path.suffix == ".csv" and column in (names := _header(path)):
+    names = _header(path) if path.suffix == ".csv" else []
+    if column in names:
         return names.index(column)
     if column.isdecimal() and int(column) < count:
         return int(column)
-    known = f"; names: {', '.join(names)}" if path.suffix == ".csv" and (names := _header(path)) else ""
+    known = f"; names: {', '.join(names)}" if names else ""
     raise QcsError(f"recording '{path}' has {count} columns and signal.recording_column is '{column}': "
                    f"give one, 0 … {count - 1}{known}")  # fmt: skip
 
@@ -115,7 +115,7 @@ def read_numbers(path: Path, key: str = "") -> NDArray[np.float64]:
 
     A .wav's integer samples are scaled to [−1, 1), channels are columns. Raises QcsError naming the file and the place.
     """
-    readers = {".npy": _read_npy, ".npz": lambda p: _read_npz(p, key), ".csv": _read_csv, ".wav": _read_wav}
+    readers = {".npy": np.load, ".npz": lambda p: _read_npz(p, key), ".csv": _read_csv, ".wav": _read_wav}
     if path.suffix not in readers:
         raise QcsError(f"'{path}': unknown kind of file '{path.suffix}'; known: .npy, .npz, .csv, .wav")
     try:
@@ -131,18 +131,12 @@ def read_numbers(path: Path, key: str = "") -> NDArray[np.float64]:
     return data.astype(np.float64)
 
 
-def _read_npy(path: Path) -> NDArray[np.generic]:
-    data: NDArray[np.generic] = np.load(path, allow_pickle=False)
-    return data
-
-
 def _read_npz(path: Path, key: str) -> NDArray[np.generic]:
     with np.load(path, allow_pickle=False) as archive:
         name = key or (archive.files[0] if len(archive.files) == 1 else "")
         if name not in archive.files:
             raise ValueError(f"choose one of its arrays by name: {', '.join(archive.files)}")
-        data: NDArray[np.generic] = archive[name]
-        return data
+        return archive[name]
 
 
 def _read_wav(path: Path) -> NDArray[np.generic]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,6 @@ from qcskit.codec import matrices
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.recordings import Part, Recording, read_recording
-
-FloatArray = NDArray[np.floating[Any]]
 
 
 class SignalConfig(Table):
@@ -92,8 +90,7 @@ def draw_sparse(config: SignalConfig, frames: int, rng: np.random.Generator) -> 
     np.put_along_axis(c, order, np.where(values < 0, -1.0, 1.0) if config.source == "signs" else values, axis=1)
     if config.basis == "identity":
         return c
-    x: NDArray[np.float64] = c @ matrices.sparsity_basis(config.basis, config.n).T
-    return x
+    return c @ matrices.sparsity_basis(config.basis, config.n).T
 
 
 def recorded_windows(config: SignalConfig, part: Part) -> NDArray[np.float64]:
@@ -116,7 +113,7 @@ def measure(
     x: NDArray[np.float64], phi: NDArray[np.float64], noise_variance: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Return y = Φ x + n (frames, M), n white Gaussian with the given variance per entry."""
-    y: NDArray[np.float64] = x @ phi.T
+    y = x @ phi.T
     return y + np.sqrt(noise_variance) * rng.standard_normal(y.shape)
 
 

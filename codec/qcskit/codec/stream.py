@@ -1,30 +1,28 @@
-"""Packed bytes in, x_hat out, on a gateway: files and endless streams, without TensorFlow.
+"""Packets in, x_hat out, on a gateway: files and endless streams, without TensorFlow.
 
+Packets of one size stand one after the other; of others, each has its length in front as a varint (LEB128).
 >>> chunks = [bytes([1, 2, 3]), bytes([4])]
->>> [frames.tolist() for frames in split_frames(chunks, 2)]
-[[[1, 2]], [[3, 4]]]
+>>> [list(packets) for packets in split_packets(chunks, 2)]
+[[b'\\x01\\x02'], [b'\\x03\\x04']]
 """
 
 import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from qcskit.codec.bundle import read_bundle
 from qcskit.codec.config import Table
-from qcskit.codec.decoder import load_codec
 from qcskit.codec.errors import QcsError
-from qcskit.codec.interface import Codec
+from qcskit.codec.files import read_npz
+from qcskit.codec.interface import Codec, Packets
 
-InFormat = Literal["bin", "hex", "csv", "npy"]
+InFormat = Literal["bin", "hex", "csv", "npy", "npz"]
 OutFormat = Literal["bin", "csv", "npy"]
-Bytes = NDArray[np.uint8]
 
 _CHUNK_BYTES = 1 << 16
 
@@ -32,64 +30,118 @@ _CHUNK_BYTES = 1 << 16
 class DecodeConfig(Table):
     """Table `[decode]`: how `qcskit decode` reads and writes."""
 
-    batch_frames: int = Field(4096, ge=1, le=1 << 20, description="most vectors decoded at once; bounds the memory")
+    batch_frames: int = Field(4096, ge=1, le=1 << 20, description="most packets decoded at once; bounds the memory")
     on_damage: Literal["stop", "nan"] = Field(
-        "stop", description="a vector whose bytes no encoder gives: stop, or write a row of NaN and go on"
+        "stop", description="a packet whose bytes no encoder gives: stop, or write rows of NaN and go on"
     )
 
 
-def open_codec(path: str | Path) -> Codec:
-    """Return the codec of the bundle at `path`; its `decode` turns packed bytes (frames, bytes) into x_hat (frames, N).
+def split_packets(chunks: Iterable[bytes], size: int, fixed: bool = True) -> Iterator[Packets]:
+    """Yield packets as soon as they are whole, from chunks of any length.
 
-    Raises QcsError that names the file at fault if the bundle is damaged.
-    """
-    return load_codec(read_bundle(Path(path)))
-
-
-def split_frames(chunks: Iterable[bytes], frame_bytes: int) -> Iterator[Bytes]:
-    """Yield uint8 (frames, frame_bytes) as soon as whole frames are there, from chunks of any length.
-
-    Raises QcsError after the last whole frame if bytes are left over.
+    size: of a packet; of the largest if not `fixed`, then a varint stands before each. Raises QcsError after the last
+    whole packet if bytes are left over, or at a length that no packet has.
     """
     rest = b""
     for chunk in chunks:
         rest += chunk
-        whole = len(rest) // frame_bytes * frame_bytes
-        if whole:
-            yield np.frombuffer(rest[:whole], np.uint8).reshape(-1, frame_bytes)
+        if fixed:
+            whole = len(rest) // size * size
+            if whole:
+                yield Packets.rows(np.frombuffer(rest[:whole], np.uint8).reshape(-1, size))
             rest = rest[whole:]
+        else:
+            found, rest = _prefixed(rest, size)
+            if found:
+                yield Packets.of(found)
     if rest:
-        raise QcsError(f"the input ends inside a vector: {len(rest)} of {frame_bytes} bytes; is it of another bundle?")
+        most = f"{'' if fixed else 'at most '}{size}"
+        raise QcsError(f"the input ends inside a packet: {len(rest)} of {most} bytes; is it of another bundle?")
 
 
-def read_frames(source: BinaryIO, kind: InFormat, frame_bytes: int) -> Iterator[Bytes]:
-    """Yield packed frames uint8 (frames, frame_bytes) from an open binary file or pipe.
+def _prefixed(data: bytes, most: int) -> tuple[list[bytes], bytes]:
+    """Return the whole packets at the start of `data`, and what is left."""
+    found, at = [], 0
+    while (head := _varint(data, at)) is not None:
+        length, start = head
+        if not 1 <= length <= most:
+            raise QcsError(f"a packet of {length} bytes, at most {most} are possible; is the input of another bundle?")
+        if start + length > len(data):
+            break
+        found.append(data[start : start + length])
+        at = start + length
+    return found, data[at:]
 
-    bin: frames one after the other. hex: one vector a line, as hexadecimal digits. csv: one vector a line, as byte
-    values 0 … 255. npy: uint8 (frames, frame_bytes). Raises QcsError naming line or shape at fault.
+
+def _varint(data: bytes, at: int) -> tuple[int, int] | None:
+    """Return a number below 2^21 and where it ends, None if `data` ends in it."""
+    value = 0
+    for place in range(3):
+        if at + place >= len(data):
+            return None
+        value |= (data[at + place] & 0x7F) << 7 * place
+        if data[at + place] < 0x80:
+            break
+    return value, at + place + 1
+
+
+def varint(value: int) -> bytes:
+    """Return the bytes of a length below 2^21, seven bits each, lowest first, the last one below 128.
+
+    >>> varint(5).hex(), varint(300).hex()
+    ('05', 'ac02')
     """
-    if kind == "npy":
-        yield _read_npy(source, frame_bytes)
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def read_packets(source: BinaryIO, kind: InFormat, codec: Codec) -> Iterator[Packets]:
+    """Yield the packets of a codec from an open binary file or pipe.
+
+    bin: packets one after the other, with a varint before each if their sizes differ. hex: one packet a line, as
+    hexadecimal digits. csv: one packet a line, as byte values 0 … 255. npy: uint8 (packets, bytes). npz: `packed` and
+    `packed_offsets`, as in golden vectors. Raises QcsError naming line or shape at fault.
+    """
+    size, fixed = codec.packed_bytes_max, codec.fixed_size
+    if kind in ("npy", "npz"):
+        yield _read_npy(source, size, fixed) if kind == "npy" else _read_npz(source)
         return
     read = getattr(source, "read1", source.read)  # read1 returns what a live pipe holds now
     chunks = iter(lambda: read(_CHUNK_BYTES), b"")
-    yield from split_frames(chunks, frame_bytes) if kind == "bin" else _parse_lines(chunks, kind, frame_bytes)
+    yield from split_packets(chunks, size, fixed) if kind == "bin" else _parse_lines(chunks, kind, size, fixed)
 
 
-def decode_frames(codec: Codec, frames: Iterable[Bytes], config: DecodeConfig) -> Iterator[NDArray[np.float32]]:
-    """Yield x_hat float32 (frames, N) for packed frames (frames, bytes), in the same order, in bounded batches.
+def decode_packets(codec: Codec, packets: Iterable[Packets], config: DecodeConfig) -> Iterator[NDArray[np.float32]]:
+    """Yield x_hat float32 (frames, N) of packets, in the same order, in bounded batches.
 
-    Raises QcsError naming the number of the first damaged frame (the first frame is 0), unless on_damage is "nan".
+    Raises QcsError naming the number of the first damaged packet (the first is 0), unless on_damage is "nan".
     """
     done = 0
-    for block in frames:
+    for block in packets:
         for start in range(0, len(block), config.batch_frames):
-            batch = block[start : start + config.batch_frames]
+            batch = block.select(slice(start, start + config.batch_frames))
             try:
                 yield codec.decode(batch).astype(np.float32)
             except QcsError:
                 yield _decode_singly(codec, batch, done, config.on_damage)
             done += len(batch)
+
+
+def _decode_singly(codec: Codec, batch: Packets, first: int, on_damage: str) -> NDArray[np.float32]:
+    """Decode a batch that holds a damaged packet: stop at it, or leave its rows NaN."""
+    rows: list[NDArray[np.float32]] = []
+    for number in range(len(batch)):
+        try:
+            rows.append(codec.decode(batch.select([number])).astype(np.float32))
+        except QcsError as error:
+            if on_damage == "stop":
+                raise QcsError(f"packet {first + number} of the input cannot be decoded ({error}); "
+                               f"decode.on_damage=nan goes on") from None  # fmt: skip
+            rows.append(np.full((codec.windows, codec.width), np.nan, np.float32))
+    return np.concatenate(rows)
 
 
 def write_frames(blocks: Iterable[NDArray[np.float32]], sink: BinaryIO, kind: OutFormat, width: int) -> int:
@@ -131,24 +183,7 @@ def _as_csv(block: NDArray[np.float32]) -> bytes:
     return "".join(",".join(f"{value:.7g}" for value in row) + "\n" for row in block.tolist()).encode()
 
 
-def _decode_singly(codec: Codec, batch: Bytes, first: int, on_damage: str) -> NDArray[np.float32]:
-    """Decode a batch that holds a damaged frame: stop at it, or leave its row NaN."""
-    rows: list[NDArray[np.float32] | None] = []
-    for number, frame in enumerate(batch):
-        try:
-            rows.append(codec.decode(frame[None, :])[0].astype(np.float32))
-        except QcsError as error:
-            if on_damage == "stop":
-                raise QcsError(f"vector {first + number} of the input cannot be decoded ({error}); "
-                               f"decode.on_damage=nan goes on") from None  # fmt: skip
-            rows.append(None)
-    width = len(next((row for row in rows if row is not None), np.array([])))
-    if not width:
-        width = codec.decode(np.zeros((1, batch.shape[1]), np.uint8)).shape[1]
-    return np.stack([np.full(width, np.nan, np.float32) if row is None else row for row in rows])
-
-
-def _read_npy(source: BinaryIO, frame_bytes: int) -> Bytes:
+def _read_npy(source: BinaryIO, size: int, fixed: bool) -> Packets:
     with tempfile.TemporaryFile() as spool:  # a pipe cannot seek, which the reader of .npy wants
         shutil.copyfileobj(source, spool)
         spool.seek(0)
@@ -156,30 +191,45 @@ def _read_npy(source: BinaryIO, frame_bytes: int) -> Bytes:
             array = np.load(spool, allow_pickle=False)
         except (ValueError, EOFError, OSError) as error:
             raise QcsError(f"the input is not a .npy file of plain numbers ({error})") from None
-    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != frame_bytes:
+    if not fixed:
+        raise QcsError("packets of different sizes do not fit a .npy; give an .npz with packed and packed_offsets")
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != size:
         found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
-        raise QcsError(f"the .npy input is {found}, expected uint8 (frames, {frame_bytes})")
-    return array
+        raise QcsError(f"the .npy input is {found}, expected uint8 (packets, {size})")
+    return Packets.rows(array)
 
 
-def _parse_lines(chunks: Iterable[bytes], kind: str, frame_bytes: int) -> Iterator[Bytes]:
-    """Yield the frames of all whole lines as they come; empty lines and those that begin with # are skipped."""
+def _read_npz(source: BinaryIO) -> Packets:
+    arrays = read_npz(source.read(), "the input")
+    if not {"packed", "packed_offsets"} <= set(arrays):
+        raise QcsError(f"the .npz input holds {', '.join(arrays) or 'nothing'}, expected packed and packed_offsets")
+    packed, offsets = arrays["packed"], arrays["packed_offsets"]
+    typed = packed.dtype == np.uint8 and packed.ndim == offsets.ndim == 1 and offsets.dtype.kind in "iu"
+    whole = typed and offsets[:1].tolist() == [0] and offsets[-1] == len(packed)
+    if not whole or (np.diff(offsets.astype(np.int64)) < 1).any():
+        raise QcsError("the .npz input: packed_offsets must rise from 0 to the number of packed bytes, uint8")
+    return Packets(packed, offsets.astype(np.int64))
+
+
+def _parse_lines(chunks: Iterable[bytes], kind: str, size: int, fixed: bool) -> Iterator[Packets]:
+    """Yield the packets of all whole lines as they come; empty lines and those that begin with # are skipped."""
     parse = _parse_hex if kind == "hex" else _parse_csv
     number, rest = 0, b""
     for chunk in itertools.chain(chunks, [b"\n"]):
         *lines, rest = (rest + chunk).split(b"\n")
-        frames = []
+        packets = []
         for text in (line.strip() for line in lines):
             number += 1
             if not text or text.startswith(b"#"):
                 continue
             values = parse(text)
-            if values is None or len(values) != frame_bytes:
-                wanted = f"{2 * frame_bytes} hexadecimal digits" if kind == "hex" else f"{frame_bytes} values 0 … 255"
-                raise QcsError(f"input line {number} is not one vector: expected {wanted}")
-            frames.append(values)
-        if frames:
-            yield np.frombuffer(b"".join(frames), np.uint8).reshape(-1, frame_bytes)
+            if not values or len(values) > size or (fixed and len(values) < size):
+                most = "" if fixed else "at most "
+                wanted = f"{most}{2 * size} hexadecimal digits" if kind == "hex" else f"{most}{size} values 0 … 255"
+                raise QcsError(f"input line {number} is not one packet: expected {wanted}")
+            packets.append(values)
+        if packets:
+            yield Packets.of(packets)
 
 
 def _parse_hex(text: bytes) -> bytes | None:

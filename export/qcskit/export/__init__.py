@@ -1,1 +1,1 @@
-"""A trained run becomes a bundle: int8 flatbuffer, integer tables, C text, decoder, golden vectors, manifest."""
+"""Everything becomes a bundle here: trained runs, and codecs that need no training; and a bundle a library."""

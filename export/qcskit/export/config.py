@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from qcskit.codec.config import Table
+from qcskit.codec.config import MODEL_NAME, Table
 
 Range = Annotated[FiniteFloat, Field(gt=1e-6, lt=1e6)]
 """Half of what a grid covers, in units of y or of a pre-activation."""
@@ -13,7 +13,7 @@ Range = Annotated[FiniteFloat, Field(gt=1e-6, lt=1e6)]
 class ExportConfig(Table):
     """One export."""
 
-    name: str = Field("", pattern=r"^([a-z][a-z0-9_]{0,30})?$", description="model name; empty = the run's name")
+    name: str = Field("", pattern=f"^$|{MODEL_NAME}", description="model name; empty = the run's name")
     input_ranges: tuple[Range, ...] = Field(
         (1.5, 2.0, 2.25, 2.5, 3.0, 4.0),
         description="candidates: the input grid covers ± this many units of y",

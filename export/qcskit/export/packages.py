@@ -16,9 +16,12 @@ from string import Template
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from qcskit.codec.bundle import Bundle, sha256, write_directory
+from qcskit.codec.bundle import Bundle
+from qcskit.codec.codecs import load_codec
 from qcskit.codec.config import nearest
 from qcskit.codec.errors import QcsError
+from qcskit.codec.files import sha256, write_directory
+from qcskit.codec.interface import Codec, Packets
 
 KINDS = ("arduino", "platformio", "zephyr", "esp-idf", "cmsis-pack", "plain")
 MARKER = "qcskit.json"
@@ -60,12 +63,13 @@ def package_files(
     of one name, or a bundle without C text.
     """
     check_kind(kind)
-    names = [bundle.manifest.name for bundle in bundles]
+    models = [load_codec(bundle) for bundle in bundles]
+    names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise QcsError(f"two models are called the same ({', '.join(names)}); export one with another --name")
-    c_files = collect(bundles, c_root, agent)
+    c_files = collect(models, c_root, agent)
     public, private = ("src", "src") if kind == "arduino" else ("include", "src")
-    facts = _facts(bundles[0], names, c_files, kind, url)
+    facts = _facts(models[0], names, c_files, kind, url)
     package = {f"{public}/{name}": content for name, content in c_files.public.items()}
     package |= {f"{private}/{name}": content for name, content in c_files.private.items()}
     package |= dict(_rendered(kind, facts))
@@ -73,7 +77,7 @@ def package_files(
         package |= dict(_rendered("arduino-agent", facts))
     if kind == "cmsis-pack":
         package = _packed(package, facts)
-    package[MARKER] = _marker(bundles, kind, package)
+    package[MARKER] = _marker(models, kind, package)
     return package
 
 
@@ -88,7 +92,7 @@ def write_package(path: Path, package: dict[str, bytes]) -> None:
     write_directory(path, package, MARKER)
 
 
-def collect(bundles: Iterable[Bundle], c_root: Path, agent: bool) -> CFiles:
+def collect(models: Iterable[Codec], c_root: Path, agent: bool) -> CFiles:
     """Return the C files of core, models and agent."""
     public = {file.name: file.read_bytes() for file in sorted((c_root / "include").glob("*.h"))}
     private = {file.name: file.read_bytes() for file in sorted((c_root / "src").glob("*.[ch]"))}
@@ -96,53 +100,34 @@ def collect(bundles: Iterable[Bundle], c_root: Path, agent: bool) -> CFiles:
         for name in _AGENT:
             place = public if name.endswith(".h") else private
             place[name] = (c_root / "app" / name).read_bytes()
-    for bundle in bundles:
-        model = f"qcs_model_{bundle.manifest.name}"
-        public[f"{model}.h"] = bundle.file(f"c/{model}.h").read_bytes()
-        private[f"{model}.c"] = bundle.file(f"c/{model}.c").read_bytes()
+    for model in models:
+        for name, text in model.checked_c_files().items():
+            (public if name.endswith(".h") else private)[name] = text.encode()
     return CFiles(public, private)
 
 
-def _facts(bundle: Bundle, names: Sequence[str], c_files: CFiles, kind: str, url: str) -> dict[str, object]:
+def _facts(codec: Codec, names: Sequence[str], c_files: CFiles, kind: str, url: str) -> dict[str, object]:
     """Return what the templates may name."""
-    manifest = bundle.manifest
-    name, upper = manifest.name, manifest.name.upper()
-    if "counts" not in bundle.vectors:
-        raise QcsError(f"bundle '{bundle.path}': vectors.npz holds no ADC counts for the example; export again")
-    library = f"qcs_{name}"
+    name, vectors, model_id = codec.name, codec.bundle.vectors, codec.bundle.manifest.model_id
+    expected = Packets(vectors["packed"], vectors["packed_offsets"])[0]
+    library, at_most = f"qcs_{name}", "" if codec.fixed_size else " at most"
     sources = [f"src/{source}" for source in c_files.sources]
-    int8 = not bundle.counts_only
     facts: dict[str, object] = {
-        "name": name, "NAME": upper, "library": library, "pack": f"qcskit.{library}", "url": url,
-        "model_id": manifest.model_id, "version": version("qcskit"), "inputs": manifest.inputs,
-        "packed_bytes": manifest.packed_bytes,
-        "sentence": f"Encoder {name}: {manifest.inputs} ADC counts to {manifest.packed_bytes} bytes, "
-                    f"{manifest.rate_bits:g} bits per source entry.",
+        "name": name, "NAME": name.upper(), "library": library, "pack": f"qcskit.{library}", "url": url,
+        "model_id": model_id, "version": version("qcskit"), "inputs": codec.inputs,
+        "sentence": f"Encoder {name}: {codec.inputs} ADC counts to {codec.packed_bytes_max} bytes{at_most}, "
+                    f"{codec.rate_bits:g} bits per source entry.",
         "sources": "\n  ".join(sources),
         "rooted_sources": "\n    ".join(f"${{QCS_ROOT}}/{source}" for source in sources),
         "quoted_sources": "\n    ".join(f'"{source}"' for source in sources),
         "pdsc_files": "\n        ".join(_pdsc_files(c_files)),
         "model_includes": "\n".join(f'#include "qcs_model_{each}.h"' for each in names),
-        "counts": _numbers(bundle.vectors["counts"][0]), "expected": _numbers(_expected(bundle)),
-        "scratch": f"static int8_t scratch[QCS_{upper}_SCRATCH_BYTES];" if int8
-                   else f"static uint32_t scratch[(QCS_{upper}_SCRATCH_BYTES + 3) / 4];",
-        "encode": f"qcs_encode_counts(&qcs_model_{name}, counts, packed, scratch);" if int8
-                  else f"qcs_codec_{name}.encode(&qcs_codec_{name}, QCS_INPUT_INT16, counts, packed, scratch);",
+        "counts": _numbers(vectors["counts"][0]), "expected": _numbers(expected), "expected_bytes": len(expected),
         "main": "void app_main(void)" if kind == "esp-idf" else "int main(void)",
         "leave": "" if kind == "esp-idf" else "\n  return !same;",
     }  # fmt: skip
     facts["example"] = _fill(_templates() / "example.c.in", facts).rstrip("\n")
     return facts
-
-
-def _expected(bundle: Bundle) -> Any:
-    """Return the packed bytes of the first golden vector of counts, as the NumPy reference computes them."""
-    if bundle.counts_only:
-        return bundle.vectors["packed"][0]
-    from qcskit.codec import integer
-
-    grid = integer.quantize_counts(bundle.tables.front_end, bundle.vectors["counts"][:1])
-    return integer.encode_packed(bundle.tables, grid)[0]
 
 
 def _numbers(values: Any) -> str:
@@ -195,11 +180,11 @@ def _packed(package: dict[str, bytes], facts: dict[str, object]) -> dict[str, by
     return {f"{facts['pack']}.{facts['version']}.pack": out.getvalue(), description: package[description]}
 
 
-def _marker(bundles: Sequence[Bundle], kind: str, package: dict[str, bytes]) -> bytes:
+def _marker(models: Sequence[Codec], kind: str, package: dict[str, bytes]) -> bytes:
     facts = {
         "kind": kind,
         "qcskit": version("qcskit"),
-        "models": {bundle.manifest.name: bundle.manifest.model_id for bundle in bundles},
+        "models": {model.name: model.bundle.manifest.model_id for model in models},
         "files": {name: sha256(content) for name, content in sorted(package.items())},
     }
     return (json.dumps(facts, indent=1) + "\n").encode()

@@ -1,6 +1,6 @@
 /* The int8 encoder on blocks of packets: the arithmetic of firmware/src with the packets side by
  * side in memory, so that a host compiler turns every inner loop into SIMD instructions. Bit-exact
- * with qcs_int8_encode; a test holds the two equal. */
+ * with qcs_int8_encode_inputs; a test holds the two equal. */
 #include "qcs_host.h"
 #include "qcs_int8_kernels.h"
 
@@ -89,7 +89,7 @@ static void pack_lanes(const qcs_int8_model_t *model, const uint8_t index[][LANE
   }
 }
 
-static bool is_int8(const qcs_codec_t *codec) { return codec->encode == qcs_int8_codec_encode; }
+static bool is_int8(const qcs_codec_t *codec) { return codec->encode == qcs_encode_int8; }
 
 size_t qcs_host_block_entries(const qcs_codec_t *codec) {
   if (!is_int8(codec))

@@ -21,11 +21,11 @@ static uint32_t hash_bytes(uint32_t hash, const uint8_t bytes[], uint32_t n) {
 }
 
 static uint32_t run(const qcs_check_t *check) {
-  static uint8_t packed[QCS_CHECK_PACKED_BYTES];
-  static uint32_t scratch[QCS_CHECK_SCRATCH_BYTES / 4U + 1U];
+  static uint8_t packed[QCS_CHECK_MOST_PACKED_BYTES];
+  static uint32_t scratch[QCS_CHECK_MOST_SCRATCH_BYTES / 4U + 1U];
   static union {
-    int8_t bytes[QCS_CHECK_INPUTS];
-    int16_t counts[QCS_CHECK_INPUTS];
+    int8_t bytes[QCS_CHECK_MOST_INPUTS];
+    int16_t counts[QCS_CHECK_MOST_INPUTS];
   } x;
   const qcs_codec_t *const codec = check->codec;
   const uint8_t type = codec->input_types & QCS_INPUT_INT8 ? QCS_INPUT_INT8 : QCS_INPUT_COUNTS;

@@ -11,6 +11,7 @@ from typing import Any
 
 import platformdirs
 
+from qcskit.firmware.cores import CORES
 from qcskit.firmware.errors import FirmwareError
 
 _TYPES: dict[str, type] = {"tuple[str, ...]": tuple, "str": str, "bool": bool, "int": int}
@@ -24,11 +25,11 @@ class Board:
     name: str
     summary: str
     core: str
-    compiler: str
-    package: str
-    flags: tuple[str, ...]
     ports: tuple[str, ...]
     link: str
+    compiler: str = ""
+    package: str = ""
+    flags: tuple[str, ...] = ()
     emulator: tuple[str, ...] = ()
     emulator_package: str = ""
     script: str = ""
@@ -111,7 +112,12 @@ def _board(path: Path, name: str, table: Any) -> Board:
     lacking = [key for key, field in kinds.items() if field.default is MISSING and key not in values]
     if lacking:
         raise FirmwareError(f"'{path}': [{name}] lacks {', '.join(lacking)}")
+    core = CORES.get(values["core"])
+    if core and "compiler" not in values:
+        values |= {"compiler": core.compiler, "package": core.package, "flags": core.flags + values.get("flags", ())}
     board = Board(name=name, **values)
+    if not board.compiler or not board.package:
+        raise FirmwareError(f"'{path}': [{name}] needs compiler and package, or one of the cores {', '.join(CORES)}")
     if board.link not in ("socket", "pty"):
         raise FirmwareError(f"'{path}': [{name}] link = '{board.link}', must be 'socket' or 'pty'")
     return board

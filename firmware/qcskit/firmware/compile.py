@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -55,13 +55,11 @@ def tool_version(path: str) -> str:
 def compile_cached(job: Job, out_dir: Path | None = None) -> Path:
     """Return the path of the job's result, compiled unless the cache holds it; copied to `out_dir` if given.
 
-    Safe when several processes build the same job: each builds in its own directory, the first rename wins.
     Raises FirmwareError with the compiler's first error, MissingToolError if there is no compiler.
     """
     compiler = find_tool(job.compiler, job.package, job.purpose)
-    target = cache_dir() / _key(job, tool_version(compiler)) / job.output
-    if not target.is_file():
-        _compile(compiler, job, target)
+    place = cache_dir() / _key(job, tool_version(compiler))
+    target = publish(place, lambda staging: _compile(compiler, job, staging)) / job.output
     if out_dir is None:
         return target
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -93,24 +91,34 @@ def _inputs(job: Job) -> Iterable[Path]:
         yield from sorted(p for p in place.iterdir() if p.suffix in _SOURCE_SUFFIXES and p.is_file())
 
 
-def _compile(compiler: str, job: Job, target: Path) -> None:
-    target.parent.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".building-", dir=target.parent.parent))
-    try:
-        command = [compiler, *job.flags, *(f"-I{place}" for place in job.include),
-                   *(str(path) for path in job.sources), "-o", str(staging / job.output), *job.tail]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-        if done.returncode != 0:
-            raise FirmwareError(f"{job.compiler} failed ({job.purpose}): {_first_error(done.stderr)}")
-        (staging / "command.txt").write_text(" ".join(command) + "\n" + done.stderr, encoding="utf-8")
-        staging.chmod(0o755)
+def publish(place: Path, fill: Callable[[Path], None]) -> Path:
+    """Return directory `place`, filled by `fill(temporary directory)` unless it is there.
+
+    Safe when several processes make the same one: each fills its own, the first rename wins.
+    """
+    if not place.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".making-", dir=place.parent))
         try:
-            staging.rename(target.parent)
-        except OSError:
-            if not target.is_file():  # not another process that was faster
-                raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+            fill(staging)
+            staging.chmod(0o755)
+            try:
+                staging.rename(place)
+            except OSError:
+                if not place.is_dir():  # not another process that was faster
+                    raise
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    return place
+
+
+def _compile(compiler: str, job: Job, staging: Path) -> None:
+    command = [compiler, *job.flags, *(f"-I{place}" for place in job.include), *(str(path) for path in job.sources),
+               "-o", str(staging / job.output), *job.tail]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode != 0:
+        raise FirmwareError(f"{job.compiler} failed ({job.purpose}): {_first_error(done.stderr)}")
+    (staging / "command.txt").write_text(" ".join(command) + "\n" + done.stderr, encoding="utf-8")
 
 
 def _first_error(text: str) -> str:

@@ -20,13 +20,14 @@ from qcskit.firmware.compile import Job, compile_cached
 from qcskit.firmware.emulator import start
 from qcskit.firmware.errors import FirmwareError
 from qcskit.firmware.host import WARNINGS, host_compiler
+from qcskit.firmware.protocol.messages import Answers
+from qcskit.firmware.protocol.wire import encode_packets
 from qcskit.firmware.sources import sources
 from qcskit.firmware.symbols import functions
 from qcskit.firmware.tflm import Tflm
-from qcskit.firmware.wire import encode_vectors
 
-LAYER_FUNCTIONS = ("qcs_quantize", "qcs_dense", "qcs_dense_pack")
-"""Kernels of qcs_kernels.h; entering one starts a phase of the encode."""
+STEP = "_step"
+"""How the names of the core's functions end that start a phase of the encode."""
 
 
 @dataclass(frozen=True)
@@ -51,38 +52,29 @@ class Place:
 class Counts:
     """Result of one counted run.
 
-    instructions, cycles: per encode, (frames,); cycles is None unless the emulator is cycle-accurate (AVR).
-    packed: what the board answered. places: where the instructions were spent. phases: the function each phase of an
-    encode began with; phase 0 is the call itself, then one per layer.
+    instructions, cycles: per encode, (packets,); cycles is None unless the emulator is cycle-accurate (AVR).
+    answers: of the board. places: where the instructions were spent. phases: the function each phase of an encode began
+    with; phase 0 is the call itself.
     """
 
     board: Board
     elf: Path
     instructions: NDArray[np.int64]
     cycles: NDArray[np.int64] | None
-    packed: NDArray[np.uint8]
+    answers: Answers
     places: tuple[Place, ...]
     phases: tuple[str, ...]
-
-
-def count_instructions(
-    board: str | Board, c_dir: Path, model_name: str, vectors: NDArray[Any], *, extra_flags: Sequence[str] = ()
-) -> NDArray[np.int64]:
-    """Return instructions per encode (frames,), call included, of int8 inputs or int16 counts (frames, M).
-
-    Builds the firmware with markers around the encoder and runs it under the counter; extra_flags as for `build`.
-    Raises FirmwareError for a board that is not emulated, MissingToolError naming the Debian package.
-    """
-    return count(board, c_dir, model_name, vectors, extra_flags=extra_flags).instructions
 
 
 def count(
     board: str | Board, c_dir: Path, model_name: str, vectors: NDArray[Any], *, extra_flags: Sequence[str] = (),
     tflm: Tflm | None = None,
 ) -> Counts:  # fmt: skip
-    """Return instructions per encode and, per instruction address, executions, accesses and taken branches.
+    """Return instructions per encode, call included, and per address executions, accesses and taken branches.
 
-    tflm: count TensorFlow Lite Micro's encode instead of the integer core's.
+    vectors: int8 inputs or int16 counts (packets, inputs). Builds the firmware with markers around the encoder and runs
+    it under the counter; extra_flags as for `build`. tflm: count TensorFlow Lite Micro's encode instead of the integer
+    core's. Raises FirmwareError for a board that is not emulated, MissingToolError naming the Debian package.
     """
     entry = find_board(board) if isinstance(board, str) else board
     in_qemu = bool(entry.emulator) and entry.emulator[0].startswith("qemu-system")
@@ -92,22 +84,22 @@ def count(
     address = {symbol.name: symbol.address for symbol in functions(elf)}
     with tempfile.TemporaryDirectory(prefix="qcskit-count-") as work:
         out = Path(work) / "counts"
-        starts = ":".join(f"{address[name]:#x}" for name in LAYER_FUNCTIONS if name in address)
+        steps = {place: name for name, place in address.items() if name.endswith(STEP)}
+        starts = ":".join(f"{place:#x}" for place in steps)
         words = (f"begin={address['qcs_mark_begin']:#x}", f"end={address['qcs_mark_end']:#x}", f"out={out}",
                  f"phase={starts}")  # fmt: skip
         arguments = ("-plugin", ",".join((str(build_plugin()), *words))) if in_qemu else words
         with start(entry, elf, arguments=arguments) as emulator:
             try:
-                packed, _ticks = encode_vectors(emulator.url, vectors)
+                answers = encode_packets(emulator.url, vectors)
             except OSError as error:  # TimeoutError is one
                 printed = emulator.log.strip() or "nothing"
                 raise FirmwareError(
                     f"board '{entry.name}' stopped answering ({error}); it printed: {printed}"
                 ) from None
         instructions, cycles, places, phase_pcs = _read(out, len(vectors))
-    names = {address[name]: name for name in LAYER_FUNCTIONS if name in address}
-    phases = ("qcs_encode", *(names[pc] for pc in phase_pcs))
-    return Counts(entry, elf, instructions, cycles, packed, places, phases)
+    phases = ("encode", *(steps[pc] for pc in phase_pcs))
+    return Counts(entry, elf, instructions, cycles, answers, places, phases)
 
 
 def build_plugin() -> Path:

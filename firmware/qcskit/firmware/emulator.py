@@ -18,8 +18,8 @@ from qcskit.firmware.boards import Board, find_board, where_is
 from qcskit.firmware.compile import Job, compile_cached, find_tool
 from qcskit.firmware.errors import FirmwareError, MissingToolError
 from qcskit.firmware.host import host_compiler
+from qcskit.firmware.protocol.wire import Wire
 from qcskit.firmware.sources import sources
-from qcskit.firmware.wire import Wire
 
 START_UP_S = 20.0
 """How long a board may take to answer its first HELLO."""
@@ -208,7 +208,7 @@ def _hello(url: str, wait_s: float) -> bool:
     """Send HELLO and return whether INFO came back."""
     try:
         with Wire(url, wait_s) as wire:
-            wire.ask(1)
+            wire.info()
             return True
     except TimeoutError:
         return False

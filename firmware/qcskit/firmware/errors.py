@@ -1,10 +1,14 @@
-"""Errors a user can act on; the command line prints the message and exits with `exit_code`."""
+"""What goes wrong with firmware, each with the one line that the user reads."""
+
+from qcskit.codec.errors import QcsError
 
 
-class FirmwareError(Exception):
+class FirmwareError(QcsError):
     """A build failed, a board is unknown, or an emulator did not do what it should."""
 
-    exit_code = 2
+
+class DoesNotFitError(FirmwareError):
+    """A board has not the memory for a model; the message says how much is needed."""
 
 
 class MissingToolError(FirmwareError):

@@ -15,20 +15,15 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from qcskit.firmware.compile import Job, compile_cached
+from qcskit.firmware.cores import Core
 from qcskit.firmware.errors import FirmwareError
 from qcskit.firmware.host import WARNINGS, model_sources
 from qcskit.firmware.sources import sources
+from qcskit.firmware.symbols import functions
 from qcskit.firmware.tflm import LIBRARIES, Tflm, glue_object, library_hash
 
-
-@dataclass(frozen=True)
-class Target:
-    """A core and the compiler call that makes code for it."""
-
-    core: str
-    compiler: str
-    package: str
-    flags: tuple[str, ...]
+_INDIRECT = "__indirect_call"
+"""GCC's node for a call through a pointer."""
 
 
 @dataclass(frozen=True)
@@ -47,50 +42,35 @@ class Footprint:
         return self.code_bytes + self.table_bytes
 
 
-_ARM = ("arm-none-eabi-gcc", "gcc-arm-none-eabi")
-TARGETS: tuple[Target, ...] = (
-    *(
-        Target(core, *_ARM, ("-mthumb", "-mfloat-abi=soft", f"-mcpu={core.lower().replace('+', 'plus')}"))
-        for core in ("Cortex-M0+", "Cortex-M3", "Cortex-M4", "Cortex-M7", "Cortex-M33")
-    ),
-    Target("Cortex-M55", *_ARM, ("-mthumb", "-mfloat-abi=hard", "-mcpu=cortex-m55")),
-    Target("RV32IMC", "riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf", ("-march=rv32imc", "-mabi=ilp32")),
-    Target("AVR", "avr-gcc", "gcc-avr", ("-mmcu=atmega2560",)),
-)
-"""Cores that the C core is written for."""
-
-
 def footprint(
-    target: Target, c_dir: Path, model_name: str, optimise: str = "-O2", tflm: Tflm | None = None, *,
-    entry: str = "qcs_encode_counts",
-) -> Footprint:  # fmt: skip
-    """Return what the model `c_dir/qcs_model_<model_name>.c` and the core take on `target`.
+    core: Core, c_dir: Path, model_name: str, optimise: str = "-O2", tflm: Tflm | None = None, flags: Sequence[str] = ()
+) -> Footprint:
+    """Return what the model `c_dir/qcs_model_<model_name>.c` and the C core take on `core`.
 
-    entry: the core's function that encodes it; its symbol is qcs_model_<model_name>, or qcs_wide_<model_name> if that
-    is qcs_wide_encode. tflm: what the model takes on TensorFlow Lite Micro instead; its stack is not known.
+    flags: further ones. tflm: what the model takes on TensorFlow Lite Micro instead; its stack is not known.
     Raises MissingToolError naming the Debian package if the compiler is missing, FirmwareError if it fails.
     """
     root, c_dir = sources(), Path(c_dir).resolve()
-    avr = target.core == "AVR"
+    avr = core.name == "AVR"
     include = [root / "include", root / "src", c_dir]
     files = [*sorted((root / "src").glob("*.c")), *model_sources(c_dir)]
     if not avr:  # avr-libc is always there
         include.append(root / "ports" / "freestanding")
         files.append(root / "ports" / "freestanding" / "qcs_string.c")
-    keep = f"{'qcs_wide' if entry == 'qcs_wide_encode' else 'qcs_model'}_{model_name}"
+    entry = keep = f"qcs_{model_name}_encode"
     glue: tuple[Path, ...] = ()
     libraries: tuple[str, ...] = ("-lgcc",)
     if tflm:
-        entry, keep = f"qcs_tflm_begin_{model_name}", f"qcs_tflm_codec_{model_name}"
-        glue = (glue_object(target.compiler, (*target.flags, optimise), c_dir, tflm),)
+        entry, keep = f"qcs_{model_name}_tflm_begin", f"qcs_{model_name}_tflm_codec"
+        glue = (glue_object(core.compiler, (*core.flags, optimise), c_dir, tflm),)
         libraries = (str(tflm.library.resolve()), "-Wl,--defsym=qcs_bss_end=0", *LIBRARIES)
     elf = compile_cached(
         Job(
             output="footprint.elf",
-            compiler=target.compiler,
-            package=target.package,
-            purpose=f"cost on {target.core}",
-            flags=("-std=c11", *WARNINGS, optimise, *target.flags, "-ffunction-sections", "-fdata-sections",
+            compiler=core.compiler,
+            package=core.package,
+            purpose=f"cost on {core.name}",
+            flags=("-std=c11", *WARNINGS, optimise, *core.flags, *flags, "-ffunction-sections", "-fdata-sections",
                    *(() if avr else ("-ffreestanding", "-fcallgraph-info=su")), "-nostartfiles", "-nodefaultlibs",
                    f"-Wl,--gc-sections,-e,{entry},-u,{entry},-u,{keep}"),
             sources=(*files, *glue),
@@ -101,7 +81,7 @@ def footprint(
     )  # fmt: skip
     code, tables, ram = _sizes(elf)
     unknown = avr or tflm is not None
-    return Footprint(target.core, code, tables, ram, None if unknown else worst_stack(elf.parent, entry, _pushed(elf)))
+    return Footprint(core.name, code, tables, ram, None if unknown else _stack(elf, entry))
 
 
 def _sizes(elf: Path) -> tuple[int, int, int]:
@@ -168,10 +148,18 @@ def pushed_bytes(code: bytes) -> int:
     return total
 
 
-def worst_stack(folder: Path, entry: str, pushed: Mapping[str, int] | None = None) -> int:
+def _stack(elf: Path, entry: str) -> int:
+    linked = frozenset(symbol.name for symbol in functions(elf))
+    return worst_stack(elf.parent, entry, _pushed(elf), linked)
+
+
+def worst_stack(
+    folder: Path, entry: str, pushed: Mapping[str, int] | None = None, linked: frozenset[str] = frozenset()
+) -> int:
     """Return the bytes of the deepest call path below `entry`, from the .ci files that GCC left in `folder`.
 
     pushed: per function what its machine code pushes, for those that GCC gives no frame: naked ones in assembly.
+    linked: the functions that stayed. A call through a pointer may reach each of them that nothing calls by name.
 
     Functions of libgcc (64-bit multiplication on cores without it) are not in the graph; they need a few words more.
     Raises FirmwareError if the graph holds a recursion or lacks `entry`.
@@ -185,10 +173,17 @@ def worst_stack(folder: Path, entry: str, pushed: Mapping[str, int] | None = Non
         for caller, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', text):
             calls.setdefault(caller, set()).add(callee)
     for title in [title for title, size in frames.items() if size == 0]:
-        frames[title] = (pushed or {}).get(title.rpartition(":")[2], 0)  # static ones: "file:name"
+        frames[title] = (pushed or {}).get(_name(title), 0)
+    called = set().union(*calls.values()) if calls else set()
+    calls[_INDIRECT] = {title for title in frames if title not in called | {entry} and _name(title) in linked}
     if entry not in frames:
         raise FirmwareError(f"the compiler wrote no call graph of {entry}")
     return _deepest(entry, frames, calls, ())
+
+
+def _name(title: str) -> str:
+    """Return the function of a node: a static one is "file:name"."""
+    return title.rpartition(":")[2]
 
 
 def _deepest(name: str, frames: dict[str, int], calls: dict[str, set[str]], path: Sequence[str]) -> int:

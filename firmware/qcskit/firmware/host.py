@@ -4,21 +4,26 @@ import ctypes
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.firmware.compile import Job, compile_cached
+from qcskit.codec.files import sha256
+from qcskit.firmware.compile import Job, cache_dir, compile_cached, publish
 from qcskit.firmware.errors import FirmwareError
 from qcskit.firmware.sources import sources
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 
-_BLOCK_LANES = 32
-"""Mirrors QCS_HOST_BLOCK_LANES of qcs_host.h."""
+
+class Rows(NamedTuple):
+    """Packets as rows uint8 (packets, room), of which the first `lengths` (packets,) bytes count."""
+
+    rows: NDArray[np.uint8]
+    lengths: NDArray[np.int64]
 
 
 def build_host_library(
@@ -38,9 +43,7 @@ def build_host_library(
         files += model_sources(Path(c_dir))
     job = Job(
         output="libqcs_host.so",
-        compiler=compiler
-        or os.environ.get("CC")
-        or ("gcc" if shutil.which("gcc") or not shutil.which("clang") else "clang"),
+        compiler=compiler or host_compiler(),
         package="gcc",
         purpose="C encoder on the host",
         flags=("-std=c11", "-O3", "-march=native", "-fPIC", "-shared", "-fvisibility=default", *WARNINGS, *extra_flags),
@@ -57,6 +60,16 @@ def host_compiler() -> str:
     return os.environ.get("CC") or found
 
 
+def c_directory(files: Mapping[str, str]) -> Path:
+    """Return a directory that holds these C files, by name, and nothing else; kept beside the builds, made once."""
+
+    def fill(staging: Path) -> None:
+        for name, text in files.items():
+            (staging / name).write_text(text, encoding="utf-8")
+
+    return publish(cache_dir() / f"c-{sha256(repr(sorted(files.items())).encode())[:40]}", fill)
+
+
 def model_sources(c_dir: Path) -> list[Path]:
     """Return the C files of an exported model, without the TFLite Micro glue.
 
@@ -68,98 +81,85 @@ def model_sources(c_dir: Path) -> list[Path]:
     return files
 
 
-class HostModel:
-    """A `qcs_model_t` in a host library, encoding whole batches.
-
-    library: path from `build_host_library`. model: symbol name such as "qcs_model_demo", or the address of a
-    qcs_model_t that the caller keeps alive.
-    """
-
-    def __init__(self, library: Path, model: str | int) -> None:
-        self._library = ctypes.CDLL(str(library))
-        self._model = ctypes.c_void_p(_address(self._library, model) if isinstance(model, str) else model)
-        head = np.frombuffer(ctypes.string_at(self._model.value or 0, 18), np.uint8)
-        self.model_id = head[:8].tobytes().hex()
-        self.inputs, self.outputs, self.levels, self._widest, self.packed_bytes = (
-            int(value) for value in head[8:18].view(np.uint16)
-        )
-
-    def encode(self, x: NDArray[np.int8] | NDArray[np.int16]) -> NDArray[np.uint8]:
-        """Return packed bytes (frames, packed_bytes) of int8 network inputs or int16 ADC counts (frames, inputs)."""
-        if x.dtype == np.int16:
-            return self._call("qcs_host_encode_counts_batch", x, np.int16, self.packed_bytes)
-        return self._call("qcs_host_encode_batch", x, np.int8, self.packed_bytes)
-
-    def encode_block(self, x: NDArray[np.int8]) -> NDArray[np.uint8]:
-        """Return what `encode` returns for int8 inputs, from the kernel that works on many vectors side by side."""
-        x = _checked(x, np.int8, self.inputs)
-        packed = np.empty((len(x), self.packed_bytes), np.uint8)
-        scratch = np.empty(_BLOCK_LANES * (2 * self._widest + self.outputs), np.int16)
-        self._library.qcs_host_block_batch(
-            self._model, ctypes.c_void_p(x.ctypes.data), ctypes.c_size_t(len(x)),
-            ctypes.c_void_p(packed.ctypes.data), ctypes.c_void_p(scratch.ctypes.data),
-        )  # fmt: skip
-        return packed
-
-    def index(self, x: NDArray[np.int8]) -> NDArray[np.uint8]:
-        """Return indices (frames, outputs) of int8 network inputs (frames, inputs)."""
-        return self._call("qcs_host_index_batch", x, np.int8, self.outputs)
-
-    def _call(self, function: str, x: NDArray[Any], dtype: type, width: int) -> NDArray[np.uint8]:
-        x = _checked(x, dtype, self.inputs)
-        out = np.empty((len(x), width), np.uint8)
-        scratch = np.empty(2 * self._widest, np.int8)
-        getattr(self._library, function)(
-            self._model, ctypes.c_void_p(x.ctypes.data), ctypes.c_size_t(len(x)),
-            ctypes.c_void_p(out.ctypes.data), ctypes.c_void_p(scratch.ctypes.data),
-        )  # fmt: skip
-        return out
-
-
-class _CodecStruct(ctypes.Structure):
-    """Mirrors qcs_codec_t of qcs_codec.h."""
+class CodecStruct(ctypes.Structure):
+    """Mirrors qcs_codec_t of qcs.h."""
 
     _fields_ = (
-        ("model", ctypes.c_void_p), ("id", ctypes.POINTER(ctypes.c_uint8 * 8)),
-        ("inputs", ctypes.c_uint16), ("outputs", ctypes.c_uint16), ("levels", ctypes.c_uint16),
-        ("packed_bytes", ctypes.c_uint16), ("scratch_bytes", ctypes.c_uint16),
-        ("kind", ctypes.c_uint8), ("input_types", ctypes.c_uint8), ("encode", ctypes.c_void_p),
+        ("model", ctypes.c_void_p), ("id", ctypes.POINTER(ctypes.c_uint8 * 8)), ("inputs", ctypes.c_uint16),
+        ("outputs", ctypes.c_uint16), ("levels", ctypes.c_uint16), ("windows", ctypes.c_uint16),
+        ("packed_bytes_max", ctypes.c_uint16), ("scratch_bytes", ctypes.c_uint16), ("kind", ctypes.c_uint8),
+        ("input_types", ctypes.c_uint8), ("encode", ctypes.c_void_p),
     )  # fmt: skip
 
 
 class HostCodec:
-    """A `qcs_codec_t` of any kind in a host library, such as symbol "qcs_codec_demo"."""
+    """A `qcs_codec_t` of any kind in a host library, encoding whole batches.
 
-    def __init__(self, library: Path, codec: str) -> None:
+    library: path from `build_host_library`. symbol: name such as "qcs_demo_codec", or the address of a
+    qcs_codec_t that the caller keeps alive.
+    """
+
+    def __init__(self, library: Path, symbol: str | int) -> None:
         self._library = ctypes.CDLL(str(library))
-        self._address = _address(self._library, codec)
-        struct = _CodecStruct.from_address(self._address)
+        self._library.qcs_host_block_entries.restype = ctypes.c_size_t
+        self._library.qcs_host_network_input.restype = ctypes.c_bool
+        place = _address(self._library, symbol) if isinstance(symbol, str) else symbol
+        self._codec = ctypes.c_void_p(place)
+        struct = CodecStruct.from_address(self._codec.value or 0)
         self.model_id = bytes(struct.id.contents).hex()
-        self.inputs, self.outputs, self.levels = struct.inputs, struct.outputs, struct.levels
-        self.packed_bytes, self.kind, self.input_types = struct.packed_bytes, struct.kind, struct.input_types
+        self.inputs, self.outputs, self.levels, self.windows = (
+            struct.inputs, struct.outputs, struct.levels, struct.windows,
+        )  # fmt: skip
+        self.packed_bytes_max, self.kind, self.input_types = struct.packed_bytes_max, struct.kind, struct.input_types
         self._scratch_bytes = struct.scratch_bytes
+        self._block_entries = int(self._library.qcs_host_block_entries(self._codec))
 
-    def encode(self, x: NDArray[np.int8] | NDArray[np.int16]) -> NDArray[np.uint8]:
-        """Return packed bytes (frames, packed_bytes) of int8 network inputs or int16 ADC counts (frames, inputs)."""
+    @property
+    def has_block(self) -> bool:
+        """Whether `encode_block` serves this codec."""
+        return self._block_entries > 0
+
+    def encode(self, x: NDArray[Any]) -> Rows:
+        """Return the packets of int8 network inputs or int16 ADC counts (packets, inputs)."""
         input_type = {np.dtype(np.int8): 1, np.dtype(np.int16): 2}.get(x.dtype, 0)
         if not self.input_types & input_type:
             raise FirmwareError(f"this codec does not take {x.dtype} input")
-        x = _checked(x, x.dtype.type, self.inputs)
-        packed = np.empty((len(x), self.packed_bytes), np.uint8)
-        scratch = np.empty(max(self._scratch_bytes, 8), np.int64)
-        self._library.qcs_host_codec_batch(
-            ctypes.c_void_p(self._address), ctypes.c_uint8(input_type), ctypes.c_void_p(x.ctypes.data),
-            ctypes.c_size_t(len(x)), ctypes.c_void_p(packed.ctypes.data), ctypes.c_void_p(scratch.ctypes.data),
+        x = self._checked(x)
+        rows, lengths = np.zeros((len(x), self.packed_bytes_max), np.uint8), np.empty(len(x), np.uint16)
+        scratch = np.empty(-(-self._scratch_bytes // 4), np.uint32)
+        self._library.qcs_host_batch(
+            self._codec, ctypes.c_uint8(input_type), _pointer(x), ctypes.c_size_t(len(x)), _pointer(rows),
+            _pointer(lengths), _pointer(scratch),
         )  # fmt: skip
-        return packed
+        return Rows(rows, lengths.astype(np.int64))
 
-
-def _checked(x: NDArray[Any], dtype: type, inputs: int) -> NDArray[Any]:
-    if x.dtype != dtype or x.ndim != 2 or x.shape[1] != inputs:
-        raise FirmwareError(
-            f"encoder input is {x.dtype} of shape {x.shape}, expected {np.dtype(dtype)} (frames, {inputs})"
+    def encode_block(self, x: NDArray[np.int8]) -> Rows:
+        """Return what `encode` returns for int8 inputs, from the kernel that works on many packets side by side."""
+        x = self._checked(x)
+        rows, scratch = np.empty((len(x), self.packed_bytes_max), np.uint8), np.empty(self._block_entries, np.int16)
+        self._library.qcs_host_block(
+            self._codec, _pointer(x), ctypes.c_size_t(len(x)), _pointer(rows), _pointer(scratch)
         )
-    return np.ascontiguousarray(x)
+        return Rows(rows, np.full(len(x), self.packed_bytes_max, np.int64))
+
+    def network_input(self, counts: NDArray[np.int16]) -> NDArray[np.int8] | None:
+        """Return what the C front end makes of counts, one dimension; None if there is none."""
+        out = np.empty(len(counts), np.int8)
+        for start in range(0, len(counts), 1 << 15):  # n is uint16_t
+            part = np.ascontiguousarray(counts[start : start + (1 << 15)], np.int16)
+            place = ctypes.c_void_p(out.ctypes.data + start)
+            if not self._library.qcs_host_network_input(self._codec, _pointer(part), ctypes.c_uint16(len(part)), place):
+                return None
+        return out
+
+    def _checked(self, x: NDArray[Any]) -> NDArray[Any]:
+        if x.ndim != 2 or x.shape[1] != self.inputs:
+            raise FirmwareError(f"encoder input has shape {x.shape}, expected (packets, {self.inputs})")
+        return np.ascontiguousarray(x)
+
+
+def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
+    return ctypes.c_void_p(array.ctypes.data)
 
 
 def _address(library: ctypes.CDLL, symbol: str) -> int:

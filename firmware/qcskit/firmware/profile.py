@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from qcskit.firmware.counting import Counts, Place
-from qcskit.firmware.cycles import TABLES, estimate_cycles
+from qcskit.firmware.counting import STEP, Counts, Place
+from qcskit.firmware.cycles import cost_tables, estimate_cycles
 from qcskit.firmware.symbols import Symbol, functions
 
 
@@ -66,13 +66,16 @@ def profile(counts: Counts) -> Profile:
 
 
 def _layer_names(phases: tuple[str, ...]) -> list[str]:
-    """Return names such as "call", "hidden layer 1", "last layer" for phases that qcs_kernels.h's functions began."""
-    known = {"qcs_quantize": "ADC counts to grid", "qcs_dense_pack": "last layer, packing"}
-    names, hidden = [], 0
-    for phase in phases:
-        hidden += phase == "qcs_dense"
-        names.append(f"hidden layer {hidden}" if phase == "qcs_dense" else known.get(phase, "call"))
-    return names if len(names) > 1 else ["encode"]
+    """Return a name per phase: "call", then that of the function it began with; equal ones are numbered.
+
+    >>> _layer_names(("encode", "qcs_int8_dense_step", "qcs_int8_dense_step", "qcs_int8_last_step"))
+    ['call', 'int8 dense 1', 'int8 dense 2', 'int8 last']
+    """
+    if len(phases) == 1:
+        return ["encode"]
+    words = [phase.removeprefix("qcs_").removesuffix(STEP).replace("_", " ") for phase in phases]
+    names = [f"{word} {words[: i + 1].count(word)}" if words.count(word) > 1 else word for i, word in enumerate(words)]
+    return ["call", *names[1:]]
 
 
 def _by_function(counts: Counts, symbols: tuple[Symbol, ...], places: Iterable[Place]) -> dict[str, float]:
@@ -107,8 +110,8 @@ def _share(counts: Counts, name: str, places: Iterable[Place]) -> Share:
 def _cycles_source(counts: Counts) -> str:
     if counts.cycles is not None:
         return "are those of the simulated core, which is cycle-accurate"
-    if counts.board.name in TABLES:
-        low, high = TABLES[counts.board.name]
+    if tables := cost_tables(counts.board):
+        low, high = tables
         ends = f"low: {low.core}, {low.source}; high: {high.core}, {high.source}"
         return f"are estimated; {ends}; flash wait states not included"
     return "were not measured: QEMU models none, and there is no cost table for this core"

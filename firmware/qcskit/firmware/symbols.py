@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
@@ -64,3 +65,11 @@ def function_at(elf: Path, address: int) -> str:
         if symbol.address <= address & ~1 < symbol.address + max(symbol.size, 2):
             return f"{symbol.name}+{(address & ~1) - symbol.address:#x}"
     return "no function"
+
+
+def static_ram_bytes(elf: Path) -> int:
+    """Return the bytes of all writable sections that are loaded."""
+    with Path(elf).open("rb") as file:
+        wanted = SH_FLAGS.SHF_ALLOC | SH_FLAGS.SHF_WRITE
+        sections = ELFFile(file).iter_sections()
+        return sum(section["sh_size"] for section in sections if section["sh_flags"] & wanted == wanted)

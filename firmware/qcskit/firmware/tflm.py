@@ -50,8 +50,7 @@ def glue_object(compiler: str, flags: Sequence[str], c_dir: Path, tflm: Tflm) ->
     tflm.check()
     glue = c_dir / "qcs_tflm_encoder.cc"
     if not glue.is_file():
-        raise FirmwareError(f"'{c_dir}' holds no qcs_tflm_encoder.cc: only DeepQCS bundles have a TFLM form; "
-                            "run 'qcskit export' again")  # fmt: skip
+        raise FirmwareError(f"'{c_dir}' holds no qcs_tflm_encoder.cc: this codec has no TFLM form")  # fmt: skip
     root = sources()
     machine = tuple(flag for flag in flags if flag.startswith(("-m", "-O")))
     return compile_cached(

@@ -6,12 +6,14 @@ from qcskit.codec.config import Table
 
 
 class SimulateConfig(Table):
-    """How many vectors, and who computes them."""
+    """How many vectors, and who computes them. A vector is the input of one packet."""
 
     vectors: int = Field(100_000, ge=1, description="vectors beside the golden ones")
     seed: int = Field(1, ge=0, description="seed of the vectors; the same seed gives the same vectors")
-    tflm_vectors: int = Field(100_000, ge=0, description="how many of them the TFLite Micro runtime computes too")
-    litert_vectors: int = Field(10_000, ge=0, description="how many of them LiteRT computes too (reported only)")
+    oracle_vectors: int = Field(
+        100_000, ge=0, description="how many of them the codec's definition computes too: of a learned one TFLite Micro"
+    )
+    reported_vectors: int = Field(10_000, ge=0, description="how many of them LiteRT computes too (reported only)")
     processes: int = Field(0, ge=0, description="processes; 0 = one per core when the run is long, else 1")
     compiler: str | None = Field(None, description="C compiler of the host build; default $CC, gcc or clang")
     boards: str = Field("", description="emulated boards too: 'all' that are installed, or names with commas")

@@ -11,13 +11,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from pathlib import Path
 
+from qcskit.codec import codecs
 from qcskit.codec.bundle import Bundle, read_bundle
 from qcskit.codec.errors import QcsError
-from qcskit.firmware_sim.check import ChunkResult, check_chunk, check_counts
+from qcskit.firmware_sim.checker import Checker, ChunkResult, check_counts
 from qcskit.firmware_sim.config import SimulateConfig
-from qcskit.firmware_sim.counts import simulate_counts
-from qcskit.firmware_sim.implementations import Implementation, board_implementations, implementations
-from qcskit.firmware_sim.vectors import CHUNK_VECTORS, draw_chunk, golden_chunk
+from qcskit.firmware_sim.vectors import CHUNK_VECTORS
 from qcskit.firmware_sim.verdict import Verdict, environment
 
 Progress = Callable[[int, int], None]
@@ -29,42 +28,9 @@ _LONG_RUN = 500_000
 _SAVE_EVERY_S = 5.0
 
 
-class Checker:
-    """The implementations of one bundle, made once per process; checks chunk after chunk."""
-
-    def __init__(self, bundle: Bundle, config: SimulateConfig) -> None:
-        self.bundle, self.config = bundle, config
-        self.found: list[Implementation] = implementations(
-            bundle, tflm_vectors=config.tflm_vectors, litert_vectors=config.litert_vectors, compiler=config.compiler
-        ) + board_implementations(bundle, config.boards, config.board_vectors)
-
-    def chunk(self, number: int) -> ChunkResult:
-        """Check chunk `number`; −1 is the golden vectors."""
-        if number < 0:
-            golden = golden_chunk(self.bundle)
-            return check_chunk(self.bundle, self.found, golden, [len(golden.x)] * len(self.found))
-        frames = chunk_frames(self.config, number)
-        chunk = draw_chunk(self.bundle, self.config.seed, number, frames)
-        shares = [frames if i.limit is None else _share(i.limit, self.config, number) for i in self.found]
-        return check_chunk(self.bundle, self.found, chunk, shares)
-
-
 def chunk_count(config: SimulateConfig) -> int:
     """Return how many chunks the run's vectors make."""
     return math.ceil(config.vectors / CHUNK_VECTORS)
-
-
-def chunk_frames(config: SimulateConfig, number: int) -> int:
-    """Return the vectors of chunk `number`."""
-    return min(CHUNK_VECTORS, config.vectors - number * CHUNK_VECTORS)
-
-
-def _share(limit: int, config: SimulateConfig, number: int) -> int:
-    """Return how many vectors of a chunk an implementation with a limit computes, so that the sum is the limit."""
-    start = number * CHUNK_VECTORS
-    limit = min(limit, config.vectors)
-    end = start + chunk_frames(config, number)
-    return end * limit // config.vectors - start * limit // config.vectors
 
 
 def simulate(
@@ -77,23 +43,21 @@ def simulate(
     incomplete verdict of the same bundle and configuration. Raises QcsError if it is of another one.
     """
     report = progress or (lambda done, total: None)
-    if bundle.counts_only:
-        if resume:
-            raise QcsError(f"--resume: bundle '{bundle.path}' takes ADC counts alone, and such a run is not resumed; "
-                           f"run without --resume")  # fmt: skip
-        return simulate_counts(bundle, config, out, report)
     verdict = resume or _fresh(bundle, config)
     _check_resumable(verdict, bundle, config)
     todo = sorted(set(range(-1, chunk_count(config))) - set(verdict.chunks_done))
     saved = time.monotonic()
+    checker = Checker(bundle, config)  # says here what is wrong with the bundle, and compiles once for all processes
     try:
         if verdict.counts is None:
-            verdict = _with_counts(verdict, bundle, config)
+            counts = check_counts(checker.codec, checker.host, config)
+            update = {"counts": counts, "passed": verdict.passed and counts.passed, "not_run": checker.not_run}
+            verdict = verdict.model_copy(update=update)
         report(verdict.vectors, config.vectors)
         if verdict.passed:
-            for result in _results(bundle, config, todo):
+            for result in _results(checker, bundle, todo):
                 verdict = _merge(verdict, result)
-                report(verdict.vectors - verdict.sets.get("golden", 0), config.vectors)
+                report(min(config.vectors, (result.number + 1) * CHUNK_VECTORS), config.vectors)
                 if not verdict.passed:
                     break
                 if out and time.monotonic() - saved > _SAVE_EVERY_S:
@@ -101,7 +65,7 @@ def simulate(
                     saved = time.monotonic()
             verdict = verdict.model_copy(update={"complete": True})
     finally:
-        if out and verdict.chunks_done:
+        if out and (verdict.chunks_done or not verdict.passed):
             verdict.write(out)
     return verdict
 
@@ -121,11 +85,6 @@ def _check_resumable(verdict: Verdict, bundle: Bundle, config: SimulateConfig) -
         raise QcsError("the verdict to resume was made with another [simulate] configuration; run without --resume")
 
 
-def _with_counts(verdict: Verdict, bundle: Bundle, config: SimulateConfig) -> Verdict:
-    counts = check_counts(bundle, config.compiler)
-    return verdict.model_copy(update={"counts": counts, "passed": verdict.passed and counts.passed})
-
-
 def _merge(verdict: Verdict, result: ChunkResult) -> Verdict:
     tallies = {tally.name: tally for tally in verdict.implementations}
     for tally in result.tallies:
@@ -133,25 +92,28 @@ def _merge(verdict: Verdict, result: ChunkResult) -> Verdict:
     sets = dict(verdict.sets)
     for name, count in result.sets.items():
         sets[name] = sets.get(name, 0) + count
+    recovery = verdict.recovery
+    if result.recovery is not None:
+        recovery = result.recovery if recovery is None else recovery.plus(result.recovery)
     return verdict.model_copy(
         update={
             "implementations": list(tallies.values()), "sets": sets, "vectors": sum(sets.values()),
             "chunks_done": sorted([*verdict.chunks_done, result.number]),
             "passed": verdict.passed and result.mismatch is None,
-            "first_mismatch": verdict.first_mismatch or result.mismatch,
+            "first_mismatch": verdict.first_mismatch or result.mismatch, "recovery": recovery,
         }
     )  # fmt: skip
 
 
-def _results(bundle: Bundle, config: SimulateConfig, todo: list[int]) -> Iterator[ChunkResult]:
+def _results(checker: Checker, bundle: Bundle, todo: list[int]) -> Iterator[ChunkResult]:
+    config = checker.config
     processes = config.processes or (os.cpu_count() or 1 if len(todo) * CHUNK_VECTORS >= _LONG_RUN else 1)
     if processes == 1:
-        checker = Checker(bundle, config)
         yield from (checker.chunk(number) for number in todo)
         return
-    Checker(bundle, config)  # compiles the library once, and says here what is wrong with the bundle
+    start = (bundle.path, config, codecs.families())
     with _single_threaded_blas(), ProcessPoolExecutor(
-        processes, mp_context=multiprocessing.get_context("spawn"), initializer=_start, initargs=(bundle.path, config)
+        processes, mp_context=multiprocessing.get_context("spawn"), initializer=_start, initargs=start
     ) as pool:  # fmt: skip
         yield from _in_order(pool, todo, processes)
 
@@ -187,8 +149,10 @@ _checker: Checker | None = None
 """Of this worker process."""
 
 
-def _start(path: Path, config: SimulateConfig) -> None:
+def _start(path: Path, config: SimulateConfig, families: tuple[codecs.Family, ...]) -> None:
     global _checker
+    for family in families:
+        codecs.register(family)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the run
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     _checker = Checker(read_bundle(path), config)

@@ -1,101 +1,70 @@
 """Vectors to compare on, drawn in chunks: chunk c of seed s is the same wherever and whenever it is drawn."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec import integer
-from qcskit.codec.bundle import Bundle
-from qcskit.codec.integer import INT8_MAX, INT8_MIN
-from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.interface import Codec
 
 CHUNK_VECTORS = 10_000
 
-SHARES = {"source": 0.4, "uniform": 0.3, "corners": 0.1, "edges": 0.2}
-"""What a chunk consists of: source model, uniform int8, saturating corners, vectors on threshold edges."""
-
-_POOL_FACTOR = 8
-"""Vectors drawn per one that is kept as an edge vector."""
+SHARES = {"source": 0.4, "uniform": 0.15, "corners": 0.1, "edges": 0.2, "inputs": 0.15}
+"""What a chunk consists of: counts of the bundle's source, uniform ones of all scales, saturating corners, counts on
+decision boundaries; and network inputs, where a codec takes them (else more of the source).
+"""
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Vectors x (frames, M) int8; sets[i] names the set of frame i, as an index into `names`."""
+class Part:
+    """One set of a chunk. values: int16 counts, or int8 network inputs, (vectors, inputs). x: sources, if known."""
 
-    number: int
-    x: NDArray[np.int8]
-    sets: NDArray[np.uint8]
-    names: tuple[str, ...]
+    name: str
+    values: NDArray[Any]
+    x: NDArray[np.floating[Any]] | None = None
 
 
-def draw_chunk(bundle: Bundle, seed: int, number: int, frames: int) -> Chunk:
-    """Return chunk `number` of `frames` vectors, all sets of `SHARES` in it."""
+def draw_chunk(codec: Codec, seed: int, number: int, vectors: int) -> list[Part]:
+    """Return chunk `number` of `vectors` vectors, all sets of `SHARES` in it."""
     rng = np.random.default_rng([seed, number])
-    names = tuple(SHARES)
-    counts = [round(frames * share) for share in SHARES.values()]
-    counts[0] += frames - sum(counts)
-    parts = (
-        source_vectors(bundle, counts[0], int(rng.integers(2**32))),
-        uniform_vectors(bundle.manifest.inputs, counts[1], rng),
-        corner_vectors(bundle.manifest.inputs, counts[2], rng),
-        edge_vectors(bundle.tables, counts[3], rng),
-    )
-    sets = np.repeat(np.arange(len(names), dtype=np.uint8), [len(part) for part in parts])
-    return Chunk(number, np.concatenate(parts), sets, names)
+    counts = {name: round(vectors * share) for name, share in SHARES.items()}
+    if not codec.takes_inputs:
+        counts["inputs"] = 0
+    counts["source"] += vectors - sum(counts.values())
+    x, y = codec.draw(counts["source"], int(rng.integers(2**32)))
+    parts = [
+        Part("source", codec.counts(y), x),
+        Part("uniform", uniform_counts(codec, counts["uniform"], rng)),
+        Part("corners", corners(codec.inputs, counts["corners"], rng, np.int16)),
+        Part("edges", codec.edges(counts["edges"], rng)),
+        Part("inputs", corners(codec.inputs, counts["inputs"], rng, np.int8)),
+    ]
+    return [part for part in parts if len(part.values)]
 
 
-def golden_chunk(bundle: Bundle) -> Chunk:
+def golden_chunk(codec: Codec) -> list[Part]:
     """Return the inputs that vectors.npz holds, as chunk −1."""
-    x = np.ascontiguousarray(bundle.vectors["input"], np.int8)
-    return Chunk(-1, x, np.zeros(len(x), np.uint8), ("golden",))
+    vectors = codec.bundle.vectors
+    parts = [Part("golden", np.ascontiguousarray(vectors["counts"], np.int16), vectors["x"])]
+    if codec.takes_inputs:
+        parts.append(Part("golden inputs", np.ascontiguousarray(vectors["input"], np.int8)))
+    return parts
 
 
-def source_vectors(bundle: Bundle, frames: int, seed: int) -> NDArray[np.int8]:
-    """Return network inputs of frames drawn from the bundle's source model."""
-    signal = SignalConfig.model_validate(bundle.manifest.signal.model_dump())
-    return bundle.quantize_input(draw_frames(signal, frames, seed)[1])
+def uniform_counts(codec: Codec, vectors: int, rng: np.random.Generator) -> NDArray[np.int16]:
+    """Return counts about the ADC's offset, uniform in ranges from all of int16 down to 256 counts."""
+    values = rng.integers(-32768, 32768, (vectors, codec.inputs)) >> rng.integers(0, 9, (vectors, 1))
+    return (values + codec.bundle.manifest.adc.offset_counts).clip(-32768, 32767).astype(np.int16)
 
 
-def uniform_vectors(inputs: int, frames: int, rng: np.random.Generator) -> NDArray[np.int8]:
-    """Return entries uniform over int8."""
-    return rng.integers(INT8_MIN, INT8_MAX, (frames, inputs), np.int8, endpoint=True)
-
-
-def corner_vectors(inputs: int, frames: int, rng: np.random.Generator) -> NDArray[np.int8]:
-    """Return vectors of extreme entries: each −128, −127, 126, 127, or (a part of them) uniform.
+def corners(inputs: int, vectors: int, rng: np.random.Generator, dtype: type[np.integer[Any]]) -> NDArray[Any]:
+    """Return vectors of extreme entries: each one of the two least or two largest, or (a part of them) uniform.
 
     They drive accumulators to where requantization saturates.
     """
-    extremes = np.array([INT8_MIN, INT8_MIN + 1, INT8_MAX - 1, INT8_MAX], np.int8)
-    x = extremes[rng.integers(0, 4, (frames, inputs))]
-    mixed = rng.random((frames, inputs)) < rng.random((frames, 1)) * 0.5
-    return np.where(mixed, uniform_vectors(inputs, frames, rng), x)
-
-
-def edge_vectors(tables: integer.EncoderTables, frames: int, rng: np.random.Generator) -> NDArray[np.int8]:
-    """Return vectors of which some last accumulator lies closest to a threshold: on it, or one below.
-
-    Chosen from a pool of differently scaled uniform vectors. There an error of one unit anywhere flips an index.
-    """
-    pool = uniform_vectors(tables.inputs, frames * _POOL_FACTOR, rng)
-    pool >>= rng.integers(0, 5, (len(pool), 1), np.int8)
-    distance = edge_distance(tables.thresholds, integer.last_accumulator(tables, pool))
-    return pool[np.argsort(distance, kind="stable")[:frames]]
-
-
-def edge_distance(thresholds: NDArray[np.int32], acc: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return, per vector, the smallest distance of a last accumulator to a threshold edge; 0: on it or one below.
-
-    thresholds: (K, I−1); acc: (frames, K).
-    """
-    nearest = np.full(len(acc), np.iinfo(np.int64).max)
-    for output, row in enumerate(thresholds):
-        edges = row.astype(np.int64)
-        above = np.searchsorted(edges, acc[:, output], side="right")
-        below_edge = edges[np.maximum(above - 1, 0)]
-        next_edge = edges[np.minimum(above, len(edges) - 1)]
-        reached = np.where(above > 0, acc[:, output] - below_edge, np.iinfo(np.int64).max)
-        missing = np.where(above < len(edges), next_edge - 1 - acc[:, output], np.iinfo(np.int64).max)
-        np.minimum(nearest, np.minimum(reached, missing), out=nearest)
-    return nearest
+    info = np.iinfo(dtype)
+    extremes = np.array([info.min, info.min + 1, info.max - 1, info.max], dtype)
+    mixed = rng.random((vectors, inputs)) < rng.random((vectors, 1))
+    uniform = rng.integers(info.min, info.max, (vectors, inputs), endpoint=True).astype(dtype)
+    return np.where(mixed, uniform, extremes[rng.integers(0, 4, (vectors, inputs))])

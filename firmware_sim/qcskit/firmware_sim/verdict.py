@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from qcskit.codec.bundle import write_file
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
+from qcskit.codec.files import write_text
 from qcskit.firmware_sim.config import SimulateConfig
 
 
@@ -28,49 +28,47 @@ class Tally(Table):
     def plus(self, other: "Tally") -> "Tally":
         """Return the sum of both."""
         return self.model_copy(
-            update={
-                "vectors": self.vectors + other.vectors,
-                "mismatches": self.mismatches + other.mismatches,
-                "seconds": self.seconds + other.seconds,
-            }
+            update={key: getattr(self, key) + getattr(other, key) for key in ("vectors", "mismatches", "seconds")}
         )
 
 
 class Mismatch(Table):
-    """A vector on which implementations differ: its input and the indices that each computed."""
+    """A vector on which implementations differ: its input, and of each its packet in hex and what that stands for."""
 
     chunk: int
     frame: int
     set: str
     input: list[int]
-    indices: dict[str, list[int]]
+    packets: dict[str, str]
+    explained: dict[str, list[int] | str]
 
 
 class CountsCheck(Table):
-    """The ADC front end on all 65,536 counts: C against NumPy, and distance to exact rounding in int8 steps."""
+    """All 65,536 counts: integers against definition, C against NumPy with every count at every input.
+
+    definition_mismatches: None if there was no oracle. front_end_mismatches: of the C front end alone against NumPy's;
+    None if the codec has none. first_mismatch: the first count of either.
+    """
 
     counts: int
-    mismatches: int
+    definition_mismatches: int | None = None
+    front_end_mismatches: int | None = None
     first_mismatch: int | None = None
-    largest_deviation: float
-    allowed_deviation: float
     encoded_vectors: int
     encoded_mismatches: int
 
     @property
     def passed(self) -> bool:
-        """Whether C equals NumPy everywhere and both are as close to the exact value as their roundings allow."""
-        agree = self.mismatches == 0 and self.encoded_mismatches == 0
-        return agree and self.largest_deviation <= self.allowed_deviation
+        """Whether everything agrees."""
+        return not (self.definition_mismatches or self.front_end_mismatches or self.encoded_mismatches)
 
 
 class RecoveryFacts(Table):
-    """What a coded codec gave back from packed bytes of its source at snr_db: exactly x, flagged, or wrong unnoticed.
+    """What an exact decoder gave back from packets of its source: exactly x, flagged, or wrong unnoticed.
 
     energy, error: sums of x² and of (x − estimate)²; a flagged vector counts as an estimate of zero.
     """
 
-    snr_db: float
     frames: int = 0
     perfect: int = 0
     flagged: int = 0
@@ -78,34 +76,31 @@ class RecoveryFacts(Table):
     error: float = 0.0
 
     @property
-    def probability(self) -> float | None:
-        """Share of vectors recovered exactly; None if there are none."""
-        return self.perfect / self.frames if self.frames else None
-
-    @property
     def nmse_db(self) -> float | None:
         """NMSE in dB; None if every vector was recovered."""
         return 10.0 * float(np.log10(self.error / self.energy)) if self.error > 0 and self.energy > 0 else None
 
-    def plus(self, x_hat: NDArray[np.float64], x: NDArray[np.number[Any]]) -> "RecoveryFacts":
-        """Return the facts with more frames: estimates x_hat (frames, n), NaN where flagged, of sources x."""
-        flagged = np.isnan(x_hat).any(axis=1)
-        source = x.astype(np.float64)
-        return self.model_copy(
-            update={
-                "frames": self.frames + len(x),
-                "perfect": self.perfect + int((x_hat == x).all(axis=1).sum()),
-                "flagged": self.flagged + int(flagged.sum()),
-                "energy": self.energy + float(np.sum(source**2)),
-                "error": self.error + float(np.sum((source - np.nan_to_num(x_hat)) ** 2)),
-            }
-        )
+    def plus(self, other: "RecoveryFacts") -> "RecoveryFacts":
+        """Return the sum of both."""
+        return RecoveryFacts(**{key: getattr(self, key) + getattr(other, key) for key in RecoveryFacts.model_fields})
+
+
+def recovery_of(x_hat: NDArray[np.float64], x: NDArray[np.number[Any]]) -> RecoveryFacts:
+    """Return the facts of estimates x_hat (frames, N), NaN where flagged, of sources x."""
+    source = x.astype(np.float64)
+    return RecoveryFacts(
+        frames=len(x),
+        perfect=int((x_hat == x).all(axis=1).sum()),
+        flagged=int(np.isnan(x_hat).any(axis=1).sum()),
+        energy=float(np.sum(source**2)),
+        error=float(np.sum((source - np.nan_to_num(x_hat)) ** 2)),
+    )
 
 
 class Verdict(Table):
-    """Contents of verdict.json."""
+    """Contents of verdict.json. not_run: boards that were not, and why."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     bundle: str
     model_id: str
     config: SimulateConfig
@@ -117,12 +112,13 @@ class Verdict(Table):
     counts: CountsCheck | None = None
     recovery: RecoveryFacts | None = None
     first_mismatch: Mismatch | None = None
+    not_run: dict[str, str] = Field(default_factory=dict)
     chunks_done: list[int] = Field(default_factory=list)
     environment: dict[str, str] = Field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write as JSON; nothing half-written stays."""
-        write_file(path, lambda staging: staging.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8"))
+        write_text(path, self.model_dump_json(indent=1) + "\n")
 
 
 def read_verdict(path: Path) -> Verdict:

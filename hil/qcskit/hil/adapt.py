@@ -1,17 +1,18 @@
-"""How many vectors per frame, and how often the board repeats its reply: chosen from what the link loses.
+"""How many packets per frame, and how often the board repeats its reply: chosen from what the link loses.
 
 Model: each byte is damaged independently with probability e, a frame of b bytes arrives with (1 − e)^b. The estimate of
 e is a likelihood over a grid, fed with every attempt's outcome and slowly forgetting; batch and repeats minimise the
-expected bytes per vector on the line.
+expected bytes per packet on the line.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from qcskit.hil.framing import wire_bytes
-from qcskit.hil.messages import MAX_REPEAT_EXPONENT, result_bytes
+from qcskit.firmware.protocol.framing import wire_bytes
+from qcskit.firmware.protocol.messages import MAX_REPEAT_EXPONENT, largest_batch, result_bytes
 
 _GRID = np.concatenate([[0.0], np.geomspace(1e-6, 0.5, 70)])
 _FORGET = 0.9995
@@ -23,11 +24,10 @@ _LOSS_THAT_COUNTS = 1e-5
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes that decide: bytes of one vector to and from the board, and the limits of its buffers."""
+    """Sizes that decide: bytes of one packet's input, most bytes of a packet, and the limits of the board's buffers."""
 
     input_bytes: int
-    packed_bytes: int
-    tick_bytes: int
+    packed_bytes_max: int
     window_bytes: int
     max_batch: int
     can_repeat: bool
@@ -38,18 +38,17 @@ class Shape:
 
     def reply_bytes(self, batch: int) -> int:
         """Return the size of a RESULT frame on the line."""
-        return wire_bytes(result_bytes(batch, self.packed_bytes, self.tick_bytes))
+        return wire_bytes(result_bytes(batch, self.packed_bytes_max))
 
     def largest_batch(self) -> int:
-        """Return the most vectors per frame that still leave four frames in the window, or as many as fit; >= 1."""
-        fits = [n for n in range(1, self.max_batch + 1) if 4 * self.request_bytes(n) <= self.window_bytes]
-        return fits[-1] if fits else 1
+        """Return the most packets per frame that still leave four frames in the window; >= 1."""
+        return largest_batch(self.input_bytes, self.window_bytes // 4, self.max_batch) or 1
 
 
 class LinkModel:
     """Batch size and repeats for a link, learnt from attempts.
 
-    >>> model = LinkModel(Shape(10, 4, 4, 4096, 255, True))
+    >>> model = LinkModel(Shape(10, 4, 4096, 255, True))
     >>> model.batch, model.repeat_exponent
     (100, 0)
     >>> for _ in range(300): model.note(model.batch, model.repeat_exponent, False)
@@ -62,7 +61,7 @@ class LinkModel:
         self._fixed = batch
         self._scores = np.zeros(len(_GRID))
         self._scores[1:] -= 0.5  # a clean line is a little likelier before anything is known
-        self._tally: dict[tuple[int, int, int], list[int]] = {}
+        self._tally: defaultdict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0])
         self._noted = 0
         self._choices: dict[float, tuple[int, int]] = {}
         self.byte_loss = 0.0
@@ -77,7 +76,7 @@ class LinkModel:
 
     def note_exchange(self, there: int, back: int, repeat_exponent: int, answered: int, failed: int) -> None:
         """Take outcomes of equal exchanges: bytes there and back, how many were answered and how many were not."""
-        counts = self._tally.setdefault((there, back, repeat_exponent), [0, 0])
+        counts = self._tally[there, back, repeat_exponent]
         counts[0] += failed
         counts[1] += answered
         self._noted += answered + failed
@@ -86,8 +85,8 @@ class LinkModel:
 
     def success_share(self) -> float:
         """Return the expected share of attempts that are answered, with the present batch and repeats."""
-        there, back = self.shape.request_bytes(self.batch), self.shape.reply_bytes(self.batch)
-        return max(1e-9, float(success(there, back, self.repeat_exponent, np.array([self.byte_loss]))[0]))
+        sizes = self.shape.request_bytes(self.batch), self.shape.reply_bytes(self.batch)
+        return max(1e-9, float(success(*sizes, self.repeat_exponent, self.byte_loss)))
 
     def _update(self) -> None:
         self._noted = 0
@@ -109,23 +108,20 @@ class LinkModel:
             return largest, 0
         batches = [self._fixed] if self._fixed else [n for n in (1 << np.arange(9)).tolist() if n < largest] + [largest]
         repeats = range(MAX_REPEAT_EXPONENT + 1 if self.shape.can_repeat else 1)
-        choices = [(self._cost(n, r), n, r) for n in batches for r in repeats]
-        _, batch, repeat = min(choices)
-        return batch, repeat
+        return min(((n, r) for n in batches for r in repeats), key=lambda choice: (self._cost(*choice), choice))
 
     def _cost(self, batch: int, repeat: int) -> float:
-        """Expected bytes per answered vector; replies count only when the request arrived."""
+        """Expected bytes per answered packet; replies count only when the request arrived."""
         there, back = self.shape.request_bytes(batch), self.shape.reply_bytes(batch)
-        p = float(success(there, back, repeat, np.array([self.byte_loss]))[0])
         sent = there + (1.0 - self.byte_loss) ** there * back * (1 << repeat)
-        return sent / max(p, 1e-300) / batch
+        return sent / max(float(success(there, back, repeat, self.byte_loss)), 1e-300) / batch
 
 
-def success(there: int, back: int, repeat_exponent: int, loss: NDArray[np.float64]) -> NDArray[np.float64]:
+def success(there: int, back: int, repeat_exponent: int, loss: ArrayLike) -> NDArray[np.float64]:
     """Return the probability that an exchange of these sizes is answered, for each byte loss.
 
     >>> success(22, 18, 0, np.array([0.0, 0.2])).round(6).tolist()
     [1.0, 0.000133]
     """
-    one = (1.0 - loss) ** back
-    return np.asarray((1.0 - loss) ** there * (1.0 - (1.0 - one) ** (1 << repeat_exponent)))
+    whole = 1.0 - np.asarray(loss, np.float64)
+    return np.asarray(whole**there * (1.0 - (1.0 - whole**back) ** (1 << repeat_exponent)))

@@ -16,11 +16,13 @@ class HilConfig(Table):
     fast_baud: int | None = Field(None, ge=300, le=20_000_000, description="rate to negotiate after HELLO, if any")
     vectors: int = Field(10_000, ge=1, le=100_000_000, description="vectors per board, golden ones first")
     seed: int = Field(1, ge=0, le=1_000_000, description="seed of the fresh vectors")
-    input: Literal["int8", "counts"] = Field("int8", description="int8 network inputs or raw int16 ADC counts")
-    batch: int | None = Field(None, ge=1, le=255, description="vectors per frame; none: chosen automatically")
+    input: Literal["counts", "inputs"] = Field(
+        "counts", description="int16 ADC counts, or int8 network inputs where the codec takes them"
+    )
+    batch: int | None = Field(None, ge=1, le=255, description="packets per frame; none: chosen automatically")
     timeout_s: float = Field(TIMEOUT_S, gt=0, description="longest wait for one reply beyond the line's own time")
     give_up_s: float = Field(GIVE_UP_S, gt=0, description="silence after which a run fails")
     reconnect_s: float = Field(RECONNECT_S, ge=0, description="how long to wait for a port that vanished")
     uj_per_kilocycle: float | None = Field(None, ge=0, description="energy per 1000 ticks in µJ, for the estimate")
     nj_per_bit: float | None = Field(None, ge=0, description="energy per radio bit in nJ, for the estimate")
-    nmse_tolerance_db: float = Field(0.0, ge=0, description="largest |device - int8| NMSE in dB that passes")
+    nmse_tolerance_db: float = Field(0.0, ge=0, description="largest |device - deployed| NMSE in dB that passes")

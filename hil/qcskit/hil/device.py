@@ -1,25 +1,27 @@
 """`Device`: a board on a port, checked against a bundle, that encodes vectors.
 
-with Device.open("/dev/ttyACM0", bundle) as board:
-    packed = board.encode(bundle.golden_inputs)
+with Device.open("/dev/ttyACM0", codec) as board:
+    packets, ticks = board.encode(codec.counts(y))
 """
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Self
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.bundle import Bundle
 from qcskit.codec.errors import QcsError
+from qcskit.codec.interface import Codec, Packets
+from qcskit.firmware import Emulator
+from qcskit.firmware.protocol.framing import PROTOCOL_VERSION, wire_bytes
+from qcskit.firmware.protocol.messages import Counts, Info, Type, largest_batch
 from qcskit.hil.adapt import LinkModel, Shape
 from qcskit.hil.errors import DeviceError, LinkError, LinkLostError, SilentError, WrongDeviceError
-from qcskit.hil.exchange import Exchange
-from qcskit.hil.framing import PROTOCOL_VERSION, wire_bytes
-from qcskit.hil.link import EmulatedBoard, Link, board_of, wait_for
-from qcskit.hil.messages import Counts, Info, Type
+from qcskit.hil.exchange import Exchange, HostCounts, OnText, other_version
+from qcskit.hil.journal import Recorder
+from qcskit.hil.link import Link, board_of, start_emulated
 from qcskit.hil.stream import Answer, EncodeStream, Vectors
 
 TIMEOUT_S = 1.0
@@ -28,59 +30,56 @@ RECONNECT_S = 10.0
 _TRIAL_S = 0.5
 
 
-class Device:
+class Encoded(NamedTuple):
+    """What a board gave for vectors. ticks: uint32 (count,), of each encode; 0 where it has no tick source."""
+
+    packets: Packets
+    ticks: NDArray[np.uint32]
+
+
+class Device(contextlib.AbstractContextManager["Device"]):
     """A board that answers the protocol. Use `Device.open`, or build one on a Link of your own.
 
-    info: what it said of itself. bundle: what it must match, or None to take any firmware.
+    info: what it said of itself. codec: what it must match, or None to take any firmware.
     Raises WrongDeviceError if version, model id or dimensions do not match, SilentError if nothing answers.
     """
 
     def __init__(
-        self, link: Link, bundle: Bundle | None = None, *, timeout_s: float = TIMEOUT_S, give_up_s: float = GIVE_UP_S,
-        reconnect_s: float = RECONNECT_S, batch: int | None = None, on_text: Callable[[bytes], None] | None = None,
+        self, link: Link, codec: Codec | None = None, *, timeout_s: float = TIMEOUT_S, give_up_s: float = GIVE_UP_S,
+        reconnect_s: float = RECONNECT_S, batch: int | None = None, on_text: OnText = None,
     ) -> None:  # fmt: skip
-        self.link, self.bundle = link, bundle
-        self._reconnect_s = reconnect_s
-        self._emulator: EmulatedBoard | None = None
-        self._batch = batch
+        self.link, self.codec = link, codec
+        self.emulator: Emulator | None = None
+        """The one that `open` started, if any."""
+        self._batch, self._reconnect_s = batch, reconnect_s
         self.exchange = Exchange(link, timeout_s, give_up_s, on_text)
-        link.discard_input()
+        while link.read(0.0):
+            pass  # it came before anyone asked
         self.info = self.hello()
-        hello_failures = self.exchange.failed_copies
-        window_s = self.info.rx_buffer_bytes * 10 / link.baud
-        self.exchange.round_trip.raise_ceiling(timeout_s + window_s)
-        tick_bytes = 0 if self.info.tick_source == "none" else 4
-        self._shapes = {
-            size: Shape(size * self.info.inputs, self.info.packed_bytes, tick_bytes, self.info.rx_buffer_bytes,
-                        self.info.max_batch, self.info.can_repeat)
-            for size in (1, 2)
-        }  # fmt: skip
-        self.models = {size: LinkModel(shape, batch) for size, shape in self._shapes.items()}
+        hello_failures, times = self.exchange.failed_copies, self.exchange.round_trip
+        times.ceiling_s = times.timeout_s = timeout_s + self.info.rx_buffer_bytes * 10 / link.baud
+        self.models = {size: LinkModel(self._shape(size), batch) for size in (1, 2)}
         for model in self.models.values():
-            model.note_exchange(wire_bytes(0), wire_bytes(30), 0, 1, hello_failures)
+            model.note_exchange(wire_bytes(0), wire_bytes(len(self.info.to_payload())), 0, 1, hello_failures)
 
     @classmethod
-    def open(cls, port: str, bundle: Bundle | None = None, *, baud: int = 115_200, **options: object) -> Self:
-        """Open a serial device, a pyserial URL, or `emu:<board>` (needs a bundle: builds and starts its firmware).
+    def open(cls, port: str, codec: Codec | None = None, *, baud: int = 115_200, **options: object) -> Self:
+        """Open a serial device, a pyserial URL, or `emu:<board>` (needs a codec: builds and starts its firmware).
 
         options: as for `Device(...)`. Raises LinkError, WrongDeviceError, SilentError.
         """
-        board = board_of(port)
+        board, emulator = board_of(port), None
         with contextlib.ExitStack() as undo:
-            emulator = None
             if board is not None:
-                if bundle is None:
+                if codec is None:
                     raise QcsError(f"port '{port}' needs a bundle to build its firmware from")
-                emulator = undo.enter_context(EmulatedBoard(board, bundle.path / "c", bundle.manifest.name))
-                options = {"reconnect_s": 0.0, **options}  # a firmware that dies is a finding, not a loose cable
+                emulator = undo.enter_context(start_emulated(board, codec))
+                options["reconnect_s"] = 0.0  # a firmware that dies is a finding, not a loose cable
             link = undo.enter_context(contextlib.closing(Link(emulator.url if emulator else port, baud, port)))
-            device = cls(link, bundle, **options)  # type: ignore[arg-type]
-            device._emulator = emulator
+            device = cls(link, codec, **options)  # type: ignore[arg-type]
+            device.emulator = emulator
             undo.pop_all()
             return device
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
@@ -88,54 +87,59 @@ class Device:
     def close(self) -> None:
         """Close the port; stop the emulator if `open` started one."""
         self.link.close()
-        if self._emulator is not None:
-            self._emulator.__exit__(None, None, None)
-            self._emulator = None
+        if self.emulator is not None:
+            self.emulator.stop()
 
     @property
     def board(self) -> str | None:
         """Name of the emulated board, None for a real one."""
         return board_of(self.link.name)
 
-    @property
-    def emulator(self) -> EmulatedBoard | None:
-        """The emulator that `open` started, if any."""
-        return self._emulator
-
     def hello(self) -> Info:
-        """Ask who is there and check it against the bundle."""
+        """Ask who is there and check it against the codec."""
         info = Info.from_payload(self.exchange.request(Type.HELLO).payload)
         if info.protocol != PROTOCOL_VERSION:
-            raise WrongDeviceError(f"port '{self.link.name}': the board speaks protocol {info.protocol}, this qcskit "
-                                   f"{PROTOCOL_VERSION}")  # fmt: skip
-        if self.bundle is not None:
-            _check_identity(self.link.name, info, self.bundle)
+            raise other_version(self.link.name, info.protocol)
+        if self.codec is not None:
+            _check_identity(self.link.name, info, self.codec)
         return info
 
-    def encode(self, vectors: Vectors) -> NDArray[np.uint8]:
-        """Return packed bytes (frames, packed_bytes) of int8 network inputs or int16 ADC counts (frames, M)."""
-        vectors = self.checked_vectors(vectors)
-        packed = np.zeros((len(vectors), self.info.packed_bytes), np.uint8)
+    def encode(self, vectors: Vectors) -> Encoded:
+        """Return packets and ticks of int8 network inputs or int16 ADC counts (count, inputs)."""
+        recorder = Recorder(len(vectors), self.info.packed_bytes_max)
         for answer in self.stream(vectors, [(0, len(vectors))]):
-            packed[answer.start : answer.start + len(answer.packed)] = answer.packed
-        return packed
+            recorder.take(answer)
+        return Encoded(recorder.packets(), recorder.ticks)
 
     def stream(self, vectors: Vectors, ranges: Iterable[tuple[int, int]]) -> Iterator[Answer]:
         """Yield answers for the given ranges of vectors, each vector exactly once, in the order they arrive."""
         vectors = self.checked_vectors(vectors)
         model = self.models[vectors.dtype.itemsize]
-        return EncodeStream(self.exchange, vectors, self.info.packed_bytes, model, self._return).run(ranges)
+        return EncodeStream(self.exchange, vectors, model, self._return).run(ranges)
 
     def checked_vectors(self, vectors: Vectors) -> Vectors:
-        """Return `vectors` if type and shape suit the board. Raises QcsError if not."""
-        bit = {"int8": 1, "int16": 2}.get(vectors.dtype.name, 0)
-        if vectors.ndim != 2 or vectors.shape[1] != self.info.inputs or not bit:
+        """Return `vectors` if type and shape suit the board and its buffer. Raises QcsError if not."""
+        info, bit = self.info, {"int8": 1, "int16": 2}.get(vectors.dtype.name, 0)
+        if vectors.ndim != 2 or vectors.shape[1] != info.inputs or not bit:
             raise QcsError(f"vectors are {vectors.dtype} of shape {vectors.shape}, the board takes int8 or int16 "
-                           f"(frames, {self.info.inputs})")  # fmt: skip
-        if not self.info.input_types & bit:
+                           f"(count, {info.inputs})")  # fmt: skip
+        if not info.input_types & bit:
             raise QcsError(f"the board does not take {vectors.dtype} vectors")
+        shape, batch = self.models[vectors.dtype.itemsize].shape, self._batch or 1
+        if batch > shape.max_batch:
+            what = f"{batch} vector{'s' * (batch > 1)} of {info.inputs} values"
+            most = shape.max_batch
+            todo = f"ask for at most --batch {most}" if most else "give its firmware more rx_bytes"
+            raise QcsError(f"port '{self.link.name}': a frame of {what} takes {shape.request_bytes(batch):,} bytes, "
+                           f"the board holds {shape.window_bytes:,} and {info.max_batch} vectors; {todo}")  # fmt: skip
         contiguous: Vectors = np.ascontiguousarray(vectors)  # type: ignore[assignment]
         return contiguous
+
+    def _shape(self, value_bytes: int) -> Shape:
+        """Return the sizes of frames with values of 1 or 2 bytes. max_batch: 0 if not one vector fits."""
+        info, input_bytes = self.info, value_bytes * self.info.inputs
+        most = largest_batch(input_bytes, info.rx_buffer_bytes, info.max_batch)
+        return Shape(input_bytes, info.packed_bytes_max, info.rx_buffer_bytes, most, info.can_repeat)
 
     def echo(self, payload: bytes) -> float:
         """Send bytes and get them back; return the round trip in s. Raises DeviceError if they come back changed."""
@@ -149,8 +153,10 @@ class Device:
         return Counts.from_payload(self.exchange.request(Type.STATS).payload)
 
     def reset_counts(self) -> None:
-        """Set the board's counters to zero."""
+        """Set the board's counters, and the host's, to zero."""
         self.exchange.request(Type.RESET)
+        self.exchange.counts = HostCounts()
+        self.link.bytes_sent = self.link.bytes_received = 0
 
     def change_baud(self, baud: int) -> bool:
         """Agree on another line rate, verify it with every bit pattern, fall back if it fails; whether it holds.
@@ -178,24 +184,31 @@ class Device:
 
     def _return(self) -> None:
         """The port vanished in mid-run: wait for it, and make sure the same board is back."""
-        if self._emulator is not None and self._emulator.ended:
-            raise LinkLostError(f"port '{self.link.name}': the emulator ended in mid-run; {self._emulator.last_words}")
+        if self.emulator is not None and _has_ended(self.emulator):
+            log = self.emulator.log.strip()
+            printed = f"it printed: {log}" if log else "it printed nothing"
+            raise LinkLostError(f"port '{self.link.name}': the emulator ended in mid-run; {printed}")
         if self._reconnect_s <= 0:
             raise
-        wait_for(self.link, self._reconnect_s)
+        self.link.wait_back(self._reconnect_s)
         self.hello()
 
 
-def _check_identity(port: str, info: Info, bundle: Bundle) -> None:
-    manifest = bundle.manifest
-    if info.model_id != manifest.model_id:
-        raise WrongDeviceError(f"port '{port}': the firmware holds model {info.model_id}, bundle '{bundle.path}' is "
-                               f"{manifest.model_id}; flash firmware built from this bundle")  # fmt: skip
+def _has_ended(emulator: Emulator) -> bool:
+    """Return whether the process is gone, as after a crash of the firmware; it may take a moment to end."""
+    deadline = time.monotonic() + 2.0
+    while emulator.alive and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not emulator.alive
+
+
+def _check_identity(port: str, info: Info, codec: Codec) -> None:
     for what, theirs, ours in (
-        ("M", info.inputs, manifest.inputs),
-        ("K", info.outputs, manifest.outputs),
-        ("packed bytes", info.packed_bytes, manifest.packed_bytes),
+        ("model id", info.model_id, codec.bundle.manifest.model_id),
+        ("inputs", info.inputs, codec.inputs),
+        ("windows", info.windows, codec.windows),
+        ("packed_bytes_max", info.packed_bytes_max, codec.packed_bytes_max),
     ):
         if theirs != ours:
-            raise WrongDeviceError(f"port '{port}': {what} is {theirs} on the board, {ours} in bundle '{bundle.path}'; "
-                                   "flash firmware built from this bundle")  # fmt: skip
+            raise WrongDeviceError(f"port '{port}': {what} is {theirs} on the board, {ours} in bundle "
+                                   f"'{codec.bundle.path}'; flash firmware built from this bundle")  # fmt: skip

@@ -5,12 +5,12 @@ import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from qcskit.firmware.protocol.framing import PROTOCOL_VERSION, Frame, FrameParser, encode_frame
+from qcskit.firmware.protocol.messages import ERROR_CODES, Type, read_error
 from qcskit.hil.errors import DeviceError, SilentError, WrongDeviceError
-from qcskit.hil.framing import PROTOCOL_VERSION, Frame, FrameParser, encode_frame
 from qcskit.hil.link import Link, Transcript
-from qcskit.hil.messages import ERROR_CODES, Type, read_error
 
 _CALM_S, _HASTY_S = 0.2, 0.003
 """Least time-out beyond the mean round trip: on a clean line a retry is only waste, on a bad one waiting is."""
@@ -22,6 +22,8 @@ _FIRST_WAIT_S = 0.25
 """First wait for the reply to a lone request; the next ones are longer."""
 _IDLE_S = 0.02
 """A line that brought damage and then nothing for this long is asked again."""
+OnText = Callable[[bytes], None] | None
+"""Takes what is no frame: the board's log text."""
 
 
 @dataclass
@@ -36,45 +38,32 @@ class HostCounts:
     timeouts: int = 0
     reconnects: int = 0
 
-    def as_dict(self) -> dict[str, int]:
-        """Return the counters by name."""
-        return asdict(self)
-
 
 class RoundTrip:
     """Smoothed round trip and the time-out that follows from it (RFC 6298, with a line that may be slow at first)."""
 
     def __init__(self, first_timeout_s: float) -> None:
         self.ceiling_s = self.timeout_s = first_timeout_s
-        self._mean_s: float | None = None
-        self._deviation_s = 0.0
-        self._scale = 1.0
+        self._mean_s = self._deviation_s = 0.0
+        self._scale = self._backoff = 1.0
         self._samples = 0
-        self._backoff = 1.0
         self.hasty = False
         """Set while the line loses frames."""
 
-    def raise_ceiling(self, seconds: float) -> None:
-        """Set the longest time-out, and start from it."""
-        self.ceiling_s = self.timeout_s = seconds
-
     def sample(self, seconds: float) -> None:
         """Take one measured round trip."""
-        if self._mean_s is None:
+        if self._samples == 0:
             self._mean_s, self._deviation_s = seconds, seconds / 2
         else:
             self._deviation_s += (abs(seconds - self._mean_s) - self._deviation_s) / 4
             self._mean_s += (seconds - self._mean_s) / 8
-        self._scale = max(1.0, self._scale * 0.98)
         self._samples += 1
-        self._backoff = 1.0
+        self._scale, self._backoff = max(1.0, self._scale * 0.98), 1.0
         self._set()
 
     def quiet_s(self) -> float:
         """Return the silence, after the last byte in either direction, that means nothing is on the way any more."""
-        if not self.hasty or self._mean_s is None:
-            return math.inf
-        return self._backoff * (self._mean_s / 2 + _HASTY_S)
+        return self._backoff * (self._mean_s / 2 + _HASTY_S) if self.hasty and self._samples else math.inf
 
     def dead(self) -> None:
         """Not one byte came back, not even a damaged one: the board is away or busy; ask ever more rarely."""
@@ -87,18 +76,15 @@ class RoundTrip:
         self._set()
 
     def _set(self) -> None:
-        if self._mean_s is not None and self._samples >= _FIRST_SAMPLES:
+        if self._samples >= _FIRST_SAMPLES:
             spread_s = max(4 * self._deviation_s, _HASTY_S if self.hasty else _CALM_S)
-            wanted = self._backoff * self._scale * (self._mean_s + spread_s)
-            self.timeout_s = min(self.ceiling_s, wanted)
+            self.timeout_s = min(self.ceiling_s, self._backoff * self._scale * (self._mean_s + spread_s))
 
 
 class Exchange:
     """Frames out, frames in, over one link."""
 
-    def __init__(
-        self, link: Link, timeout_s: float, give_up_s: float, on_text: Callable[[bytes], None] | None = None
-    ) -> None:
+    def __init__(self, link: Link, timeout_s: float, give_up_s: float, on_text: OnText = None) -> None:
         self.link, self.give_up_s = link, give_up_s
         self.transcript = Transcript()
         self.counts = HostCounts()
@@ -110,6 +96,7 @@ class Exchange:
         self.parser = FrameParser(self._text)
         # A random start: replies to an earlier host, still on the way, do not look like ours.
         self._seq = random.randrange(65536)
+        self._heard = False
         self.last_valid_s = self.last_byte_s = self.last_sent_s = time.monotonic()
 
     def next_seq(self) -> int:
@@ -134,19 +121,16 @@ class Exchange:
         frames = self.parser.feed(data)
         self.last_byte_s = time.monotonic()
         if frames:
-            self.last_valid_s = self.last_byte_s
+            self.last_valid_s, self._heard = self.last_byte_s, True
         for frame in frames:
             if frame.version != PROTOCOL_VERSION:
-                raise WrongDeviceError(_version_text(self.link.name, frame.version))
+                raise other_version(self.link.name, frame.version)
         return frames
 
     def check_silence(self) -> None:
         """Raise SilentError if nothing valid has come for give_up_s."""
-        quiet_s = time.monotonic() - self.last_valid_s
-        if quiet_s > self.give_up_s:
-            self.parser.flush()
-            self.transcript.add("!", f"gave up after {quiet_s:.1f} s")
-            raise SilentError(self._silence_text())
+        if time.monotonic() - self.last_valid_s > self.give_up_s:
+            raise self._silent()
 
     def request(self, type_: Type, payload: bytes = b"", give_up_s: float | None = None) -> Frame:
         """Send one request and return its reply, retrying until give_up_s have passed without one.
@@ -154,11 +138,10 @@ class Exchange:
         On a bad line ever more copies go out at once; requests are idempotent. Raises SilentError, DeviceError,
         WrongDeviceError, LinkLostError.
         """
-        seq = self.next_seq()
+        seq, start = self.next_seq(), time.monotonic()
         wire = encode_frame(type_, seq, payload)
         self.transcript.add(">", f"{type_.name} seq {seq} {len(payload)} bytes")
-        start = self.last_valid_s = time.monotonic()
-        sent_copies, damage = 0, self.parser.text_stretches
+        self.last_valid_s, sent_copies, damage = start, 0, self.parser.text_stretches
         for attempt in itertools.count():
             copies = max(1, min(1 << attempt // 2, _COPIES_BYTES // len(wire)))
             self.send(wire * copies, copies)
@@ -174,8 +157,7 @@ class Exchange:
             self.counts.timeouts += 1
             if time.monotonic() - start > (give_up_s or self.give_up_s):
                 break
-        self.parser.flush()
-        raise SilentError(self._silence_text())
+        raise self._silent()
 
     def _await(self, seq: int, wait_s: float) -> Frame | None:
         """Return the frame with this seq, or None after the time-out, or once a damaged reply has gone by."""
@@ -201,9 +183,12 @@ class Exchange:
             raise DeviceError(f"port '{self.link.name}': {request.name} was answered by {_type_name(frame.type)}")
         code, detail = read_error(frame.payload)
         if code == 5:
-            raise WrongDeviceError(_version_text(self.link.name, detail))
-        reason = ERROR_CODES.get(code, f"error {code}")
-        raise DeviceError(f"port '{self.link.name}': the board refused {request.name}: {reason} (detail {detail})")
+            raise other_version(self.link.name, detail)
+        reason = f"the board refused {request.name}: {ERROR_CODES.get(code, f'error {code}')} (detail {detail})"
+        if code == 7:
+            reason = (f"the {request.name} frame is longer than the board's buffer of {detail} bytes; lower hil.batch "
+                      f"or give its firmware more rx_bytes")  # fmt: skip
+        raise DeviceError(f"port '{self.link.name}': {reason}")
 
     def _text(self, text: bytes) -> None:
         self.last_text = text
@@ -211,22 +196,22 @@ class Exchange:
         if self._on_text is not None:
             self._on_text(text)
 
-    def _silence_text(self) -> str:
-        where = f"port '{self.link.name}' at {self.link.baud} baud"
-        if self.counts.replies:
-            return f"{where}: the board stopped answering (nothing valid for {self.give_up_s:g} s)"
-        if self.parser.text_bytes:
-            sample = repr(self.last_text[:24])[1:]
-            return (
-                f"{where} talks, but not this protocol ({self.parser.text_bytes} bytes, such as {sample}); "
-                "check --baud and that qcskit firmware is on the board"
-            )
-        return f"{where}: no answer within {self.give_up_s:g} s; is the board powered, flashed and on this port?"
+    def _silent(self) -> SilentError:
+        self.parser.flush()
+        self.transcript.add("!", f"gave up after {time.monotonic() - self.last_valid_s:.1f} s")
+        text = f": no answer within {self.give_up_s:g} s; is the board powered, flashed and on this port?"
+        if self._heard:
+            text = f": the board stopped answering (nothing valid for {self.give_up_s:g} s)"
+        elif self.parser.text_bytes:
+            sample = f"{self.parser.text_bytes} bytes, such as {repr(self.last_text[:24])[1:]}"
+            text = f" talks, but not this protocol ({sample}); check --baud and that qcskit firmware is on the board"
+        return SilentError(f"port '{self.link.name}' at {self.link.baud} baud{text}")
 
 
-def _version_text(port: str, version: int) -> str:
-    side = "update qcskit" if version > PROTOCOL_VERSION else "flash newer firmware"
-    return f"port '{port}': the board speaks protocol {version}, this qcskit {PROTOCOL_VERSION}; {side}"
+def other_version(port: str, version: int) -> WrongDeviceError:
+    """Return the error that the board speaks another protocol version."""
+    side = "update qcskit" if version > PROTOCOL_VERSION else "flash the current export"
+    return WrongDeviceError(f"port '{port}': the board speaks protocol {version}, this kit {PROTOCOL_VERSION}; {side}")
 
 
 def _type_name(type_: int) -> str:

@@ -3,11 +3,13 @@
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qcskit.codec.bundle import Bundle, write_file
 from qcskit.codec.errors import QcsError
+from qcskit.codec.files import write_text
+from qcskit.codec.interface import Codec
 from qcskit.hil.config import HilConfig
 from qcskit.hil.ports import Target
 from qcskit.hil.session import Run, results_of, run_device
@@ -17,56 +19,50 @@ FleetProgress = Callable[[str, str, int, int], None]
 
 
 def run_fleet(
-    bundle: Bundle, config: HilConfig, *, out: Path, resume: bool, progress: FleetProgress,
+    codec: Codec, config: HilConfig, *, out: Path, resume: bool, progress: FleetProgress,
     targets: list[Target] | None = None, on_text: Callable[[str, bytes], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run every port of `config`, write results.json atomically, return it.
 
     One port: its error is raised as it is. Several: a board that fails becomes an entry with `error`, the others go on.
     """
-    targets = targets or _targets(config.port)
-    ports, names = [target.port for target in targets], [target.label for target in targets]
-    entries: list[dict[str, Any] | None] = [None] * len(ports)
-    errors: list[Exception | None] = [None] * len(ports)
+    runs = [
+        Run(
+            target.port, config if target.baud is None else config.model_copy(update={"baud": target.baud}),
+            journal_path(out, number), resume, partial(progress, target.label),
+            on_text and partial(on_text, target.label), target.label,
+        )
+        for number, target in enumerate(targets or _targets(config.port))
+    ]  # fmt: skip
+    outcomes: dict[int, dict[str, Any] | Exception] = {}
 
     def work(number: int) -> None:
-        label = names[number]
-        baud = targets[number].baud
-        ours = config if baud is None else config.model_copy(update={"baud": baud})
-        run = Run(
-            ports[number], ours, journal_path(out, number), resume, label=label,
-            progress=lambda stage, done, total: progress(label, stage, done, total),
-            on_text=None if on_text is None else lambda text: on_text(label, text),
-        )  # fmt: skip
-        before = _changed_ns(journal_path(out, number))
         try:
-            entries[number] = run_device(bundle, run)
+            outcomes[number] = run_device(codec, runs[number])
         except Exception as error:
-            if _changed_ns(journal_path(out, number)) != before and error.args:
-                error.args = (f"{error}; answers so far are kept, go on with --resume", *error.args[1:])
-            errors[number] = error
+            outcomes[number] = error
 
-    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(len(ports))]
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(len(runs))]
     for thread in threads:
         thread.start()
     for thread in threads:
         while thread.is_alive():
             thread.join(0.2)  # lets Ctrl-C through
-    for number, error in enumerate(errors):
-        if error is not None:
-            if len(ports) == 1 or not isinstance(getattr(error, "exit_code", None), int):
-                raise error
-            entries[number] = {"port": ports[number], "label": names[number], "error": str(error)}
-    results = results_of(bundle, config, [entry for entry in entries if entry is not None])
+    results = results_of(codec, config, [_entry(run, outcomes[n], len(runs) == 1) for n, run in enumerate(runs)])
     write_results(out, results)
-    for entry in results["devices"]:
-        if "error" not in entry:
-            Path(entry.pop("journal")).unlink(missing_ok=True)
+    for number, outcome in outcomes.items():
+        if not isinstance(outcome, Exception):
+            journal_path(out, number).unlink(missing_ok=True)
     return results
 
 
-def _changed_ns(path: Path) -> int | None:
-    return path.stat().st_mtime_ns if path.is_file() else None
+def _entry(run: Run, outcome: dict[str, Any] | Exception, alone: bool) -> dict[str, Any]:
+    """Return a board's entry of `devices`; raise its error if it was alone, or if the error is none of ours."""
+    if not isinstance(outcome, Exception):
+        return outcome
+    if alone or not isinstance(outcome, QcsError):
+        raise outcome
+    return {"port": run.port, "label": run.label, "error": str(outcome)}
 
 
 def _targets(ports: list[str]) -> list[Target]:
@@ -84,10 +80,4 @@ def journal_path(out: Path, number: int) -> Path:
 
 def write_results(path: Path, results: dict[str, Any]) -> None:
     """Write results as JSON, all or nothing."""
-    cleaned = {**results, "devices": [{k: v for k, v in e.items() if k != "journal"} for e in results["devices"]]}
-    text = json.dumps(cleaned, indent=1, allow_nan=False) + "\n"
-
-    def write(staging: Path) -> None:
-        staging.write_text(text, encoding="utf-8")
-
-    write_file(Path(path), write)
+    write_text(Path(path), json.dumps(results, indent=1, allow_nan=False) + "\n")

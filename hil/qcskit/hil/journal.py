@@ -5,6 +5,7 @@ dropped. Every vector is taken once, whatever the file holds.
 """
 
 import json
+import os
 import struct
 import time
 import zlib
@@ -16,40 +17,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.interface import Packets
+from qcskit.firmware.protocol.messages import Answers
 from qcskit.hil.stream import Answer
 
-_RECORD = struct.Struct("<IHBfI")  # start, count, has ticks, seconds, attempts
+FORMAT = 2
+_RECORD = struct.Struct("<IHfI")  # start, count, seconds, attempts; then packets, CRC-32
 _FLUSH_S = 0.2
 
 
 class Recorder:
-    """Answers of one run, in memory: packed (N, packed_bytes), ticks (N,), answered (N,); refuses a second answer.
+    """Answers of one run, in memory: packets, ticks (count,), answered (count,); refuses a second answer.
 
-    seconds, attempts: one entry per answered frame.
+    seconds: one entry per answered frame.
     """
 
-    def __init__(self, count: int, packed_bytes: int) -> None:
-        self.packed = np.zeros((count, packed_bytes), np.uint8)
+    def __init__(self, count: int, packed_bytes_max: int) -> None:
+        self.rows = np.zeros((count, packed_bytes_max), np.uint8)
+        self.lengths = np.zeros(count, np.uint16)
         self.ticks: NDArray[np.uint32] = np.zeros(count, np.uint32)
-        self.has_ticks = False
         self.answered = np.zeros(count, bool)
         self.seconds: list[float] = []
-        self.attempts: list[int] = []
 
     def take(self, answer: Answer) -> None:
         """Store one answer. Raises QcsError if any of its vectors was answered before."""
-        stretch = slice(answer.start, answer.start + len(answer.packed))
-        if self.answered[stretch].any() or answer.start + len(answer.packed) > len(self.answered):
-            raise QcsError(
-                f"vectors {stretch.start} … {stretch.stop - 1} were answered twice: this is a bug, report it"
-            )
+        stretch = slice(answer.start, answer.stop)
+        if self.answered[stretch].any() or answer.stop > len(self.answered):
+            raise QcsError(f"vectors {answer.start} … {answer.stop - 1} were answered twice: this is a bug, report it")
         self.answered[stretch] = True
-        self.packed[stretch] = answer.packed
-        if answer.ticks is not None:
-            self.ticks[stretch] = answer.ticks
-            self.has_ticks = True
+        self.rows[stretch], self.lengths[stretch], self.ticks[stretch] = answer.result
         self.seconds.append(answer.seconds)
-        self.attempts.append(answer.attempts)
+
+    def packets(self, start: int = 0, stop: int | None = None) -> Packets:
+        """Return the packets of vectors start … stop − 1; those without an answer are empty."""
+        return Packets.rows(self.rows[start:stop], self.lengths[start:stop])
 
     def missing(self) -> list[tuple[int, int]]:
         """Return the ranges (start, stop) that have no answer yet."""
@@ -60,68 +61,86 @@ class Recorder:
 class Journal:
     """The file beside the results of a run; a context manager that appends."""
 
-    def __init__(self, path: Path, identity: dict[str, Any]) -> None:
-        self.path, self._identity = path, identity
-        self._flushed_s = 0.0
+    def __init__(self, path: Path, run: dict[str, Any]) -> None:
+        self.path, self._head = path, {"qcskit_journal": FORMAT, **run}
+        self._flushed_s, self._kept = 0.0, 0
 
     def load(self, into: Recorder) -> int:
         """Read an earlier run's records into `into`; return how many vectors they answer, 0 if there is no file.
 
-        Raises QcsError if the file belongs to a run with other settings.
+        Raises QcsError if the file is of another format, or belongs to a run with other settings.
         """
         if not self.path.is_file():
             return 0
-        content = self.path.read_bytes()
-        line, _, body = content.partition(b"\n")
-        if json.loads(line or b"null") != self._identity:
-            raise QcsError(f"'{self.path}' is of another run (bundle, vectors, seed, input or board differ); "
-                           "delete it or leave out --resume")  # fmt: skip
-        length = len(line) + 1
-        for answer, end in _records(body, into.packed.shape[1]):
+        line, _, body = self.path.read_bytes().partition(b"\n")
+        self._check_head(line)
+        whole = 0
+        for answer, end in _records(body, into.rows.shape[1]):
             into.take(answer)
-            length = len(line) + 1 + end
-        with self.path.open("r+b") as file:
-            file.truncate(length)
-        return int(into.answered.sum())
+            whole = end
+        os.truncate(self.path, len(line) + 1 + whole)
+        self._kept = int(into.answered.sum())
+        return self._kept
+
+    def _check_head(self, line: bytes) -> None:
+        try:
+            head = json.loads(line)
+            version = head["qcskit_journal"]
+        except (ValueError, TypeError, KeyError):
+            head = version = None
+        if head == self._head:
+            return
+        found = "of another run (bundle, vectors, seed, input or board differ)"
+        if version != FORMAT:
+            found = f"a journal of format {version}, this qcskit goes on with {FORMAT} only"
+        raise QcsError(f"'{self.path}' is {found}; delete it or leave out --resume")
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = not self.path.is_file()
         self._file = self.path.open("ab")
         if fresh:
-            self._file.write(json.dumps(self._identity).encode() + b"\n")
+            self._file.write(json.dumps(self._head).encode() + b"\n")
             self._file.flush()
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._file.close()
+        if isinstance(error, Exception) and error.args and self._kept:
+            error.args = (f"{error}; answers so far are kept, go on with --resume", *error.args[1:])
 
     def append(self, answer: Answer) -> None:
         """Add one answer; it is on its way to disk within 0.2 s."""
-        ticks = b"" if answer.ticks is None else answer.ticks.astype("<u4").tobytes()
-        head = _RECORD.pack(answer.start, len(answer.packed), bool(ticks), answer.seconds, answer.attempts)
-        record = head + ticks + answer.packed.tobytes()
+        rows, lengths, ticks = answer.result
+        packets = np.zeros(len(rows), _packet_type(rows.shape[1]))
+        packets["tick"], packets["length"], packets["bytes"] = ticks, lengths, rows
+        record = _RECORD.pack(answer.start, len(rows), answer.seconds, answer.attempts) + packets.tobytes()
         self._file.write(record + zlib.crc32(record).to_bytes(4, "little"))
+        self._kept += len(rows)
         now = time.monotonic()
         if now - self._flushed_s > _FLUSH_S:
             self._file.flush()
             self._flushed_s = now
 
     def discard(self) -> None:
-        """Delete the file: the results are complete."""
+        """Delete the file: another run's, or one whose results are complete."""
         self.path.unlink(missing_ok=True)
 
 
-def _records(body: bytes, packed_bytes: int) -> Iterator[tuple[Answer, int]]:
-    position = 0
+def _packet_type(room: int) -> np.dtype[np.void]:
+    """Return the form of one packet in a record."""
+    return np.dtype([("tick", "<u4"), ("length", "<u2"), ("bytes", np.uint8, (room,))])
+
+
+def _records(body: bytes, packed_bytes_max: int) -> Iterator[tuple[Answer, int]]:
+    """Yield each whole record and where it ends."""
+    position, form = 0, _packet_type(packed_bytes_max)
     while position + _RECORD.size <= len(body):
-        start, count, has_ticks, seconds, attempts = _RECORD.unpack_from(body, position)
-        ticks_at = position + _RECORD.size
-        packed_at = ticks_at + 4 * count * has_ticks
-        end = packed_at + count * packed_bytes
-        if end + 4 > len(body) or zlib.crc32(body[position:end]) != int.from_bytes(body[end : end + 4], "little"):
+        start, count, seconds, attempts = _RECORD.unpack_from(body, position)
+        end = position + _RECORD.size + count * form.itemsize
+        if body[end : end + 4] != zlib.crc32(body[position:end]).to_bytes(4, "little"):
             return
-        ticks = np.frombuffer(body, "<u4", count, ticks_at) if has_ticks else None
-        packed = np.frombuffer(body, np.uint8, count * packed_bytes, packed_at).reshape(count, packed_bytes)
+        packets = np.frombuffer(body, form, count, position + _RECORD.size)
+        result = Answers(packets["bytes"], packets["length"].astype(np.int64), packets["tick"].astype(np.uint32))
         position = end + 4
-        yield Answer(start, packed, ticks, seconds, attempts), position
+        yield Answer(start, result, seconds, attempts), position

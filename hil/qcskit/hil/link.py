@@ -5,13 +5,12 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
-from pathlib import Path
 
 import serial
 from serial.tools import list_ports
 
-from qcskit.codec.errors import QcsError
+from qcskit import firmware
+from qcskit.codec.interface import Codec
 from qcskit.hil.errors import LinkError, LinkLostError, SilentError
 
 try:
@@ -69,7 +68,7 @@ class Link:
         try:
             data = self._read_ready(timeout_s) if self._selectable else self._read_blocking(timeout_s)
         except _PORT_ERRORS as error:
-            raise LinkLostError(f"port '{self.name}' vanished ({_reason(error)})") from None
+            raise self._vanished(error) from None
         self.bytes_received += len(data)
         return data
 
@@ -78,14 +77,9 @@ class Link:
         if not ready:
             return b""
         data = bytes(self._port.read(_READ_BYTES))
-        self._acknowledge_at_once()
+        # A peer that sends byte by byte under Nagle's rule (an emulator's socket) waits for each acknowledgement.
+        _set_tcp(self._port, "TCP_QUICKACK")
         return data
-
-    def _acknowledge_at_once(self) -> None:
-        """A peer that sends byte by byte under Nagle's rule (an emulator's socket) waits for each acknowledgement."""
-        line = getattr(self._port, "_socket", None)
-        if isinstance(line, socket.socket) and hasattr(socket, "TCP_QUICKACK"):
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _read_blocking(self, timeout_s: float) -> bytes:
         self._port.timeout = max(0.0, timeout_s)
@@ -99,8 +93,11 @@ class Link:
         except serial.SerialTimeoutException:
             raise SilentError(f"port '{self.name}' takes no bytes: the board or its flow control hangs") from None
         except _PORT_ERRORS as error:
-            raise LinkLostError(f"port '{self.name}' vanished ({_reason(error)})") from None
+            raise self._vanished(error) from None
         self.bytes_sent += len(data)
+
+    def _vanished(self, error: Exception) -> LinkLostError:
+        return LinkLostError(f"port '{self.name}' vanished ({_reason(error)})")
 
     def set_baud(self, baud: int) -> None:
         """Change the host's line rate; the caller has agreed it with the board."""
@@ -111,16 +108,19 @@ class Link:
             raise LinkError(f"port '{self.name}' cannot run at {baud} baud ({_reason(error)})") from None
         self.baud = baud
 
-    def discard_input(self) -> None:
-        """Drop what arrived before anyone asked."""
-        with contextlib.suppress(serial.SerialException, OSError):
-            while self.read(0.0):
-                pass
-
-    def reopen(self) -> None:
-        """Open the same port again. Raises LinkError while it is not there."""
+    def wait_back(self, patience_s: float) -> None:
+        """Open a vanished port again, trying for patience_s. Raises LinkLostError if it does not come back."""
         self.close()
-        self._port = _open(self.url, self.baud, self.name)
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                self._port = _open(self.url, self.baud, self.name)
+                return
+            except LinkError:
+                if time.monotonic() > deadline:
+                    late = f"vanished and did not come back within {patience_s:g} s"
+                    raise LinkLostError(f"port '{self.name}' {late}") from None
+            time.sleep(0.1)
 
     def close(self) -> None:
         """Close the port; harmless if it is gone."""
@@ -131,12 +131,19 @@ class Link:
 def _open(url: str, baud: int, name: str) -> serial.SerialBase:
     try:
         port = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=_WRITE_TIMEOUT_S, exclusive=True)
-        line = getattr(port, "_socket", None)
-        if isinstance(line, socket.socket):
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _set_tcp(port, "TCP_NODELAY")
         return port
     except _PORT_ERRORS as error:
-        raise LinkError(f"cannot open port '{name}': {_reason(error)}; {_what_is_there()}") from None
+        ports = ", ".join(sorted(port.device for port in list_ports.comports()))
+        there = f"there are: {ports}" if ports else "no serial port is there; 'emu:native' needs none"
+        raise LinkError(f"cannot open port '{name}': {_reason(error)}; {there}") from None
+
+
+def _set_tcp(port: serial.SerialBase, option: str) -> None:
+    """Set a TCP option where the port is a socket and the system has the option."""
+    line = getattr(port, "_socket", None)
+    if isinstance(line, socket.socket) and hasattr(socket, option):
+        line.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), 1)
 
 
 def _reason(error: Exception) -> str:
@@ -153,37 +160,13 @@ def _reason(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def _what_is_there() -> str:
-    ports = ", ".join(sorted(port.device for port in list_ports.comports()))
-    return f"there are: {ports}" if ports else "no serial port is there; 'emu:native' needs none"
+def start_emulated(board: str, codec: Codec) -> firmware.Emulator:
+    """Build a codec's firmware for an emulated board and start it; a context manager, `.url` is where it answers.
 
-
-class EmulatedBoard(contextlib.AbstractContextManager["EmulatedBoard"]):
-    """Firmware of a bundle's model, built for an emulated board and running. `.url` is where it answers."""
-
-    def __init__(self, board: str, c_dir: Path, model_name: str) -> None:
-        from qcskit import firmware
-
-        self._stack = contextlib.ExitStack()
-        elf = firmware.build(board, c_dir, model_name)
-        self.process = self._stack.enter_context(firmware.start(board, elf))
-        self.url: str = self.process.url
-
-    @property
-    def ended(self) -> bool:
-        """Whether the emulator's process is gone, as after a crash of the firmware; it may take a moment to end."""
-        deadline = time.monotonic() + 2.0
-        while self.process.alive and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return not self.process.alive
-
-    @property
-    def last_words(self) -> str:
-        """What emulator and firmware printed beside the line: registers and function of a fault, for one."""
-        return f"it printed: {self.process.log.strip()}" if self.process.log.strip() else "it printed nothing"
-
-    def __exit__(self, *exc: object) -> None:
-        self._stack.close()
+    Raises CheckFailedError if the bundle's C text is not what its tables give, FirmwareError if it cannot be built.
+    """
+    elf = firmware.build(board, firmware.c_directory(codec.checked_c_files()), codec.name)
+    return firmware.start(board, elf)
 
 
 def board_of(port: str) -> str | None:
@@ -193,19 +176,3 @@ def board_of(port: str) -> str | None:
     ('cortex-m4', None)
     """
     return port.removeprefix(EMULATED) if port.startswith(EMULATED) else None
-
-
-def wait_for(link: Link, patience_s: float, on_wait: Callable[[], None] | None = None) -> None:
-    """Reopen a vanished port, trying for patience_s. Raises LinkLostError if it does not come back."""
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            return link.reopen()
-        except QcsError:
-            if time.monotonic() > deadline:
-                raise LinkLostError(
-                    f"port '{link.name}' vanished and did not come back within {patience_s:g} s"
-                ) from None
-        if on_wait is not None:
-            on_wait()
-        time.sleep(0.1)

@@ -1,17 +1,17 @@
 """pytest plugin: a user's test talks to a board as prose (docs/hil.md).
 
-Options --qcs-bundle, --qcs-port, --qcs-board, --qcs-baud; fixtures qcs_bundle, qcs_device; marker hardware. The
-transcript of the link is attached to a failing test. Nothing heavy is imported before a test asks for it.
+Options --qcs-bundle, --qcs-port, --qcs-board, --qcs-baud; fixtures qcs_codec, qcs_bundle, qcs_device; marker hardware.
+The transcript of the link is attached to a failing test. Nothing heavy is imported before a test asks for it.
 """
 
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from qcskit.codec.bundle import Bundle
+    from qcskit.codec.interface import Codec
     from qcskit.hil.device import Device
 
 
@@ -40,31 +40,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def qcs_bundle(request: pytest.FixtureRequest) -> "Bundle":
-    """The bundle of --qcs-bundle, its hashes checked."""
-    from qcskit.codec.bundle import read_bundle
+def qcs_codec(request: pytest.FixtureRequest) -> "Codec":
+    """The codec of --qcs-bundle, the bundle's hashes checked."""
+    from qcskit.codec.codecs import open_codec
     from qcskit.codec.errors import QcsError
 
     path = request.config.getoption("--qcs-bundle")
     if not path:
         pytest.fail("give the bundle: pytest --qcs-bundle DIR", pytrace=False)
     try:
-        return read_bundle(Path(path))
+        return open_codec(path)
     except QcsError as error:
         pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")
-def _qcs_open_device(request: pytest.FixtureRequest, qcs_bundle: "Bundle") -> "Iterator[Device]":
+def qcs_bundle(qcs_codec: "Codec") -> "Bundle":
+    """The bundle itself: manifest, golden vectors."""
+    return qcs_codec.bundle
+
+
+@pytest.fixture(scope="session")
+def _qcs_open_device(request: pytest.FixtureRequest, qcs_codec: "Codec") -> "Iterator[Device]":
+    from qcskit.codec.errors import QcsError
     from qcskit.hil.device import Device
 
     option = request.config.getoption
     port = option("--qcs-port") or f"emu:{option('--qcs-board')}"
     try:
-        device = Device.open(port, qcs_bundle, baud=option("--qcs-baud"))
-    except Exception as error:
-        if not hasattr(error, "exit_code"):
-            raise
+        device = Device.open(port, qcs_codec, baud=option("--qcs-baud"))
+    except QcsError as error:
         pytest.fail(str(error), pytrace=False)
     with device:
         yield device
@@ -72,7 +77,7 @@ def _qcs_open_device(request: pytest.FixtureRequest, qcs_bundle: "Bundle") -> "I
 
 @pytest.fixture
 def qcs_device(_qcs_open_device: "Device") -> "Device":
-    """The board: opened once per session, its model checked against the bundle; a fresh transcript per test."""
+    """The board: opened once per session, its model checked against the codec; a fresh transcript per test."""
     _qcs_open_device.exchange.transcript.clear()
     return _qcs_open_device
 

@@ -2,7 +2,7 @@
 
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from serial.tools import list_ports
 
 from qcskit.codec.config import Table, nearest
 from qcskit.codec.errors import QcsError
+from qcskit.firmware.protocol.messages import Info
 from qcskit.hil.device import Device
-from qcskit.hil.messages import Info
 
 _PROBE_S = 0.6
 
@@ -23,9 +23,9 @@ class PortFacts:
 
     device: str
     description: str
-    vid: str | None
-    pid: str | None
-    serial_number: str | None
+    vid: str | None = None
+    pid: str | None = None
+    serial_number: str | None = None
     info: Info | None = None
     note: str = ""
 
@@ -41,6 +41,12 @@ class BenchBoard(Table):
     serial_number: str | None = None
     port: str | None = None
     baud: int | None = Field(None, ge=300, le=20_000_000)
+
+
+class Bench(Table):
+    """A bench file."""
+
+    board: list[BenchBoard] = Field([])
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ def find_ports(probe: bool, baud: int = 115_200, extra: tuple[str, ...] = ()) ->
     found = [
         PortFacts(p.device, p.description or "", _hex(p.vid), _hex(p.pid), p.serial_number)
         for p in sorted(list_ports.comports(), key=lambda p: str(p.device))
-    ] + [PortFacts(url, "given", None, None, None) for url in extra]
+    ] + [PortFacts(url, "given") for url in extra]
     if not probe or not found:
         return found
     with ThreadPoolExecutor(len(found)) as pool:
@@ -70,9 +76,9 @@ def find_ports(probe: bool, baud: int = 115_200, extra: tuple[str, ...] = ()) ->
 def _probe(facts: PortFacts, baud: int) -> PortFacts:
     try:
         with Device.open(facts.device, baud=baud, timeout_s=_PROBE_S, give_up_s=_PROBE_S, reconnect_s=0) as board:
-            return PortFacts(**{**facts.__dict__, "info": board.info})
+            return replace(facts, info=board.info)
     except QcsError as error:
-        return PortFacts(**{**facts.__dict__, "note": str(error)})
+        return replace(facts, note=str(error))
 
 
 def _hex(number: int | None) -> str | None:
@@ -88,42 +94,33 @@ def read_bench(path: Path) -> list[Target]:
 
     Raises QcsError naming the board that is not plugged in, an unknown key, or two boards of one name.
     """
-    boards = _boards(path)
     there = {str(p.serial_number): str(p.device) for p in list_ports.comports() if p.serial_number}
     targets = []
-    for board in boards:
-        port = board.port
-        if board.serial_number is not None:
-            port = there.get(board.serial_number)
-            if port is None:
-                known = ", ".join(sorted(there)) or "none"
-                raise QcsError(f"bench '{path}': board '{board.name}' (serial number {board.serial_number}) is not "
-                               f"plugged in; serial numbers there: {known}")  # fmt: skip
-        if port is None:
+    for board in _boards(path):
+        port = board.port if board.serial_number is None else there.get(board.serial_number)
+        if port is None and board.serial_number is None:
             raise QcsError(f"bench '{path}': board '{board.name}' needs serial_number or port")
+        if port is None:
+            known = ", ".join(sorted(there)) or "none"
+            raise QcsError(f"bench '{path}': board '{board.name}' (serial number {board.serial_number}) is not "
+                           f"plugged in; serial numbers there: {known}")  # fmt: skip
         targets.append(Target(port, board.name, board.baud))
     return targets
 
 
 def _boards(path: Path) -> list[BenchBoard]:
     try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise QcsError(f"bench '{path}' cannot be read: {error}") from None
-    for key in data:
-        if key != "board":
-            raise QcsError(f"bench '{path}': unknown key '{key}'; {nearest(key, ['board'])}")
-    rows = data.get("board")
-    if not isinstance(rows, list) or not rows:
-        raise QcsError(f"bench '{path}' names no board; write [[board]] tables with name and serial_number or port")
-    try:
-        boards = [BenchBoard.model_validate(row) for row in rows]
+        boards = Bench.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8"))).board
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        hint = nearest(key, list(BenchBoard.model_fields)) if first["type"] == "extra_forbidden" else first["msg"]
-        raise QcsError(f"bench '{path}': board key '{key}': {hint}") from None
-    names = [board.name for board in boards]
-    if len(set(names)) != len(names):
+        *table, key = map(str, first["loc"])
+        known = list((BenchBoard if table else Bench).model_fields)
+        reason = f"unknown; {nearest(key, known)}" if first["type"] == "extra_forbidden" else first["msg"]
+        raise QcsError(f"bench '{path}': key '{'.'.join([*table, key])}': {reason}") from None
+    except (OSError, ValueError) as error:
+        raise QcsError(f"bench '{path}' cannot be read: {error}") from None
+    if not boards:
+        raise QcsError(f"bench '{path}' names no board; write [[board]] tables with name and serial_number or port")
+    if len({board.name for board in boards}) != len(boards):
         raise QcsError(f"bench '{path}': two boards have the same name")
     return boards

@@ -1,230 +1,201 @@
-"""One run: a bundle's vectors through one board, every byte compared, everything measured."""
+"""One run: a bundle's vectors through one board, every packet compared, everything measured."""
 
+import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from qcskit.codec.bundle import Bundle
+import numpy as np
+
+from qcskit.codec.interface import Codec
 from qcskit.hil.config import HilConfig
 from qcskit.hil.device import Device
-from qcskit.hil.distribution import Distribution
+from qcskit.hil.distribution import Distribution, LinkSeries
 from qcskit.hil.errors import DeviceError
-from qcskit.hil.exchange import HostCounts
+from qcskit.hil.exchange import OnText
 from qcskit.hil.journal import Journal, Recorder
-from qcskit.hil.messages import Counts
-from qcskit.hil.results import (
-    NOT_MEASURED,
-    SCHEMA_VERSION,
-    Progress,
-    device_time_us,
-    energy_facts,
-    score,
-    tick_facts,
-)
-from qcskit.hil.series import LinkSeries
-from qcskit.hil.vectors import VectorSet, vector_set
+from qcskit.hil.results import NOT_MEASURED, SCHEMA_VERSION, Score, energy_facts, microseconds, tick_facts
+from qcskit.hil.vectors import VectorSet
 
 _PINGS = 30
 _SINGLES = 100
-
-
-def no_progress(stage: str, done: int, total: int) -> None:
-    """Show nothing."""
+Progress = Callable[[str, int, int], None]
+"""progress(stage, done, total)"""
 
 
 @dataclass
 class Run:
-    """What one port's run needs beside the bundle."""
+    """What one port's run needs beside the codec."""
 
     port: str
     config: HilConfig
     journal_path: Path | None = None
     resume: bool = False
-    progress: Progress = no_progress
-    on_text: Callable[[bytes], None] | None = None
+    progress: Progress = lambda stage, done, total: None
+    on_text: OnText = None
     label: str | None = None
-    open_options: dict[str, Any] = field(default_factory=dict)
 
 
-def run_device(bundle: Bundle, run: Run) -> dict[str, Any]:
+def open_device(codec: Codec, port: str, config: HilConfig, on_text: OnText = None) -> Device:
+    """Open a port the way the configuration says. Raises LinkError, WrongDeviceError, SilentError."""
+    options = config.model_dump(include={"baud", "timeout_s", "give_up_s", "reconnect_s", "batch"})
+    return Device.open(port, codec, on_text=on_text, **options)
+
+
+def run_device(codec: Codec, run: Run) -> dict[str, Any]:
     """Run one port and return its entry of `devices` in results.json.
 
     Raises QcsError (and subclasses) if the run cannot be completed; answers so far stay in the journal.
     """
-    config = run.config
+    vectors = VectorSet(codec, run.config.vectors, run.config.seed, run.config.input)
     run.progress("connect", 0, 1)
-    with Device.open(
-        run.port, bundle, baud=config.baud, timeout_s=config.timeout_s, give_up_s=config.give_up_s, batch=config.batch,
-        on_text=run.on_text, **({} if run.port.startswith("emu:") else {"reconnect_s": config.reconnect_s}),
-    ) as device:  # fmt: skip
+    with open_device(codec, run.port, run.config, run.on_text) as device:
         run.progress("connect", 1, 1)
-        if config.fast_baud is not None:
-            device.change_baud(config.fast_baud)
-        return run_session(device, vector_set(bundle, config.vectors, config.seed, config.input), run)
+        if run.config.fast_baud is not None:
+            device.change_baud(run.config.fast_baud)
+        return run_session(device, vectors, run)
 
 
 def run_session(device: Device, vectors: VectorSet, run: Run) -> dict[str, Any]:
     """Run all vectors on an open device and return its entry of `devices`."""
-    recorder = Recorder(vectors.count, device.info.packed_bytes)
-    journal = None if run.journal_path is None else Journal(run.journal_path, identity(vectors, run.label or run.port))
-    resumed = 0
-    if journal is not None:
-        if run.resume:
-            resumed = journal.load(recorder)
-        else:
-            journal.discard()
-    round_trips = measure_round_trips(device, vectors)
-    device.reset_counts()
-    before = HostCounts(**device.exchange.counts.as_dict())
-    bytes_before = device.link.bytes_sent, device.link.bytes_received
-    start = time.monotonic()
-    series = _stream(device, vectors, recorder, journal, run.progress)
-    seconds = time.monotonic() - start
-    traffic = device.link.bytes_sent - bytes_before[0], device.link.bytes_received - bytes_before[1]
-    if not recorder.answered.all():
-        raise DeviceError(f"port '{run.port}': {int((~recorder.answered).sum())} vectors have no answer")
-    board_counts = device.stats()
-    entry = _entry(device, vectors, recorder, run, resumed)
-    entry["round_trip_us"] = round_trips | {"answer": _microseconds(recorder.seconds)}
-    entry["throughput"] = {
-        "seconds": round(seconds, 6),
-        "vectors": vectors.count - resumed,
-        "vectors_per_s": round((vectors.count - resumed) / seconds, 3) if seconds > 0 else None,
-        "bytes_sent": traffic[0],
-        "bytes_received": traffic[1],
-    }
-    entry["link"] = link_facts(device, before, board_counts)
-    entry["series"] = series.columns
-    if journal is not None:
-        entry["journal"] = str(journal.path)
-    return entry
+    label, recorder = run.label or run.port, Recorder(vectors.count, device.info.packed_bytes_max)
+    journal = None if run.journal_path is None else Journal(run.journal_path, identity(vectors, label))
+    resumed = journal.load(recorder) if journal and run.resume else 0
+    if journal and not run.resume:
+        journal.discard()
+    values = vectors.values()
+    with journal or contextlib.nullcontext():
+        measured = Measurement(device, vectors, run.config, label, resumed)
+        for answer in device.stream(values, recorder.missing()):
+            recorder.take(answer)
+            if journal is not None:
+                journal.append(answer)
+            measured.note_answered(answer.stop - answer.start)
+            run.progress("run", measured.answered, vectors.count)
+        if not recorder.answered.all():
+            raise DeviceError(f"port '{run.port}': {int((~recorder.answered).sum())} vectors have no answer")
+        seconds = measured.elapsed_s
+        measured.add(recorder, 0, run.progress)
+        return measured.entry(seconds)
 
 
 def identity(vectors: VectorSet, label: str) -> dict[str, Any]:
     """Return what must be equal for a run to be resumed."""
     return {
-        "qcskit_journal": 1, "model_id": vectors.bundle.manifest.model_id, "vectors": vectors.count,
-        "seed": vectors.seed, "input": vectors.kind, "board": label,
+        "model_id": vectors.codec.bundle.manifest.model_id, "vectors": vectors.count, "seed": vectors.seed,
+        "input": vectors.kind, "board": label,
     }  # fmt: skip
 
 
-def _stream(
-    device: Device, vectors: VectorSet, recorder: Recorder, journal: Journal | None, progress: Progress
-) -> LinkSeries:
-    inputs = vectors.inputs()
-    series = LinkSeries(time.monotonic())
-    done = int(recorder.answered.sum())
-    if journal is not None:
-        journal.__enter__()
-    try:
-        for answer in device.stream(inputs, recorder.missing()):
-            recorder.take(answer)
-            if journal is not None:
-                journal.append(answer)
-            done += len(answer.packed)
-            series.note(time.monotonic(), done, device.exchange)
-            progress("run", done, vectors.count)
-    finally:
-        if journal is not None:
-            journal.__exit__()
-    return series
+class Measurement:
+    """What a run on an open device adds up; memory does not grow with the vectors."""
+
+    def __init__(self, device: Device, vectors: VectorSet, config: HilConfig, label: str, resumed: int = 0) -> None:
+        self.device, self.vectors, self.answered = device, vectors, resumed
+        self.config, self._label, self._resumed = config, label, resumed
+        self._round_trips = measure_round_trips(device, vectors)
+        device.reset_counts()
+        self.score = Score(vectors)
+        self._ticks, self._answer_us = Distribution(), Distribution()
+        self._start_s = time.monotonic()
+        self._series = LinkSeries(self._start_s)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start_s
+
+    def note_answered(self, vectors: int) -> None:
+        """Take the number of vectors that were just answered."""
+        self.answered += vectors
+        exchange = self.device.exchange
+        self._series.note(time.monotonic(), self.answered, exchange.counts.retries, exchange.parser.text_stretches)
+
+    def add(self, recorder: Recorder, first: int, progress: Progress | None = None) -> None:
+        """Add up the answers to vectors first, first + 1, … and compare them with the reference."""
+        self._ticks.add(recorder.ticks)
+        self._answer_us.add(np.asarray(recorder.seconds) * 1e6)
+        count = len(recorder.answered)
+        for start in range(0, count, self.score.segment_vectors):
+            stop = min(count, start + self.score.segment_vectors)
+            self.score.add(first + start, recorder.packets(start, stop))
+            if progress is not None:
+                progress("compare", stop, count)
+
+    def entry(self, seconds: float) -> dict[str, Any]:
+        """Return the board's entry of `devices` after `seconds` of streaming; asks it for its counters."""
+        link, info, score, done = self.device.link, self.device.info, self.score, self.answered - self._resumed
+        ticks = tick_facts(info, self._ticks)
+        return {
+            "port": link.name, "label": self._label, "board": self.device.board, "baud": link.baud,
+            "firmware": info.firmware_version, "protocol": info.protocol, "model_id": info.model_id,
+            "tick_source": info.tick_source, "rx_buffer_bytes": info.rx_buffer_bytes, "max_batch": info.max_batch,
+            "vectors": self.answered, "answered": self.answered, "resumed": self._resumed,
+            "mismatches": score.mismatch_facts(),
+            "nmse": score.nmse_facts(),
+            "recovery": score.recovery_facts(),
+            "packet_bytes": score.lengths.summary() or NOT_MEASURED,
+            **ticks,
+            "energy": energy_facts(self.config, ticks["ticks"], score.packet_bits()),
+            "round_trip_us": self._round_trips | {"answer": self._answer_us.summary() or NOT_MEASURED},
+            "throughput": {
+                "seconds": round(seconds, 6),
+                "vectors": done,
+                "vectors_per_s": round(done / seconds, 3) if seconds > 0 else None,
+                "bytes_sent": link.bytes_sent,
+                "bytes_received": link.bytes_received,
+            },
+            "link": self._link_facts(),
+            "series": self._series.columns,
+        }  # fmt: skip
+
+    def _link_facts(self) -> dict[str, Any]:
+        """Return both ends' counts, and whether they agree.
+
+        The board cannot have taken more frames than were sent, nor fewer than it answered; on a clean line both agree.
+        """
+        board, exchange, models = self.device.stats(), self.device.exchange, self.device.models.values()
+        host, parser = exchange.counts, exchange.parser
+        clean = not (host.retries or board.crc_errors or board.overruns or host.reconnects)
+        restarted = board.frames < host.replies
+        agree = board.frames == host.frames_sent if clean else board.frames <= host.frames_sent
+        return {
+            "host": asdict(host),
+            "board": asdict(board),
+            "agree": agree and not restarted,
+            "board_restarted": restarted,
+            "not_frames": parser.text_stretches,
+            "log_bytes": parser.text_bytes,
+            "byte_loss_estimate": max(model.byte_loss for model in models),
+            "batch": max(model.batch for model in models),
+            "repeats": 1 << max(model.repeat_exponent for model in models),
+        }
 
 
 def measure_round_trips(device: Device, vectors: VectorSet) -> dict[str, Any]:
     """Return idle round trips in µs: ECHO of one vector's size, and ENCODE of one vector."""
-    inputs, _ = vectors.part(0, min(_SINGLES, vectors.count))
-    payload = bytes(inputs[:1].nbytes)
-    single = []
-    for row in range(len(inputs)):
-        single += [a.seconds for a in device.stream(inputs, [(row, row + 1)]) if a.attempts == 1]
-    return {
-        "echo": _microseconds([device.echo(payload) for _ in range(_PINGS)]),
-        "single": _microseconds(single),
-    }
+    values, _ = vectors.part(0, min(_SINGLES, vectors.count))
+    answers = [answer for row in range(len(values)) for answer in device.stream(values, [(row, row + 1)])]
+    single = [answer.seconds for answer in answers if answer.attempts == 1]
+    payload = bytes(values[:1].nbytes)
+    return {"echo": microseconds([device.echo(payload) for _ in range(_PINGS)]), "single": microseconds(single)}
 
 
-def _microseconds(seconds: list[float]) -> dict[str, Any] | str:
-    distribution = Distribution()
-    distribution.add([value * 1e6 for value in seconds])
-    return distribution.summary() or NOT_MEASURED
-
-
-def _entry(device: Device, vectors: VectorSet, recorder: Recorder, run: Run, resumed: int) -> dict[str, Any]:
-    ticks = Distribution()
-    if recorder.has_ticks:
-        ticks.add(recorder.ticks)
-    facts = tick_facts(device, ticks)
-    result = score(vectors, recorder, run.progress)
-    return {
-        **device_facts(device, run.label),
-        "vectors": vectors.count,
-        "answered": int(recorder.answered.sum()),
-        "resumed": resumed,
-        "mismatches": result.mismatch_facts(),
-        "nmse": result.nmse_facts(),
-        "recovery": result.recovery_facts(),
-        "ticks": facts,
-        "device_time_us": device_time_us(facts),
-        "energy": energy_facts(run.config, facts, vectors.bundle.manifest.packed_bits),
-    }
-
-
-def device_facts(device: Device, label: str | None = None) -> dict[str, Any]:
-    """Return who the board is."""
-    info = device.info
-    return {
-        "port": device.link.name,
-        "label": label or device.link.name,
-        "board": device.board,
-        "baud": device.link.baud,
-        "firmware": info.firmware_version,
-        "protocol": info.protocol,
-        "model_id": info.model_id,
-        "tick_source": info.tick_source,
-        "rx_buffer_bytes": info.rx_buffer_bytes,
-        "max_batch": info.max_batch,
-    }
-
-
-def link_facts(device: Device, before: HostCounts, board: Counts) -> dict[str, Any]:
-    """Return both ends' counts since `before`, and whether they agree.
-
-    The board cannot have taken more frames than were sent, nor fewer than it answered; on a clean line they are equal.
-    """
-    exchange = device.exchange
-    host = {name: value - getattr(before, name) for name, value in exchange.counts.as_dict().items()}
-    clean = not (host["retries"] or board.crc_errors or board.overruns or host["reconnects"])
-    restarted = board.frames < host["replies"]
-    agree = board.frames == host["frames_sent"] if clean else board.frames <= host["frames_sent"]
-    return {
-        "host": host,
-        "board": {"frames": board.frames, "crc_errors": board.crc_errors, "overruns": board.overruns,
-                  "duplicates": board.duplicates},
-        "agree": agree and not restarted,
-        "board_restarted": restarted,
-        "not_frames": exchange.parser.text_stretches,
-        "log_bytes": exchange.parser.text_bytes,
-        "byte_loss_estimate": max(model.byte_loss for model in device.models.values()),
-        "batch": max(model.batch for model in device.models.values()),
-        "repeats": 1 << max(model.repeat_exponent for model in device.models.values()),
-    }  # fmt: skip
-
-
-def results_of(bundle: Bundle, config: HilConfig, devices: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the whole of results.json for the entries of all boards."""
-    manifest = bundle.manifest
+def results_of(codec: Codec, config: HilConfig, devices: list[dict[str, Any]], kind: str = "hil") -> dict[str, Any]:
+    """Return the whole of results.json for the entries of all boards. kind: hil or soak."""
+    manifest = codec.bundle.manifest
     failed = [entry["label"] for entry in devices if entry_fails(entry, config)]
     return {
         "schema_version": SCHEMA_VERSION,
-        "kind": "hil",
+        "kind": kind,
         "bundle": {
-            "path": str(bundle.path), "name": manifest.name, "model_id": manifest.model_id, "codec": manifest.codec,
-            "n": manifest.signal.n, "m": manifest.inputs, "outputs": manifest.outputs, "levels": manifest.levels,
-            "packed_bytes": manifest.packed_bytes, "packed_bits": manifest.packed_bits, "rate_bits": manifest.rate_bits,
+            "path": str(codec.bundle.path), "name": codec.name, "model_id": manifest.model_id, "codec": codec.kind,
+            "n": codec.width, "inputs": codec.inputs, "windows": codec.windows,
+            "packed_bytes_max": codec.packed_bytes_max, "rate_bits": codec.rate_bits,
         },
-        "settings": config.model_dump() | ({"input": "counts"} if bundle.counts_only else {}),
+        "settings": config.model_dump(),
         "devices": devices,
         "verdict": {
             "ok": not failed,
@@ -239,7 +210,7 @@ def entry_fails(entry: dict[str, Any], config: HilConfig) -> bool:
     """Return whether a board's entry is a failure: an error, a mismatch, or NMSE off the reference's."""
     if "error" in entry or entry["mismatches"]["count"]:
         return True
-    device_db, int8_db = entry["nmse"]["device_db"], entry["nmse"]["int8_db"]
-    if isinstance(device_db, float) and isinstance(int8_db, float):
-        return abs(device_db - int8_db) > config.nmse_tolerance_db
+    device_db, deployed_db = entry["nmse"]["device_db"], entry["nmse"]["deployed_db"]
+    if isinstance(device_db, float) and isinstance(deployed_db, float):
+        return abs(device_db - deployed_db) > config.nmse_tolerance_db
     return False

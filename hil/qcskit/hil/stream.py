@@ -1,18 +1,22 @@
-"""Many vectors through a small buffer: windowed ENCODE requests, matched by seq, retried, split on a bad line."""
+"""Many vectors through a small buffer: windowed ENCODE requests, matched by seq, retried, split on a bad line.
+
+A vector is what one packet is made of.
+"""
 
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit.firmware.protocol.framing import Frame, encode_frame, wire_bytes
+from qcskit.firmware.protocol.messages import Answers, Type, encode_payload, read_result
 from qcskit.hil.adapt import LinkModel
 from qcskit.hil.errors import LinkLostError, SilentError
 from qcskit.hil.exchange import Exchange
-from qcskit.hil.framing import Frame, encode_frame, wire_bytes
-from qcskit.hil.messages import Type, encode_payload, read_result
 
 Vectors = NDArray[np.int8] | NDArray[np.int16]
 _REORDER = 3
@@ -25,17 +29,20 @@ _ONE_REQUEST_PATIENCE = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """RESULT for vectors start … start + len(packed) − 1.
+    """RESULT for vectors start … stop − 1: their packets as rows, lengths and ticks.
 
-    packed: uint8 (count, packed_bytes). ticks: uint32 (count,) or None. seconds: from first sending to reply, queueing
-    in the window included. attempts: how often it was sent.
+    seconds: from first sending to reply, queueing in the window included. attempts: how often it was sent.
     """
 
     start: int
-    packed: NDArray[np.uint8]
-    ticks: NDArray[np.uint32] | None
+    result: Answers
     seconds: float
     attempts: int
+
+    @property
+    def stop(self) -> int:
+        """Number of the vector after the last one."""
+        return self.start + len(self.result.lengths)
 
 
 @dataclass(slots=True)
@@ -54,18 +61,13 @@ class _Pending:
 
 
 class EncodeStream:
-    """One pass of vectors (frames, M) through a board; iterate over `run`."""
+    """One pass of vectors (count, inputs) through a board; iterate over `run`."""
 
-    def __init__(
-        self, exchange: Exchange, vectors: Vectors, packed_bytes: int, model: LinkModel,
-        on_lost: Callable[[], None] | None = None,
-    ) -> None:  # fmt: skip
-        self._x, self._vectors, self._packed_bytes, self._model = exchange, vectors, packed_bytes, model
-        self._on_lost = on_lost
+    def __init__(self, exchange: Exchange, vectors: Vectors, model: LinkModel, on_lost: Callable[[], None]) -> None:
+        self._x, self._vectors, self._model, self._on_lost = exchange, vectors, model, on_lost
         self._pending: dict[int, _Pending] = {}  # in order of sending
         self._todo: deque[tuple[int, int]] = deque()
-        self._on_line_bytes = 0
-        self._order = 0
+        self._on_line_bytes = self._order = 0
 
     def run(self, ranges: Iterable[tuple[int, int]]) -> Iterator[Answer]:
         """Yield each vector of the ranges (start, stop) exactly once, in the order answers arrive.
@@ -84,8 +86,7 @@ class EncodeStream:
             if not frames:
                 self._probe_silence()
             for frame in frames:
-                answer = self._match(frame)
-                if answer is not None:
+                if answer := self._match(frame):
                     yield answer
 
     def _probe_silence(self) -> None:
@@ -97,8 +98,6 @@ class EncodeStream:
             self._model.note_exchange(wire_bytes(0), wire_bytes(len(info.payload)), 0, 1, self._x.failed_copies)
 
     def _recover(self) -> None:
-        if self._on_lost is None:
-            raise
         self._x.transcript.add("!", "port vanished")
         self._on_lost()
         self._x.counts.reconnects += 1
@@ -109,12 +108,10 @@ class EncodeStream:
 
     def _send_due(self) -> None:
         now = time.monotonic()
-        wires: list[bytes] = []
-        self._expire(now, wires)
+        wires = self._retry_expired(now)
         while self._todo:
             start, stop = self._todo[0]
-            take = min(stop, start + self._model.batch)
-            repeat = self._model.repeat_exponent
+            take, repeat = min(stop, start + self._model.batch), self._model.repeat_exponent
             room = self._model.shape.window_bytes - self._on_line_bytes
             if self._pending and self._model.shape.request_bytes(take - start) > room:
                 break
@@ -137,22 +134,21 @@ class EncodeStream:
             seq = self._x.next_seq()
         return seq
 
-    def _expire(self, now: float, wires: list[bytes]) -> None:
-        """Retry, or split, what has waited too long; the oldest stand first."""
-        limit = now - self._x.round_trip.timeout_s
-        if now >= self._quiet_from_s():
-            limit = now
-        expired = []
-        for entry in self._pending.values():
-            if entry.sent_s > limit and not entry.overdue:
-                break
-            expired.append(entry)
+    def _retry_expired(self, now: float) -> list[bytes]:
+        """Return frames again that have waited too long, or split them; the oldest stand first."""
+        limit = now if now >= self._quiet_from_s() else now - self._x.round_trip.timeout_s
+        expired = list(takewhile(lambda entry: entry.overdue or entry.sent_s <= limit, self._pending.values()))
         if not expired:
-            return
+            return []
+        oldest = expired[0]
+        if now - oldest.first_s > _ONE_REQUEST_PATIENCE * self._x.give_up_s:
+            raise SilentError(f"port '{self._x.link.name}': vectors {oldest.start} … {oldest.stop - 1} are never "
+                              f"answered ({oldest.attempts} attempts) while others are")  # fmt: skip
         self._x.counts.timeouts += len(expired)
         if self._x.last_byte_s < self._x.last_sent_s:
             self._x.round_trip.dead()
         self._note_lost(expired)
+        wires: list[bytes] = []
         copies = self._copies()
         for entry in expired:
             del self._pending[entry.seq]
@@ -162,24 +158,18 @@ class EncodeStream:
                 self._todo.appendleft((entry.start, entry.stop))
                 continue
             entry.attempts += 1
-            entry.overdue = False
-            entry.copies = copies
-            entry.sent_s = now
+            entry.overdue, entry.copies, entry.sent_s = False, copies, now
             self._order += 1
             self._pending[entry.seq] = entry
             wires += [entry.wire] * copies
         self._x.counts.retries += len(wires)
-        oldest = expired[0]
-        if now - oldest.first_s > _ONE_REQUEST_PATIENCE * self._x.give_up_s:
-            raise SilentError(f"port '{self._x.link.name}': vectors {oldest.start} … {oldest.stop - 1} are never "
-                              f"answered ({oldest.attempts} attempts) while others are")  # fmt: skip
+        return wires
 
     def _note_lost(self, expired: list[_Pending]) -> None:
         """Tell the model; attempts since which nothing valid has come tell nothing of byte loss."""
-        heard_s = self._x.last_valid_s
         kinds: Counter[tuple[int, int]] = Counter()
         for entry in expired:
-            if heard_s > entry.sent_s:
+            if self._x.last_valid_s > entry.sent_s:
                 kinds[entry.stop - entry.start, entry.repeat] += entry.copies
         for (count, repeat), times in kinds.items():
             self._model.note(count, repeat, False, times)
@@ -212,20 +202,12 @@ class EncodeStream:
                 self._x.round_trip.too_short()
             return None
         self._x.checked(frame, Type.ENCODE)
-        packed, ticks = read_result(frame.payload, entry.stop - entry.start, self._packed_bytes)
+        result = read_result(frame.payload, entry.stop - entry.start, self._model.shape.packed_bytes_max)
         now = time.monotonic()
         del self._pending[entry.seq]
         self._on_line_bytes -= len(entry.wire)
-        self._x.transcript.add(
-            "<",
-            "RESULT seq",
-            entry.seq,
-            "vectors",
-            entry.start,
-            "to",
-            entry.stop - 1,
-            f"after {entry.attempts} attempts" if entry.attempts > 1 else "",
-        )
+        tries = f"after {entry.attempts} attempts" if entry.attempts > 1 else ""
+        self._x.transcript.add("<", "RESULT seq", entry.seq, "vectors", entry.start, "to", entry.stop - 1, tries)
         self._x.counts.replies += 1
         self._model.note(entry.stop - entry.start, entry.repeat, True)
         lossy = self._model.byte_loss > _LOSSY
@@ -233,7 +215,7 @@ class EncodeStream:
         if entry.attempts == 1 or lossy:
             self._x.round_trip.sample(now - entry.sent_s)
         self._mark_overtaken(entry)
-        return Answer(entry.start, packed, ticks, now - entry.first_s, entry.attempts)
+        return Answer(entry.start, result, now - entry.first_s, entry.attempts)
 
     def _mark_overtaken(self, answered: _Pending) -> None:
         """Requests sent well before an answered one are lost: make them due at once."""

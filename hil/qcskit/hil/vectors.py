@@ -1,117 +1,70 @@
-"""The vectors of a run: the bundle's golden ones first, then fresh ones drawn from its source model."""
+"""The vectors of a run: the bundle's golden ones first, then fresh ones drawn from its source model.
 
-from dataclasses import dataclass, field
-from functools import cached_property
+A vector is what one packet is made of: `inputs` values in, `windows` source vectors behind it.
+"""
+
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec import integer
-from qcskit.codec.bundle import Bundle
-from qcskit.codec.decoder import load_counts_codec
-from qcskit.codec.interface import CountsCodec
-from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec import seeds
+from qcskit.codec.interface import Array, Codec, Packets
 from qcskit.hil.stream import Vectors
 
 BLOCK = 8192
-_SEED_OFFSET = 7_000_003
-"""Keeps clear of the seeds that training and export draw from."""
 
-InputKind = Literal["int8", "counts"]
+InputKind = Literal["counts", "inputs"]
 
 
-@dataclass(frozen=True)
 class VectorSet:
-    """`count` vectors of one bundle, reproducible from seed; `part(a, b)` gives any stretch of them."""
+    """`count` vectors of a codec, reproducible from seed; `part(a, b)` gives any stretch of them.
 
-    bundle: Bundle
-    count: int
-    seed: int = 1
-    kind: InputKind = "int8"
-    _drawn: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict, repr=False)
-    """The block drawn last."""
+    kind: int16 ADC counts, or the network inputs that the codec makes of them. Raises QcsError if it makes none.
+    """
 
-    @cached_property
-    def golden(self) -> int:
+    def __init__(self, codec: Codec, count: int, seed: int = 1, kind: InputKind = "counts") -> None:
+        self.codec, self.count, self.seed, self.kind = codec, count, seed, kind
+        self._values(np.empty((0, codec.inputs), np.int16))
+        self.golden = min(count, len(codec.bundle.vectors["counts"]))
         """How many of them are golden vectors of the bundle."""
-        return min(self.count, len(self.bundle.golden_inputs))
+        self._drawn: tuple[int, NDArray[np.int16], Array] | None = None
 
-    def part(self, start: int, stop: int) -> tuple[Vectors, NDArray[np.float64]]:
-        """Return inputs (stop − start, M) as the board takes them, and sources x (stop − start, N)."""
-        inputs, sources = [], []
+    def part(self, start: int, stop: int) -> tuple[Vectors, Array]:
+        """Return vectors start … stop − 1 as the board takes them, and their sources (vectors · windows, N)."""
+        counts, sources = [], []
         if start < self.golden:
-            cut = slice(start, min(stop, self.golden))
-            name = "input" if self.kind == "int8" else "counts"
-            inputs.append(self.bundle.vectors[name][cut])
-            sources.append(self.bundle.vectors["x"][cut])
+            cut, vectors = slice(start, min(stop, self.golden)), self.codec.bundle.vectors
+            counts.append(vectors["counts"][cut])
+            sources.append(self._by_packet(vectors["x"])[cut])
         first, last = max(start - self.golden, 0), stop - self.golden
         while first < last:
             block = first // BLOCK
             cut = slice(first - block * BLOCK, min(last - block * BLOCK, BLOCK))
-            x, y = self._draw(block)
-            inputs.append(self._input(y[cut]))
+            drawn, x = self._draw(block)
+            counts.append(drawn[cut])
             sources.append(x[cut])
             first = (block + 1) * BLOCK
-        return np.concatenate(inputs), np.concatenate(sources)
+        return self._values(np.concatenate(counts)), np.concatenate(sources).reshape(-1, self.codec.width)
 
-    def inputs(self) -> Vectors:
-        """Return all inputs (count, M)."""
+    def values(self) -> Vectors:
+        """Return the values of all vectors (count, inputs)."""
         steps = range(0, self.count, BLOCK)
         return np.concatenate([self.part(a, min(a + BLOCK, self.count))[0] for a in steps])
 
-    def expected(self, inputs: Vectors) -> NDArray[np.uint8]:
-        """Return what the NumPy reference packs for these inputs."""
-        tables = self.bundle.tables
-        if inputs.dtype == np.int16:
-            return integer.encode_packed(tables, integer.quantize_counts(tables.front_end, inputs.astype(np.int16)))
-        return integer.encode_packed(tables, inputs.astype(np.int8))
+    def expected(self, values: Vectors) -> Packets:
+        """Return the packets that the codec's integers give for these values."""
+        return self.codec.encode_any(values)
 
-    def _draw(self, block: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        if block not in self._drawn:
-            facts = self.bundle.manifest.signal
-            config = SignalConfig.model_validate(facts.model_dump())
-            self._drawn.clear()
-            self._drawn[block] = draw_frames(config, BLOCK, _SEED_OFFSET + self.seed * 1_000_003 + block)
-        return self._drawn[block]
+    def _values(self, counts: NDArray[np.int16]) -> Vectors:
+        return self.codec.network_input(counts) if self.kind == "inputs" else counts
 
-    def _input(self, y: NDArray[np.float64]) -> NDArray[Any]:
-        if self.kind == "int8":
-            return self.bundle.quantize_input(y)
-        return self.bundle.to_counts(y)
+    def _draw(self, block: int) -> tuple[NDArray[np.int16], Array]:
+        """Return counts (BLOCK, inputs) and sources (BLOCK, windows, N) of a block; the one drawn last is kept."""
+        if self._drawn is None or self._drawn[0] != block:
+            x, y = self.codec.draw(BLOCK, seeds.HIL + self.seed * seeds.HIL_RUN + block)
+            self._drawn = block, self.codec.counts(y), self._by_packet(x)
+        return self._drawn[1:]
 
-
-class CountsVectorSet(VectorSet):
-    """Vectors of a bundle whose device takes ADC counts only, drawn from the bundle's source."""
-
-    @cached_property
-    def _codec(self) -> CountsCodec:
-        codec = load_counts_codec(self.bundle)
-        assert codec is not None
-        return codec
-
-    @cached_property
-    def golden(self) -> int:
-        """How many of them are golden vectors of the bundle."""
-        return min(self.count, len(self.bundle.vectors["counts"]))
-
-    def expected(self, inputs: Vectors) -> NDArray[np.uint8]:
-        """Return what the codec's integers pack for these counts."""
-        return self._codec.encode_counts(inputs)
-
-    def _draw(self, block: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        if block not in self._drawn:
-            self._drawn.clear()
-            x, y = self._codec.draw(BLOCK, [_SEED_OFFSET, self.seed, block])
-            self._drawn[block] = x.astype(np.float64), y
-        return self._drawn[block]
-
-    def _input(self, y: NDArray[np.float64]) -> NDArray[Any]:
-        return self._codec.counts(y)
-
-
-def vector_set(bundle: Bundle, count: int, seed: int, kind: InputKind) -> VectorSet:
-    """Return the vectors of a run; some bundles take counts whatever `kind` says."""
-    if bundle.counts_only:
-        return CountsVectorSet(bundle, count, seed, "counts")
-    return VectorSet(bundle, count, seed, kind)
+    def _by_packet(self, x: NDArray[Any]) -> Array:
+        return x.astype(np.float64).reshape(-1, self.codec.windows, self.codec.width)

@@ -13,6 +13,11 @@ from qcskit.codec.coded.recover import recover, tables
 from qcskit.codec.errors import QcsError
 
 
+def compress(d, x):
+    """Symbols u (frames, K) of x (frames, n)."""
+    return (x.astype(float) @ d.rows.T % d.p).astype(np.uint8)
+
+
 def oracle(gf):
     """The same field in galois: same polynomial, α = x."""
     polynomial = galois.Poly(list(reversed(gf.polynomial)), field=galois.GF(gf.p))
@@ -27,8 +32,10 @@ def test_tables_agree_with_galois(p, r):
     assert np.array_equal(gf.exp[: gf.order], np.asarray(other.primitive_element ** np.arange(gf.order)))
     rng = np.random.default_rng(1)
     a, b = rng.integers(0, gf.q, (2, 300))
-    assert np.array_equal(gf.add(a, b), np.asarray(other(a) + other(b)))
-    assert np.array_equal(gf.multiply(a, b), np.asarray(other(a) * other(b)))
+    assert np.array_equal(gf.exp[gf.log[a] + gf.log[b]], np.asarray(other(a) * other(b)))
+    a, b = a[a * b > 0], b[a * b > 0]
+    assert np.array_equal(gf.exp[gf.log[a] + gf.zech[gf.log[b] - gf.log[a]]], np.asarray(other(a) + other(b)))
+    assert np.array_equal((gf.digits(a) + gf.digits(b)) % p, gf.digits(np.asarray(other(a) + other(b))))
     logs = np.arange(gf.order)
     one_plus = np.asarray(other(1) + other(gf.exp[logs]))
     assert np.array_equal(gf.zech, gf.log[one_plus])
@@ -48,7 +55,7 @@ def test_parity_checks_are_those_of_galois(p, n, k):
     assert code.n == n
     # galois writes the highest power first.
     columns = np.asarray(code.H)[:, ::-1]
-    elements = d.gf.element(np.moveaxis(d.rows.reshape(2 * k, d.gf.r, n), 1, 2))
+    elements = np.moveaxis(d.rows.reshape(2 * k, d.gf.r, n), 1, 2) @ p ** np.arange(d.gf.r)
     assert np.array_equal(elements, columns)
 
 
@@ -78,7 +85,7 @@ def test_recovery_agrees_with_galois_decoder(p, n, k):
         row[rng.choice(n, weight, replace=False)] = rng.integers(1, p, weight)
     # x is the error pattern on the zero codeword: what galois subtracts is x.
     word, errors = code.decode(other(x[:, ::-1]), output="codeword", errors=True)
-    result = recover(d.compress(x), tables(d))
+    result = recover(compress(d, x), tables(d))
     for i in range(len(x)):
         corrected = x[i] if errors[i] < 0 else np.asarray(other(x[i, ::-1]) - word[i])[::-1]
         valid = errors[i] >= 0 and corrected.max() < p  # galois may find magnitudes outside F_p; those are flagged
@@ -102,7 +109,7 @@ def test_every_pattern_of_weight_up_to_three(p, n, k, rows, guard):
     x = np.zeros((len(patterns), n), np.uint8)
     for row, (place, values) in zip(x, patterns, strict=True):
         row[list(place)] = values
-    result = recover(d.compress(x), tables(d))
+    result = recover(compress(d, x), tables(d))
     weights = (x != 0).sum(axis=1)
     right = (result.dense(n) == x).all(axis=1)
     assert (result.ok & right)[weights <= k].all()
@@ -116,17 +123,17 @@ def test_flagged_rate_beyond_the_design_weight():
     x = np.zeros((40_000, 511), np.uint8)
     np.put_along_axis(x, rng.random(x.shape).argpartition(6, axis=1)[:, :6], 1, axis=1)
     plain = dictionary(2, 511, 5)
-    silent = recover(plain.compress(x), tables(plain)).ok.mean()
+    silent = recover(compress(plain, x), tables(plain)).ok.mean()
     assert 0.006 < silent < 0.011
     guarded = dictionary(2, 511, 5, guard=True)
-    assert not recover(guarded.compress(x), tables(guarded)).ok.any()
+    assert not recover(compress(guarded, x), tables(guarded)).ok.any()
 
 
 def test_linear_algebra():
     rng = np.random.default_rng(4)
     for p in (2, 3, 7):
         square = rng.integers(0, p, (12, 12))
-        while linalg.rank(square, p) < 12:
+        while len(linalg.row_reduce(square, p)[1]) < 12:
             square = rng.integers(0, p, (12, 12))
         assert np.array_equal(square @ linalg.inverse(square, p) % p, np.eye(12, dtype=int))
     with pytest.raises(QcsError, match="singular"):

@@ -1,23 +1,39 @@
-"""The state of a training on disk: one .npz file, replaced in one rename, removed when the run is written."""
+"""The state of a training, and how it is kept on disk: one .npz file, replaced in one rename, removed at the end."""
 
 import hashlib
 import json
 import zipfile
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from qcskit.codec.bundle import npz_bytes, write_file
+from qcskit.codec.files import npz_bytes, write_file
 from qcskit.codec.signal import SignalConfig
 from qcskit.training.config import TrainConfig
 
-if TYPE_CHECKING:
-    from qcskit.training.loop import State
+VERSION = 3
 
-VERSION = 1
+
+@dataclass
+class State:
+    """Everything besides the variables that a checkpoint keeps.
+
+    started: the step at which the phase began. history: the live curve, one entry per call: step, soft_db (training
+    NMSE), hard_db (that of the hard quantizer), steepness, mix. best: the model's variables where hard_db was lowest.
+    """
+
+    step: int = 0
+    phase: int = 0
+    started: int = 0
+    best_db: float = np.inf
+    best_step: int = 0
+    seconds: float = 0.0
+    history: dict[str, list[float]] = field(default_factory=dict)
+    best: list[NDArray[Any]] = field(default_factory=list)
 
 
 def checkpoint_path(run: Path) -> Path:
@@ -31,33 +47,31 @@ def fingerprint(signal: SignalConfig, train: TrainConfig) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def write_checkpoint(
-    path: Path, configs: tuple[SignalConfig, TrainConfig], state: "State", variables: list[Any]
-) -> None:
-    """Write counters, curve, best weights and the value of every variable."""
-    facts = {key: getattr(state, key) for key in ("step", "phase", "started", "best_db", "best_step", "seconds")}
-    facts |= {"history": asdict(state.history), "fingerprint": fingerprint(*configs)}
-    arrays = {"facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)}
-    arrays |= {f"variable{i:04}": variable.numpy() for i, variable in enumerate(variables)}
-    arrays |= {f"best{i:04}": value for i, value in enumerate(state.best)}
-    content = npz_bytes(arrays)
-    write_file(path, lambda staging: staging.write_bytes(content))
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file of one training. owner: its fingerprint. variables: all whose values the state comprises."""
 
+    path: Path
+    owner: str
+    variables: list[Any]
 
-def read_checkpoint(path: Path, configs: tuple[SignalConfig, TrainConfig], variables: list[Any]) -> "State":
-    """Set the variables to the checkpoint's values and return its state; a fresh state if there is none to use."""
-    from qcskit.training.loop import History, State
+    def write(self, state: State) -> None:
+        """Write counters, curve, best weights and the value of every variable."""
+        facts = json.dumps({**vars(state), "best": [], "fingerprint": self.owner})
+        values = [np.frombuffer(facts.encode(), np.uint8), *(v.numpy() for v in self.variables), *state.best]
+        content = npz_bytes({f"{number:05}": value for number, value in enumerate(values)})
+        write_file(self.path, lambda staging: staging.write_bytes(content))
 
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        facts = json.loads(arrays.pop("facts").tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return State()
-    if facts.pop("fingerprint", None) != fingerprint(*configs):
-        return State()
-    best = [arrays[name] for name in sorted(arrays) if name.startswith("best")]
-    values = [arrays[name] for name in sorted(arrays) if name.startswith("variable")]
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-    return State(**{**facts, "history": History(**facts["history"]), "best": best})
+    def read(self) -> State:
+        """Set the variables to the file's values and return its state; a fresh state if there is none to use."""
+        try:
+            with np.load(self.path, allow_pickle=False) as archive:
+                text, *values = (archive[name] for name in sorted(archive.files))
+            facts = json.loads(text.tobytes())
+        except (OSError, ValueError, zipfile.BadZipFile):
+            return State()
+        if facts.pop("fingerprint", None) != self.owner:
+            return State()
+        for variable in self.variables:
+            variable.assign(values.pop(0))
+        return State(**{**facts, "best": values})

@@ -5,21 +5,19 @@ A recipe is a set of defaults; every key that is given wins over it. `length` sc
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from qcskit.codec.config import Table
+from qcskit.codec.config import MODEL_NAME, Table, nearest
 from qcskit.codec.errors import QcsError
+from qcskit.codec.learned.activations import ACTIVATIONS
 from qcskit.codec.packing import Packing
 from qcskit.codec.signal import SignalConfig
 
-Activation = Literal["tanh", "relu", "relu6", "gelu", "swish", "elu", "linear"]
-EncoderActivation = Literal["tanh", "hard_tanh", "relu", "relu6"]
-"""What the integer encoder can compute. The last layer stays in [−1, 1]: tanh with tanh, hard tanh with the others."""
-
+DecoderActivation = Literal["tanh", "relu", "relu6", "gelu", "swish", "elu", "linear"]
 Variant = Literal["deepqcs", "deepqcs-qg", "deepqcs-q", "deepqcs-ste", "ce-decnet"]
 Recipe = Literal["fast", "best", "paper"]
 
-ODD_ACTIVATIONS = ("tanh", "hard_tanh")
+ODD_ACTIVATIONS = tuple(name for name, activation in ACTIVATIONS.items() if activation.odd)
 
 HARD_FORWARD_LEVELS = 8
 """From so many levels on the soft staircase blurs its neighbours, and the hard one learns better."""
@@ -42,9 +40,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 class TrainConfig(Table):
     """One training run. Widths left empty follow the signal's dimensions."""
 
-    name: str = Field(
-        "demo", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="model name; becomes part of C identifiers"
-    )
+    name: str = Field("demo", pattern=MODEL_NAME, description="model name; becomes part of C identifiers")
     recipe: Recipe = Field("fast", description="set of defaults: about a minute, about ten, or the paper's schedules")
     variant: Variant | None = Field(
         None,
@@ -55,19 +51,24 @@ class TrainConfig(Table):
     levels: int = Field(8, ge=2, le=256, description="I, quantizer levels per EncNet output")
     outputs: int | None = Field(None, ge=1, description="K, EncNet outputs; as many as measurements if not given")
     rate: float | None = Field(None, gt=0, description="R, bits per source entry, instead of levels; chooses K and I")
-    encoder_widths: tuple[int, ...] = Field((), description="hidden widths of EncNet; empty = one layer of 5 K")
-    encoder_activation: EncoderActivation = Field(
-        "tanh", description="activation of EncNet's hidden layers; its last layer is tanh, or hard tanh with the others"
+    encoder_widths: tuple[PositiveInt, ...] = Field((), description="hidden widths of EncNet; empty = one layer of 5 K")
+    encoder_activation: str = Field(
+        "tanh",
+        description=f"activation of EncNet's hidden layers: {', '.join(ACTIVATIONS)}; the last layer has the same, or "
+        "hard_tanh where that leaves [-1, 1]",
     )
     odd: bool | None = Field(
-        None, description="the code of -y is that of y negated: EncNet has no biases, DecNet sees q or -q, whichever "
-        "has a positive first entry, and learns half as much. Not given: on for gaussian and sign sources, more than 2 "
-        "levels and tanh or hard tanh"
-    )  # fmt: skip
-    decoder_widths: tuple[int, ...] = Field((), description="hidden widths of DecNet; empty = by the two keys below")
+        None,
+        description="the code of -y is that of y negated: EncNet has no biases, DecNet sees q or -q, whichever has a "
+        "positive first entry, and learns half as much. Not given: on for gaussian and sign sources, more than 2 "
+        f"levels and {' or '.join(ODD_ACTIVATIONS)}",
+    )
+    decoder_widths: tuple[PositiveInt, ...] = Field(
+        (), description="hidden widths of DecNet; empty = by the two keys below"
+    )
     decoder_hidden: int = Field(3, ge=0, description="hidden layers of DecNet")
     decoder_factor: int = Field(10, ge=1, description="width of DecNet's hidden layers in N")
-    decoder_activation: Activation = Field("relu", description="activation of DecNet's hidden layers")
+    decoder_activation: DecoderActivation = Field("relu", description="activation of DecNet's hidden layers")
     decoder_residual: bool = Field(False, description="add each hidden layer of equal width to its input")
     decoder_input: Literal["levels", "hats"] = Field(
         "levels", description="what DecNet reads: the level, or I hat functions of it (one-hot at uniform levels)"
@@ -77,7 +78,9 @@ class TrainConfig(Table):
     steps: int = Field(12_000, ge=10, description="optimizer steps")
     length: float = Field(1.0, gt=0, description="multiplies steps and warmup_steps: the same schedules, stretched")
     batch: int = Field(1_000, ge=1, description="fresh frames per step")
-    batches: tuple[int, ...] = Field((), description="batch sizes of equal parts of joint training, instead of batch")
+    batches: tuple[PositiveInt, ...] = Field(
+        (), description="batch sizes of equal parts of joint training, instead of batch"
+    )
     seed: int = Field(0, ge=0, description="seeds initialisation, data and noise; the same seed gives the same model")
     optimizer: Literal["orthogonal", "adam"] = Field(
         "orthogonal", description="for weight matrices: orthogonalised momentum, or Adam; vectors always Adam"
@@ -113,12 +116,11 @@ class TrainConfig(Table):
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
+        if self.encoder_activation not in ACTIVATIONS:
+            hint = nearest(self.encoder_activation, tuple(ACTIVATIONS))
+            raise ValueError(f"no integer encoder computes encoder_activation = '{self.encoder_activation}'; {hint}")
         if self.steepness_end < self.steepness_start:
             raise ValueError("steepness_end must not be below steepness_start")
-        if any(width < 1 for width in (*self.encoder_widths, *self.decoder_widths)):
-            raise ValueError("every layer width must be at least 1")
-        if any(batch < 1 for batch in self.batches):
-            raise ValueError("every batch must be at least 1")
         if self.total_steps < 10:
             raise ValueError(f"steps x length is {self.total_steps}: train at least 10 steps")
         if self.warmup_steps >= self.steps:
@@ -134,32 +136,36 @@ class TrainConfig(Table):
         """Optimizer steps of the whole run."""
         return round(self.steps * self.length)
 
+    def packing(self, signal: SignalConfig) -> Packing:
+        """Return how one frame's K indices become bytes; of a resolved configuration."""
+        return Packing(self.outputs or signal.m, self.levels)
+
     def resolved(self, signal: SignalConfig) -> "TrainConfig":
         """Return this configuration with K, I, the variant and odd chosen, and no rate.
 
         Raises QcsError if no K and I give the rate.
         """
+        outputs, levels = self._quantizer(signal)
+        variant = self.variant or ("deepqcs-q" if levels >= HARD_FORWARD_LEVELS else "deepqcs")
+        chosen: dict[str, Any] = {"outputs": outputs, "levels": levels, "variant": variant, "rate": None}
+        if self.variant is None and variant == "deepqcs-q" and "steepness_end" not in self.model_fields_set:
+            chosen["steepness_end"] = max(HARD_FORWARD_STEEPNESS, self.steepness_start)
+        if self.odd is None:
+            allowed = signal.source != "recorded" and self.encoder_activation in ODD_ACTIVATIONS
+            chosen["odd"] = allowed and levels > 2
+        return self.model_copy(update=chosen)
+
+    def _quantizer(self, signal: SignalConfig) -> tuple[int, int]:
+        """Return K and I. Raises QcsError if none give the rate."""
         outputs, levels = self.outputs, self.levels
-        method: dict[str, Any] = {}
         if self.variant == "ce-decnet":
             if outputs not in (None, signal.m):
                 raise QcsError(f"[train] outputs: ce-decnet quantizes the m = {signal.m} measurements; leave it out")
             outputs = signal.m
-        if self.rate is not None:
-            given = self.levels if "levels" in self.model_fields_set else None
-            outputs, levels = choose_quantizer(self.rate, signal.n, outputs, given, signal.m)
-        if self.variant is None:
-            method = {"variant": "deepqcs"}
-            if levels >= HARD_FORWARD_LEVELS:
-                method = {"variant": "deepqcs-q"}
-                if "steepness_end" not in self.model_fields_set:
-                    method["steepness_end"] = max(HARD_FORWARD_STEEPNESS, self.steepness_start)
-        odd = self.odd
-        if odd is None:
-            odd = signal.source != "recorded" and levels > 2 and self.encoder_activation in ODD_ACTIVATIONS
-        return self.model_copy(
-            update={"outputs": outputs or signal.m, "levels": levels, "rate": None, "odd": odd, **method}
-        )
+        if self.rate is None:
+            return outputs or signal.m, levels
+        given = levels if "levels" in self.model_fields_set else None
+        return choose_quantizer(self.rate, signal.n, outputs, given, signal.m)
 
 
 def choose_quantizer(rate: float, n: int, outputs: int | None, levels: int | None, m: int) -> tuple[int, int]:

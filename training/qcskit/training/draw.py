@@ -1,6 +1,5 @@
 """Training batches drawn inside the compiled loop: the sources of `qcskit.codec.signal`, in TensorFlow."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -9,27 +8,17 @@ from qcskit.codec import matrices
 from qcskit.codec.signal import SignalConfig, recorded_series
 
 
-@dataclass(frozen=True)
-class TrainingSet:
-    """What a batch needs besides random numbers. series: samples of a recording, or empty."""
-
-    series: Any
-
-
-def training_set(signal: SignalConfig) -> TrainingSet:
-    """Return the training part of a recording; an empty one for sources that are drawn."""
+def training_series(signal: SignalConfig) -> Any:
+    """Return the samples of the training part of a recording; none for sources that are drawn."""
     if signal.source != "recorded":
-        return TrainingSet(tf.zeros((0,)))
-    return TrainingSet(tf.constant(recorded_series(signal, "train")[0], tf.float32))
+        return tf.zeros((0,))
+    return tf.constant(recorded_series(signal, "train")[0], tf.float32)
 
 
 def draw_batch(signal: SignalConfig, phi: Any, batch: int, seed: Any, series: Any = None) -> tuple[Any, Any]:
     """Return x (batch, N), y (batch, M) drawn from the source model; `seed` is an int32 pair."""
     seeds = tf.random.experimental.stateless_split(seed, 3)
-    if signal.source == "recorded":
-        x = _recorded(signal, batch, seeds[0], series)
-    else:
-        x = _sparse(signal, batch, seeds)
+    x = _recorded(signal, batch, seeds[0], series) if signal.source == "recorded" else _sparse(signal, batch, seeds)
     noise = tf.random.stateless_normal((batch, signal.m), seeds[2]) * signal.noise_variance**0.5
     return x, tf.matmul(x, phi, transpose_b=True) + noise
 
@@ -40,14 +29,14 @@ def _sparse(signal: SignalConfig, batch: int, seeds: Any) -> Any:
         values = tf.where(values < 0.0, -1.0, 1.0)
     entry = tf.range(signal.n)
     c = tf.zeros((batch, signal.n))
-    for k, place in enumerate(_support(signal.n, signal.s, batch, seeds[0])):
+    for k, place in enumerate(support(signal.n, signal.s, batch, seeds[0])):
         c += tf.where(place[:, None] == entry, values[:, k, None], 0.0)
     if signal.basis == "identity":
         return c
     return tf.matmul(c, tf.constant(matrices.sparsity_basis(signal.basis, signal.n), tf.float32), transpose_b=True)
 
 
-def _support(n: int, s: int, batch: int, seed: Any) -> list[Any]:
+def support(n: int, s: int, batch: int, seed: Any) -> list[Any]:
     """Return `s` distinct places of 0 … n − 1, each (batch,): Floyd's algorithm (Bentley & Floyd, CACM 1987)."""
     uniform = tf.random.stateless_uniform((batch, s), seed)
     places: list[Any] = []

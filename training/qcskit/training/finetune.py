@@ -7,12 +7,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from qcskit.codec import seeds
 from qcskit.codec.errors import QcsError
 from qcskit.codec.signal import SignalConfig, draw_frames, frame_energy
 from qcskit.training.optimizer import apply, make_slot
 
 CALL_STEPS = 100
-_SEED_OFFSET = 3_000_017
 _BIAS_RATE_RATIO = 0.25
 """Biases move slower than the orthogonalised matrices, as in training."""
 
@@ -33,7 +33,6 @@ def finetune_decoder(
     progress(step) is called every CALL_STEPS. Raises QcsError when the loss stops being finite.
     """
     slots = [make_slot(variable) for variable in decnet.trainable_variables]
-    variables = [slot.variable for slot in slots]
 
     @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
     def call(first: Any, a: Any, x: Any) -> Any:
@@ -41,11 +40,11 @@ def finetune_decoder(
         for i in tf.range(a.shape[0]):
             share = tf.cast(first + i, tf.float32) / steps
             step_rate = rate * 0.5 * (1.0 + tf.cos(np.pi * share)) * tf.minimum(1.0, 20.0 * share + 0.01)
+            values = [slot.variable.value for slot in slots]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch([variable.value for variable in variables])
+                tape.watch(values)
                 loss = tf.reduce_sum((x[i] - decnet(a[i])) ** 2) / (batch * frame_energy(signal))
-            gradients = tape.gradient(loss, [variable.value for variable in variables])
-            for slot, gradient in zip(slots, gradients, strict=True):
+            for slot, gradient in zip(slots, tape.gradient(loss, values), strict=True):
                 apply(slot, gradient, step_rate, step_rate * _BIAS_RATE_RATIO, first + i)
             total += loss
         return total
@@ -53,11 +52,11 @@ def finetune_decoder(
     g = levels.astype(np.float32)
     for start in range(0, steps, CALL_STEPS):
         count = min(CALL_STEPS, steps - start)
-        x, y = draw_frames(signal, count * batch, seed + _SEED_OFFSET + start, part="train")
+        x, y = draw_frames(signal, count * batch, seed + seeds.FINETUNE + start, part="train")
         index = encode(y)
         a = g[index] if g.ndim == 1 else g[np.arange(len(g)), index]
-        a = a.reshape(count, batch, -1)
-        total = call(tf.constant(start), tf.constant(a), tf.constant(x.reshape(count, batch, -1), tf.float32))
+        a, x = (tf.constant(values.reshape(count, batch, -1), tf.float32) for values in (a, x))
+        total = call(tf.constant(start), a, x)
         if not np.isfinite(float(total)):
             raise QcsError("decoder fine-tuning diverged; lower export.finetune_rate or set export.finetune_steps = 0")
         progress(start + count)

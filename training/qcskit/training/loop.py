@@ -5,8 +5,8 @@ indices. All randomness is stateless, a function of (seed, step), so a run repea
 broken off and goes on from its checkpoint.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,11 +15,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from qcskit.codec import seeds
 from qcskit.codec.errors import QcsError
 from qcskit.codec.signal import SignalConfig, draw_frames, frame_energy, measurement_matrix
-from qcskit.training.checkpoint import read_checkpoint, write_checkpoint
+from qcskit.training.checkpoint import Checkpoint, State, fingerprint
 from qcskit.training.config import TrainConfig
-from qcskit.training.draw import TrainingSet, draw_batch, training_set
+from qcskit.training.draw import draw_batch, training_series
 from qcskit.training.networks import Parts, parts
 from qcskit.training.optimizer import Slot, apply, cosine_rate, make_slot, sqrt_rate
 
@@ -39,22 +40,6 @@ Progress = Callable[[int, float, float], None]
 """progress(step, soft_db, hard_db)"""
 
 
-@dataclass
-class History:
-    """Live curve: one entry per call. soft_db is the training NMSE, hard_db that of the hard quantizer."""
-
-    step: list[float] = field(default_factory=list)
-    soft_db: list[float] = field(default_factory=list)
-    hard_db: list[float] = field(default_factory=list)
-    steepness: list[float] = field(default_factory=list)
-    mix: list[float] = field(default_factory=list)
-
-    def record(self, step: int, soft_db: float, hard_db: float, steepness: float, mix: float) -> None:
-        """Append one entry."""
-        for curve, value in zip(vars(self).values(), (step, soft_db, hard_db, steepness, mix), strict=True):
-            curve.append(float(value))
-
-
 @dataclass(frozen=True)
 class Phase:
     """A stretch of training. hard: the decoder alone, on hard indices."""
@@ -70,20 +55,6 @@ class Phase:
         return self.batches[index], -(-self.steps * (index + 1) // len(self.batches))
 
 
-@dataclass
-class State:
-    """Everything besides the variables that a checkpoint keeps. started: the step at which the phase began."""
-
-    step: int = 0
-    phase: int = 0
-    started: int = 0
-    best_db: float = np.inf
-    best_step: int = 0
-    seconds: float = 0.0
-    history: History = field(default_factory=History)
-    best: list[NDArray[Any]] = field(default_factory=list)
-
-
 def phases(config: TrainConfig) -> list[Phase]:
     """Return the phases of a run; CE-DecNet has nothing but a decoder to train."""
     joint = config.total_steps - round(config.total_steps * config.hard_fraction)
@@ -95,132 +66,140 @@ def phases(config: TrainConfig) -> list[Phase]:
 
 
 def train(
-    model: Any, config: TrainConfig, signal: SignalConfig, progress: Progress,
-    checkpoint: Path | None = None, log: Callable[[int, dict[str, float]], None] = lambda step, values: None,
-) -> State:  # fmt: skip
+    model: Any,
+    config: TrainConfig,
+    signal: SignalConfig,
+    progress: Progress,
+    checkpoint: Path | None = None,
+    tensorboard: Path | None = None,
+) -> State:
     """Train `model` in place, leave it at its best hard NMSE and return the curve and the best step.
 
-    progress(step, soft_db, hard_db) and log(step, values) are called after each compiled call. checkpoint: file that
-    keeps the state while training runs; if it holds a state of the same configuration, training goes on from there.
-    Raises QcsError when the loss stops being finite.
+    progress(step, soft_db, hard_db) is called after each compiled call. checkpoint: file that keeps the state while
+    training runs; if it holds a state of the same configuration, training goes on from there. tensorboard: folder of
+    event files of the curve. Raises QcsError when the loss stops being finite.
     """
-    config = config.resolved(signal)
-    stages, plan, source = parts(model), phases(config), training_set(signal)
-    slots = [_slots(stages, config, decoder_only=phase.hard) for phase in plan]
-    variables = [*model.variables, *(kept for group in slots for slot in group for kept in slot.state())]
-    state = read_checkpoint(checkpoint, (signal, config), variables) if checkpoint else State()
-    x_val, y_val = draw_frames(signal, config.validation_frames, config.seed + 1_000_003, part="validation")
+    config, stages = config.resolved(signal), parts(model)
+    plan = [(phase, _slots(stages, config, phase)) for phase in phases(config)]
+    variables = [*model.variables, *(kept for _, slots in plan for slot in slots for kept in slot.state())]
+    file = Checkpoint(checkpoint, fingerprint(signal, config), variables) if checkpoint else None
+    state = file.read() if file else State()
+    events = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else tf.summary.create_noop_writer()
+    validation = draw_frames(signal, config.validation_frames, config.seed + seeds.VALIDATION, part="validation")
     began, saved = monotonic() - state.seconds, monotonic()
-    while state.phase < len(plan):
-        phase = plan[state.phase]
-        calls: dict[int, Any] = {}
-        while (local := state.step - state.started) < phase.steps and not _ends(state, config):
-            batch, end = phase.part(local)
-            if batch not in calls:
-                calls[batch] = _compiled_call(stages, slots[state.phase], config, signal, phase, batch)
-            count = min(_call_steps(config), end - local)
-            soft_db = _run(calls[batch], source, state, count, config)
-            hard_db = hard_nmse_db(stages, x_val, y_val)
-            _record(state, model, stages, soft_db, hard_db)
-            log(state.step, {name: curve[-1] for name, curve in vars(state.history).items() if name != "step"})
-            progress(state.step, soft_db, hard_db)
-            if checkpoint and monotonic() - saved > CHECKPOINT_S:
-                state.seconds = monotonic() - began
-                write_checkpoint(checkpoint, (signal, config), state, variables)
-                saved = monotonic()
-        state.phase, state.started = state.phase + 1, state.step
-        if _reached(state, config):
-            break
+    for soft_db in _calls(stages, plan, config, signal, state):
+        entry = {"soft_db": soft_db, "hard_db": hard_nmse_db(stages, *validation)}
+        entry |= {"steepness": float(stages.shq.steepness.numpy()), "mix": float(stages.shq.mix.numpy())}
+        _record(state, model, entry, events)
+        progress(state.step, soft_db, entry["hard_db"])
+        if file and monotonic() - saved > CHECKPOINT_S:
+            saved = monotonic()
+            state.seconds = saved - began
+            file.write(state)
     state.seconds = monotonic() - began
     for variable, value in zip(model.variables, state.best, strict=True):
         variable.assign(value)
     return state
 
 
-def _call_steps(config: TrainConfig) -> int:
-    return min(_MOST_CALL_STEPS, max(CALL_STEPS, config.total_steps // _MOST_CALLS))
+def _calls(
+    stages: Parts, plan: list[tuple[Phase, list[Slot]]], config: TrainConfig, signal: SignalConfig, state: State
+) -> Iterator[float]:
+    """Make the compiled calls that are left, and yield after each the training NMSE in dB; the caller records it."""
+    series = training_series(signal)
+    call_steps = min(_MOST_CALL_STEPS, max(CALL_STEPS, config.total_steps // _MOST_CALLS))
+    for phase, slots in plan[state.phase :]:
+        compiled: dict[int, Any] = {}
+        while (local := state.step - state.started) < phase.steps and not _ends(state, config):
+            batch, end = phase.part(local)
+            if batch not in compiled:
+                call = Call(stages, slots, config, signal, phase, batch)
+                compiled[batch] = tf.function(call.run, jit_compile=True)
+            count = min(call_steps, end - local)
+            error, energy = compiled[batch](*(tf.constant(n) for n in (state.step, state.started, count)), series)
+            state.step += count
+            loss = float(error / energy)
+            if not np.isfinite(loss):
+                raise QcsError(
+                    f"training diverged near step {state.step}: the loss is not finite; lower train.weight_rate (now "
+                    f"{config.weight_rate}) or raise train.warmup_steps (now {config.warmup_steps})"
+                )
+            yield 10 * float(np.log10(loss))
+        state.phase, state.started = state.phase + 1, state.step
 
 
-def _run(call: Any, source: TrainingSet, state: State, count: int, config: TrainConfig) -> float:
-    error, energy = call(tf.constant(state.step), tf.constant(state.started), tf.constant(count), source.series)
-    state.step += count
-    loss = float(error / energy)
-    if not np.isfinite(loss):
-        raise QcsError(
-            f"training diverged near step {state.step}: the loss is not finite; lower train.weight_rate "
-            f"(now {config.weight_rate}) or raise train.warmup_steps (now {config.warmup_steps})"
-        )
-    return 10 * float(np.log10(loss))
-
-
-def _record(state: State, model: Any, stages: Parts, soft_db: float, hard_db: float) -> None:
-    steepness, mix = float(stages.shq.steepness.numpy()), float(stages.shq.mix.numpy())
-    state.history.record(state.step, soft_db, hard_db, steepness, mix)
-    if hard_db < state.best_db - _BETTER_DB or not state.best:
-        state.best_db, state.best_step = hard_db, state.step
+def _record(state: State, model: Any, entry: dict[str, float], events: Any) -> None:
+    with events.as_default(state.step):
+        for name, value in entry.items():
+            tf.summary.scalar(name, value)
+    events.flush()
+    for name, value in {"step": float(state.step), **entry}.items():
+        state.history.setdefault(name, []).append(value)
+    if entry["hard_db"] < state.best_db - _BETTER_DB or not state.best:
+        state.best_db, state.best_step = entry["hard_db"], state.step
         state.best = [variable.numpy() for variable in model.variables]
 
 
 def _ends(state: State, config: TrainConfig) -> bool:
+    reached = config.target_db is not None and state.best_db <= config.target_db
     waited = state.step - max(state.best_step, state.started)
-    return _reached(state, config) or bool(config.patience and state.phase == 0 and waited >= config.patience)
+    return reached or bool(config.patience and state.phase == 0 and waited >= config.patience)
 
 
-def _reached(state: State, config: TrainConfig) -> bool:
-    return config.target_db is not None and state.best_db <= config.target_db
+@dataclass(frozen=True, repr=False)
+class Call:
+    """What one compiled call does: steps of a phase with one batch size, on the variables in `slots`."""
 
+    stages: Parts
+    slots: list[Slot]
+    config: TrainConfig
+    signal: SignalConfig
+    phase: Phase
+    batch: int
 
-def _compiled_call(
-    stages: Parts, slots: list[Slot], config: TrainConfig, signal: SignalConfig, phase: Phase, batch: int
-) -> Callable[[Any, Any, Any, Any], Any]:
-    phi = tf.constant(measurement_matrix(signal), tf.float32)
-    energy_per_frame = frame_energy(signal)
+    def run(self, first: Any, started: Any, count: Any, series: Any) -> tuple[Any, Any]:
+        """Return the sums of |x − x̂|² and |x|² over `count` steps from step `first` of a phase begun at `started`."""
+        signal, shape = self.signal, (DRAWN_STEPS, self.batch, -1)
+        phi = tf.constant(measurement_matrix(signal), tf.float32)
+        error, energy, done = tf.zeros(()), tf.zeros(()), tf.constant(0)
+        while done < count:
+            seed = tf.stack([self.config.seed, first + done])
+            drawn = draw_batch(signal, phi, DRAWN_STEPS * self.batch, seed, series)
+            x_all, y_all = (tf.reshape(values, shape) for values in drawn)
+            place = tf.constant(0)
+            while place < DRAWN_STEPS and done < count:
+                x = x_all[place]
+                error += self.step(x, y_all[place], first + done - started)
+                energy += tf.reduce_sum(x**2)
+                place, done = place + 1, done + 1
+        return error, energy
 
-    def step(x: Any, y: Any, local: Any) -> Any:
-        weight_rate, bias_rate = _rates(config, phase, local)
+    def step(self, x: Any, y: Any, local: Any) -> Any:
+        """Update the variables by one batch at a step of the phase; return its |x − x̂|² before."""
+        stages, config, phase = self.stages, self.config, self.phase
+        weight_rate, bias_rate = (_rate(config, phase, local, r) for r in (config.weight_rate, config.bias_rate))
         if not phase.hard:
             stages.shq.steepness.assign(steepness_at(config, phase.steps, local))
             stages.shq.mix.assign(mix_at(config, phase.steps, local))
         # All at once: XLA then differentiates one graph.
-        values = [slot.variable.value for slot in slots]
+        values = [slot.variable.value for slot in self.slots]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             a = stages.encnet(y)
             q = tf.stop_gradient(stages.shq.hard(a)) if phase.hard else stages.shq(a)
             error = tf.reduce_sum((x - stages.decnet(q)) ** 2)
-            loss = error / (batch * energy_per_frame)
-        for slot, gradient in zip(slots, tape.gradient(loss, values), strict=True):
+            loss = error / (self.batch * frame_energy(self.signal))
+        for slot, gradient in zip(self.slots, tape.gradient(loss, values), strict=True):
             apply(slot, gradient, weight_rate, bias_rate, local, config.newton_schulz_steps)
         return error
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
-    def call(first: Any, started: Any, count: Any, series: Any) -> Any:
-        error, energy = tf.zeros(()), tf.zeros(())
-        done = tf.constant(0)
-        while done < count:
-            x_all, y_all = draw_batch(signal, phi, DRAWN_STEPS * batch, tf.stack([config.seed, first + done]), series)
-            x_all = tf.reshape(x_all, (DRAWN_STEPS, batch, signal.n))
-            y_all = tf.reshape(y_all, (DRAWN_STEPS, batch, signal.m))
-            place = tf.constant(0)
-            while place < DRAWN_STEPS and done < count:
-                x, y = x_all[place], y_all[place]
-                batch_error = step(x, y, first + done - started)
-                error, energy = error + batch_error, energy + tf.reduce_sum(x**2)
-                place, done = place + 1, done + 1
-        return error, energy
 
-    return call
-
-
-def _rates(config: TrainConfig, phase: Phase, local: Any) -> tuple[Any, Any]:
+def _rate(config: TrainConfig, phase: Phase, local: Any, largest: float) -> Any:
     warm = tf.minimum(1.0, tf.cast(local + 1, tf.float32) / max(1.0, config.warmup_steps * config.length))
-    peaks = (config.weight_rate * phase.peak * warm, config.bias_rate * phase.peak * warm)
+    peak = largest * phase.peak * warm
     if config.rate_schedule == "sqrt":
-        weight, bias = (sqrt_rate(peak, config.final_rate, local, config.length) for peak in peaks)
-        return weight, bias
-    share = tf.cast(local, tf.float32) / float(phase.steps)
-    weight, bias = (cosine_rate(peak, config.final_rate, share) for peak in peaks)
-    return weight, bias
+        return sqrt_rate(peak, config.final_rate, local, config.length)
+    return cosine_rate(peak, config.final_rate, tf.cast(local, tf.float32) / float(phase.steps))
 
 
 def steepness_at(config: TrainConfig, steps: int, local: Any) -> Any:
@@ -244,11 +223,10 @@ def mix_at(config: TrainConfig, steps: int, local: Any) -> Any:
     return config.mix_start + (config.mix_end - config.mix_start) * share
 
 
-def _slots(stages: Parts, config: TrainConfig, decoder_only: bool) -> list[Slot]:
-    rule = config.optimizer
-    slots = [make_slot(variable, rule=rule) for variable in stages.decnet.trainable_variables]
-    if not decoder_only:
-        slots += [make_slot(variable, rule=rule) for variable in stages.encnet.trainable_variables]
+def _slots(stages: Parts, config: TrainConfig, phase: Phase) -> list[Slot]:
+    networks = (stages.decnet,) if phase.hard else (stages.decnet, stages.encnet)
+    slots = [make_slot(v, rule=config.optimizer) for network in networks for v in network.trainable_variables]
+    if not phase.hard:
         slots += [make_slot(v, config.level_rate, vector=True) for v in stages.shq.trainable_variables]
     return slots
 

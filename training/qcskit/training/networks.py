@@ -7,12 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from qcskit.codec import seeds
+from qcskit.codec.classical.lloyd import lloyd_scalar
+from qcskit.codec.learned.activations import ACTIVATIONS
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.training.config import TrainConfig
 from qcskit.training.shq import SHQ
 
 _LLOYD_FRAMES = 50_000
-_LLOYD_ROUNDS = 200
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,6 @@ class Hats(keras.layers.Layer):  # type: ignore[misc]
         hats = tf.nn.relu(1.0 - tf.abs(q[..., None] - centres) * ((self.levels - 1) / 2.0))
         return tf.reshape(hats, (-1, q.shape[-1] * self.levels))
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
-        """Return (B, K·I)."""
-        return input_shape[0], input_shape[-1] * self.levels
-
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "levels": self.levels}
@@ -62,37 +60,13 @@ class Side(keras.layers.Layer):  # type: ignore[misc]
         """Return the side of `q`."""
         return tf.stop_gradient(tf.where(q[..., :1] < 0.0, -1.0, 1.0))
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
-        """Return (B, 1)."""
-        return input_shape[0], 1
-
-
-def encoder_widths(train: TrainConfig, signal: SignalConfig) -> tuple[int, ...]:
-    """Return EncNet's hidden widths and K."""
-    outputs = train.outputs or signal.m
-    return (*(train.encoder_widths or (5 * outputs,)), outputs)
-
-
-def encoder_activations(train: TrainConfig, layers: int) -> tuple[str, ...]:
-    """Return the activation of each EncNet layer; the last one is bounded to the quantizer's [−1, 1]."""
-    last = "tanh" if train.encoder_activation == "tanh" else "hard_tanh"
-    return (train.encoder_activation,) * (layers - 1) + (last,)
-
-
-def decoder_widths(train: TrainConfig, signal: SignalConfig) -> tuple[int, ...]:
-    """Return DecNet's hidden widths and N."""
-    return (*(train.decoder_widths or (train.decoder_factor * signal.n,) * train.decoder_hidden), signal.n)
-
 
 def build_model(train: TrainConfig, signal: SignalConfig) -> Any:
     """Return the untrained model, weights N(0, 1/fan_in) drawn from the seed, biases 0."""
     train = train.resolved(signal)
-    outputs = train.outputs or signal.m
-    seeds = iter(range(train.seed * 1000, train.seed * 1000 + 1000))
-    encnet = _encnet(train, signal, seeds)
-    decnet = _decnet(train, signal, seeds)
-    encnet.build((None, signal.m))
-    decnet.build((None, outputs))
+    starts = iter(range(train.seed * 1000, train.seed * 1000 + 1000))
+    encnet = _encnet(train, signal, starts)
+    decnet = _decnet(train, signal, starts)
     baseline = train.variant == "ce-decnet"
     shq = SHQ(
         train.levels, steepness=train.steepness_start, mix=train.mix_start, train_shifts=train.shifts == "trained",
@@ -115,24 +89,20 @@ def _dense(width: int, activation: str, name: str, seed: int, bias: bool = True)
     return keras.layers.Dense(width, activation, kernel_initializer=start, use_bias=bias, name=name)
 
 
-def _encnet(train: TrainConfig, signal: SignalConfig, seeds: Any) -> Any:
+def _encnet(train: TrainConfig, signal: SignalConfig, starts: Any) -> Any:
     if train.variant == "ce-decnet":
         return keras.Sequential([keras.layers.Identity()], name="encnet")
-    widths = encoder_widths(train, signal)
-    activations = encoder_activations(train, len(widths))
-    layers = [
-        _dense(w, a, f"enc{i}", next(seeds), bias=not train.odd)
-        for i, (w, a) in enumerate(zip(widths, activations, strict=True))
-    ]
+    outputs, inner = train.outputs or signal.m, train.encoder_activation
+    last = inner if ACTIVATIONS[inner].bounded else "hard_tanh"  # in the quantizer's [−1, 1]
+    stages = [*((width, inner) for width in train.encoder_widths or (5 * outputs,)), (outputs, last)]
+    layers = [_dense(w, a, f"enc{i}", next(starts), bias=not train.odd) for i, (w, a) in enumerate(stages)]
     return keras.Sequential(layers, name="encnet")
 
 
-def _decnet(train: TrainConfig, signal: SignalConfig, seeds: Any) -> Any:
-    *hidden, last = decoder_widths(train, signal)
-    layers = [_dense(w, train.decoder_activation, f"dec{i}", next(seeds)) for i, w in enumerate(hidden)]
-    layers.append(_dense(last, "linear", f"dec{len(hidden)}", next(seeds)))
-    if train.decoder_input == "levels" and not train.decoder_residual and not train.odd:
-        return keras.Sequential(layers, name="decnet")
+def _decnet(train: TrainConfig, signal: SignalConfig, starts: Any) -> Any:
+    hidden = train.decoder_widths or (train.decoder_factor * signal.n,) * train.decoder_hidden
+    layers = [_dense(w, train.decoder_activation, f"dec{i}", next(starts)) for i, w in enumerate(hidden)]
+    layers.append(_dense(signal.n, "linear", f"dec{len(hidden)}", next(starts)))
     start = keras.Input((train.outputs,), name="levels")
     side = Side(name="side")(start) if train.odd else None
     value = keras.layers.Multiply()([start, side]) if train.odd else start
@@ -147,24 +117,8 @@ def _decnet(train: TrainConfig, signal: SignalConfig, seeds: Any) -> Any:
 
 def _set_lloyd(shq: SHQ, signal: SignalConfig, train: TrainConfig) -> None:
     """Make the layer the Lloyd-Max quantizer of each measurement; its offset is left to DecNet's biases."""
-    y = draw_frames(signal, _LLOYD_FRAMES, train.seed + 6_000_011, part="train")[1]
-    y = np.sort(np.concatenate([y, -y]) if train.odd else y, axis=0)
-    rows = [lloyd_levels(column, train.levels) for column in y.T]
-    g = np.stack(rows)
+    y = draw_frames(signal, _LLOYD_FRAMES, train.seed + seeds.LLOYD, part="train")[1]
+    y = np.concatenate([y, -y]) if train.odd else y
+    g = np.stack([lloyd_scalar(column, train.levels).points for column in y.T])
     shq.v.assign(np.diff(g) / 2.0)
     shq.t.assign((g[:, 1:] + g[:, :-1]) / 2.0)
-
-
-def lloyd_levels(samples: Any, levels: int) -> Any:
-    """Return the I levels, ascending, that Lloyd's iterations reach from equal shares; samples: (frames,), sorted.
-
-    >>> lloyd_levels(np.array([0.0, 0.0, 1.0, 1.0]), 2)
-    array([0., 1.])
-    """
-    total = np.concatenate([[0.0], np.cumsum(samples)])
-    g = np.quantile(samples, (np.arange(levels) + 0.5) / levels)
-    for _ in range(_LLOYD_ROUNDS):
-        cuts = np.concatenate([[0], np.searchsorted(samples, (g[1:] + g[:-1]) / 2), [len(samples)]])
-        count = np.diff(cuts)
-        g = np.where(count > 0, np.diff(total[cuts]) / np.maximum(count, 1), g)
-    return g

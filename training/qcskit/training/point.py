@@ -1,7 +1,7 @@
 """One point of a sweep in a process of its own: a crash is that point's alone, and memory ends with it.
 
-`python -m qcskit.training.point` reads a Spec as one JSON line from standard input, trains, and prints one JSON line.
-It ends at once when its standard input closes, that is, when the sweep that started it is gone.
+`python -m qcskit.training.point SPEC` runs a Spec, given as JSON, and prints its columns as one JSON line. It ends at
+once when its standard input closes, that is, when the sweep that started it is gone.
 """
 
 import json
@@ -10,21 +10,25 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from qcskit.codec.errors import QcsError
+from qcskit.codec.signal import SignalConfig
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What to train or fit and where the run goes; plain types, so that it travels to any worker.
+    """What to run and where its results go; plain types, so that it travels to any worker.
 
-    train: keys of [train], or of [classical] if `classical`.
+    room: module that runs it. config: keys of the room's CONFIG.
     """
 
     path: str
+    room: str
     signal: dict[str, Any]
-    train: dict[str, Any]
-    classical: bool = False
+    config: dict[str, Any]
 
 
 @dataclass
@@ -42,65 +46,44 @@ class Workers:
 
 
 def run_in_child(spec: Spec, threads: int, workers: Workers | None = None) -> dict[str, str]:
-    """Train one point in a child process and return its columns; never raises for what goes wrong in there.
+    """Run one point in a child process and return its columns; never raises for what goes wrong in there.
 
     threads: TensorFlow's, 0 = all cores.
     """
     workers = workers or Workers()
     if workers.stopped:
-        return {"status": "failed", "error": "not started: the sweep was interrupted"}
+        return failed("not started: the sweep was interrupted")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TF_CPP_MIN_LOG_LEVEL": "3"}
     if threads:
         environment |= {"TF_NUM_INTRAOP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, "-m", "qcskit.training.point"]
-    pipe = subprocess.PIPE
-    errors: list[str] = []
-    lines: list[str] = []
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment) as child:
+    command, pipe = [sys.executable, "-m", "qcskit.training.point", json.dumps(asdict(spec))], subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace", env=environment
+    ) as child:
+        _lifeline, child.stdin = child.stdin, None  # communicate() would close it, and so end the child
         workers.running.add(child)
-        reader = threading.Thread(target=lambda: errors.extend(child.stderr or ()), daemon=True)
-        reader.start()
-        try:
-            if child.stdin and child.stdout:  # stays open: the child ends when it closes
-                child.stdin.write(json.dumps(asdict(spec)) + "\n")
-                child.stdin.flush()
-                lines = child.stdout.read().strip().splitlines()
-        except BrokenPipeError:
-            pass  # it died at once; its exit code says why
-        finally:
-            code = child.wait()
-            reader.join(timeout=5)
-            workers.running.discard(child)
-    if code == 0 and lines:
-        result: dict[str, str] = json.loads(lines[-1])
-        return result
-    last = next((line.strip() for line in reversed(errors) if line.strip()), "no message")
-    how = f"killed by signal {-code}" if code < 0 else f"exit {code}"
-    return {"status": "failed", "error": f"{how}: {last}"}
+        output, errors = child.communicate()
+        workers.running.discard(child)
+    if child.returncode == 0 and output.strip():
+        return dict(json.loads(output.splitlines()[-1]))
+    *_, last = ["no message", *(line.strip() for line in errors.splitlines() if line.strip())]
+    how = f"killed by signal {-child.returncode}" if child.returncode < 0 else f"exit {child.returncode}"
+    return failed(f"{how}: {last}")
 
 
-def train_point(spec: Spec) -> dict[str, str]:
-    """Train or fit one point here and return its columns."""
-    from qcskit.codec.signal import SignalConfig
+def failed(error: object) -> dict[str, str]:
+    """Return the columns of a failure, its reason on one line."""
+    return {"status": "failed", "error": " ".join(str(error).split())}
 
-    if spec.classical:
-        from qcskit.codec.classical.config import ClassicalConfig
-        from qcskit.training.classical import classical_run
 
-        reached = classical_run(Path(spec.path), ClassicalConfig(**spec.train), SignalConfig(**spec.signal))
-        return {"status": "done", "nmse_hard_db": f"{reached.nmse_db:.4f}", "seconds": f"{reached.seconds:.1f}"}
-    from qcskit.training.config import TrainConfig
-    from qcskit.training.run import train_run
-
-    path = Path(spec.path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    metrics = train_run(path, TrainConfig(**spec.train), SignalConfig(**spec.signal), lambda step, soft, hard: None)
-    return {
-        "status": "done",
-        "nmse_hard_db": f"{metrics['nmse_hard_db']:.4f}",
-        "best_step": str(metrics["best_step"]),
-        "seconds": str(metrics["train_seconds"]),
-    }
+def run_point(spec: Spec) -> dict[str, str]:
+    """Run one point here and return its columns; those of a failure for what its user can mend."""
+    room = import_module(spec.room)
+    try:
+        result = room.run(Path(spec.path), room.CONFIG(**spec.config), SignalConfig(**spec.signal))
+    except QcsError as error:
+        return failed(error)
+    return {"status": "done", **result}
 
 
 def _end_with_parent() -> None:
@@ -109,16 +92,9 @@ def _end_with_parent() -> None:
 
 
 def main() -> None:
-    """Serve one spec."""
-    spec = Spec(**json.loads(sys.stdin.readline()))
+    """Run the spec of the command line."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        result = train_point(spec)
-    except Exception as error:
-        if not isinstance(getattr(error, "exit_code", None), int):
-            raise
-        result = {"status": "failed", "error": " ".join(str(error).split())}
-    sys.stdout.write(json.dumps(result) + "\n")
+    sys.stdout.write(json.dumps(run_point(Spec(**json.loads(sys.argv[1])))) + "\n")
     sys.stdout.flush()
     os._exit(0)  # the thread still waits for input
 

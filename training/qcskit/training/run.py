@@ -5,21 +5,19 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from qcskit.codec.bundle import write_directory
+from qcskit.codec import seeds
 from qcskit.codec.errors import QcsError
-from qcskit.codec.packing import Packing
+from qcskit.codec.files import check_replaceable, write_directory
 from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix, recorded_windows
 from qcskit.training.config import TrainConfig
 
 RUN_VERSION = 1
-TEST_SEED_OFFSET = 2_000_003
-"""Test frames come from seed + this; never drawn in training or validation."""
 
 
 @dataclass(frozen=True)
@@ -41,42 +39,46 @@ class Run:
 
 
 def train_run(
-    path: Path, train: TrainConfig, signal: SignalConfig, progress: Callable[[int, float, float], None],
+    path: Path,
+    train: TrainConfig,
+    signal: SignalConfig,
+    progress: Callable[[int, float, float], None],
     tensorboard: Path | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Train, test on fresh frames, write the run directory `path` in one go, and return its metrics.
 
     A training that was broken off goes on from the checkpoint beside `path`, if nothing in its configuration changed.
     tensorboard: folder for TensorBoard's event files.
     """
     train = train.resolved(signal)
-    _check_files(signal)
+    measurement_matrix(signal)  # a bad file fails before TensorFlow loads
+    for part in ("train", "validation", "test") if signal.source == "recorded" else ():
+        recorded_windows(signal, part)
+    check_replaceable(path, "metrics.json")
     keras, tf = _import_tensorflow()
     from qcskit.training import loop, networks
     from qcskit.training.checkpoint import checkpoint_path
-    from qcskit.training.tensorboard import tensorboard_log
 
-    if path.exists() and not (path / "metrics.json").is_file() and (not path.is_dir() or any(path.iterdir())):
-        raise QcsError(f"'{path}' exists and is not a training run; choose another --out")
     tf.config.experimental.enable_op_determinism()
-    gpus = _share_gpus(tf)
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        with contextlib.suppress(RuntimeError):  # already in use by this process
+            tf.config.experimental.set_memory_growth(gpu, True)  # so that several trainings fit
     keras.utils.set_random_seed(train.seed)
     model = networks.build_model(train, signal)
-    checkpoint = checkpoint_path(path)
-    log = tensorboard_log(tensorboard) if tensorboard else _no_log
-    state = loop.train(model, train, signal, progress, checkpoint, log)
-    x, y = draw_frames(signal, train.test_frames, train.seed + TEST_SEED_OFFSET)
+    state = loop.train(model, train, signal, progress, checkpoint_path(path), tensorboard)
+    x, y = draw_frames(signal, train.test_frames, train.seed + seeds.TEST)
     metrics = {
         "run_version": RUN_VERSION,
         "signal": signal.model_dump(),
         "train": train.model_dump(mode="json"),
         "nmse_hard_db": loop.hard_nmse_db(networks.parts(model), x, y),
         "test_frames": train.test_frames,
-        "rate_bits": Packing(train.outputs or signal.m, train.levels).packed_bits / signal.n,
+        "rate_bits": train.packing(signal).packed_bits / signal.n,
         "best_step": state.best_step,
         "train_seconds": round(state.seconds, 1),
         "device": "GPU" if gpus else "CPU",
-        "history": asdict(state.history),
+        "history": state.history,
         "tools": {"tensorflow": tf.__version__, "keras": keras.__version__},
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -84,28 +86,8 @@ def train_run(
         model.save(file)
         text = json.dumps(metrics, indent=1, allow_nan=False)
         write_directory(path, {"model.keras": file.read_bytes(), "metrics.json": text.encode()}, "metrics.json")
-    checkpoint.unlink(missing_ok=True)
+    checkpoint_path(path).unlink(missing_ok=True)
     return metrics
-
-
-def _check_files(signal: SignalConfig) -> None:
-    """Let a bad matrix or recording fail before TensorFlow loads."""
-    measurement_matrix(signal)
-    for part in ("train", "validation", "test") if signal.source == "recorded" else ():
-        recorded_windows(signal, part)
-
-
-def _share_gpus(tf: Any) -> int:
-    """Let TensorFlow take GPU memory as it needs it, so that several trainings fit; return the number of GPUs."""
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        with contextlib.suppress(RuntimeError):  # already in use by this process
-            tf.config.experimental.set_memory_growth(gpu, True)
-    return len(gpus)
-
-
-def _no_log(step: int, values: dict[str, float]) -> None:
-    """Keep nothing."""
 
 
 def read_run(path: Path) -> Run:

@@ -29,9 +29,9 @@ def soft_quantize(a: Any, v: Any, t: Any, h: Any, beta: Any) -> Any:
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def hard_quantize(a: Any, v: Any, t: Any, h: Any, beta: Any) -> Any:
-    """Return Σ_i v_i sgn(a − t_i), sgn(0) = 1, with the gradients to a and t of `soft_quantize`; to v its own."""
+    """Return Σ_i v_i sgn(a − t_i), sgn(0) = −1, with the gradients to a and t of `soft_quantize`; to v its own."""
     bend = tf.tanh(h * (a[..., None] - t))
-    sign = 2.0 * tf.cast(a[..., None] >= t, a.dtype) - 1.0
+    sign = 2.0 * tf.cast(a[..., None] > t, a.dtype) - 1.0
     return tf.reduce_sum(v * sign, -1), _gradient(bend, sign, v, h, beta)
 
 
@@ -71,19 +71,18 @@ class SHQ(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: Any) -> None:
         """Create v and t, (I−1,) or (K, I−1), and the scalars h and β."""
-        terms = self.levels - 1
-        shape = (input_shape[-1], terms) if self.per_output else (terms,)
-        constant = keras.initializers.Constant
-        self.v = self.add_weight(name="v", shape=shape, initializer=constant(1.0 / terms))
+        shape = (input_shape[-1], self.levels - 1) if self.per_output else (self.levels - 1,)
         uniform = (-1.0 + 2.0 * np.arange(1, self.levels) / self.levels).astype(np.float32)
-        self.t = self.add_weight(
-            name="t", shape=shape, initializer=lambda shape, dtype: tf.constant(np.broadcast_to(uniform, shape)),
-            trainable=self.train_shifts and self.levels > 2,
-        )  # fmt: skip
-        self.steepness = self.add_weight(
-            name="h", shape=(), initializer=constant(self._initial_steepness), trainable=False
-        )
-        self.mix = self.add_weight(name="beta", shape=(), initializer=constant(self._initial_mix), trainable=False)
+
+        def weight(name: str, shape: tuple[int, ...], start: Any, trainable: bool = False) -> Any:
+            return self.add_weight(
+                name=name, shape=shape, initializer=keras.initializers.Constant(start), trainable=trainable
+            )
+
+        self.v = weight("v", shape, 1.0 / (self.levels - 1), trainable=True)
+        self.t = weight("t", shape, uniform, trainable=self.train_shifts and self.levels > 2)
+        self.steepness = weight("h", (), self._initial_steepness)
+        self.mix = weight("beta", (), self._initial_mix)
 
     def call(self, a: Any) -> Any:
         """Return the quantization of `a`: soft, or hard with a soft gradient."""
@@ -91,8 +90,11 @@ class SHQ(keras.layers.Layer):  # type: ignore[misc]
         return quantize(a, tf.convert_to_tensor(self.v), tf.convert_to_tensor(self.t), self.steepness, self.mix)
 
     def hard(self, a: Any) -> Any:
-        """Return the hard quantization of `a`, Σ_i v_i sgn(a − t_i) with sgn(0) = 1; no gradient to `a`."""
-        above = tf.cast(a[..., None] >= tf.convert_to_tensor(self.t), tf.float32)
+        """Return the hard quantization of `a`, Σ_i v_i sgn(a − t_i); no gradient to `a`.
+
+        sgn(0) = −1: a value on a threshold belongs to the lower cell, as everywhere (`qcskit.codec.quantizer`).
+        """
+        above = tf.cast(a[..., None] > tf.convert_to_tensor(self.t), tf.float32)
         return tf.reduce_sum(tf.convert_to_tensor(self.v) * (2.0 * above - 1.0), -1)
 
     def quantizer(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -109,13 +111,7 @@ class SHQ(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, with the steepness and mix of now."""
-        built = self.built
-        return {
-            **super().get_config(),
-            "levels": self.levels,
-            "steepness": float(self.steepness.numpy()) if built else self._initial_steepness,
-            "mix": float(self.mix.numpy()) if built else self._initial_mix,
-            "train_shifts": self.train_shifts,
-            "per_output": self.per_output,
-            "hard_forward": self.hard_forward,
-        }
+        config = {key: getattr(self, key) for key in ("levels", "train_shifts", "per_output", "hard_forward")}
+        config["steepness"] = float(self.steepness.numpy()) if self.built else self._initial_steepness
+        config["mix"] = float(self.mix.numpy()) if self.built else self._initial_mix
+        return {**super().get_config(), **config}

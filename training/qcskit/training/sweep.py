@@ -1,6 +1,12 @@
-"""Many trainings, one table: the points of a grid, run by processes here or by Dask workers, appended as they finish.
+"""Many points, one table: every combination of a grid, run by processes here or by Dask workers, appended as they end.
 
-Classical codecs take part by name: their points are fitted and tested instead of trained.
+What a point is — a training, a fit of a codec that needs none — its method's family says, in its room `sweep.py`:
+
+`METHODS`                              names that the column "variant" may have
+`CONFIG`                               model of the family's TOML table; its packing(signal) says K, I and the rate
+`configure(chosen, table, signal)`     CONFIG of one combination of the grid (chosen) over the table's given keys
+`columns(config)`                      other columns known before it runs
+`run(path, config, signal)`            runs it into directory `path`, resuming what it can; columns known then
 
 A row is written in one piece and synced, so a sweep that was killed goes on where it was: finished points are skipped,
 a point that was under way resumes from its checkpoint, failed points are tried again.
@@ -8,26 +14,23 @@ a point that was under way resumes from its checkpoint, failed points are tried 
 
 import csv
 import hashlib
-import io
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import Field, field_validator
 
-from qcskit.codec.classical import NAMES
-from qcskit.codec.classical.config import ClassicalConfig
+from qcskit.codec.codecs import Family, families
 from qcskit.codec.config import Table, nearest
 from qcskit.codec.errors import QcsError
-from qcskit.codec.packing import Packing
 from qcskit.codec.signal import SignalConfig
-from qcskit.training.config import Recipe, TrainConfig, Variant
-from qcskit.training.point import Spec, Workers, run_in_child
+from qcskit.training.config import Recipe
+from qcskit.training.point import Spec, Workers, failed, run_in_child
 
 COLUMNS = (
     "point", "status", "variant", "recipe", "n", "m", "s", "outputs", "levels", "rate_bits", "seed", "steps",
@@ -35,11 +38,20 @@ COLUMNS = (
 )  # fmt: skip
 
 Row = dict[str, str]
-VARIANTS: tuple[str, ...] = get_args(Variant)
+
+
+def methods() -> dict[str, Family]:
+    """Return the names of all methods that can be swept, with their families."""
+    return {name: family for family in families() if family.sweep for name in family.room("sweep").METHODS}
+
+
+def sweep_tables() -> dict[str, type[Table]]:
+    """Return the configuration of every table whose keys a sweep reads besides [sweep] and [signal]."""
+    return {family.table: family.room("sweep").CONFIG for family in methods().values()}
 
 
 class SweepConfig(Table):
-    """Table `[sweep]`: every combination is one point; a list left empty keeps the value of [signal] or [train]."""
+    """Table `[sweep]`: every combination is one point; a list left empty keeps the value of [signal] or the method."""
 
     rates: tuple[float, ...] = Field((), description="bits per source entry; K and I follow")
     variants: tuple[str, ...] = Field((), description="methods: variants of [train], or classical codecs by name")
@@ -52,77 +64,63 @@ class SweepConfig(Table):
     @field_validator("variants")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = tuple(methods())
         for name in names:
-            if name not in VARIANTS and name not in NAMES:
-                raise ValueError(f"unknown method '{name}'; {nearest(name, (*VARIANTS, *NAMES))}")
+            if name not in known:
+                raise ValueError(f"unknown method '{name}'; {nearest(name, known)}")
         return names
 
 
 @dataclass(frozen=True)
 class Point:
-    """One training, or fit of a classical codec, of the sweep. id: a hash of all that its result depends on."""
+    """One run of the sweep, of a method of `family`. id: a hash of all that its result depends on."""
 
     id: str
     signal: SignalConfig
-    train: TrainConfig | ClassicalConfig
+    config: Any
+    family: Family
 
-    def facts(self) -> Row:
+    def columns(self) -> Row:
         """Return the columns that are known before it runs."""
-        train, signal = self.train, self.signal
-        method: dict[str, object]
-        if isinstance(train, ClassicalConfig):
-            packing, method = train.packing(signal), {"variant": train.codec, "recipe": "", "steps": ""}
-        else:
-            packing = Packing(train.outputs or signal.m, train.levels)
-            method = {"variant": train.variant or "", "recipe": train.recipe, "steps": str(train.total_steps)}
-        values = {
-            "point": self.id, **method, "n": signal.n, "m": signal.m, "s": signal.s, "outputs": packing.count,
-            "levels": packing.levels, "rate_bits": packing.packed_bits / signal.n, "seed": train.seed,
-        }  # fmt: skip
+        packing = self.config.packing(self.signal)
+        values = {"point": self.id, **self.signal.model_dump(include={"n", "m", "s"}), "outputs": packing.count}
+        values |= {"levels": packing.levels, "rate_bits": packing.packed_bits / self.signal.n}
+        values |= self.family.room("sweep").columns(self.config)
         return {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in values.items()}
 
+    def spec(self, folder: Path) -> Spec:
+        """Return what a worker must know; its run is kept below `folder`."""
+        path = str((folder / "runs" / self.id).resolve())
+        return Spec(path, self.family.sweep, self.signal.model_dump(mode="json"), self.config.model_dump(mode="json"))
 
-def grid(
-    sweep: SweepConfig, signal: dict[str, Any], train: dict[str, Any], classical: dict[str, Any] | None = None
-) -> list[Point]:
-    """Return the points: every combination over the given keys of `[signal]` and `[train]`. Doubles appear once.
 
-    classical: given keys of `[classical]`, for those variants that are classical codecs; they have no recipe.
-    Raises QcsError for a combination that is not valid, naming it.
+def grid(sweep: SweepConfig, signal: dict[str, Any], tables: Mapping[str, dict[str, Any]]) -> list[Point]:
+    """Return the points: every combination over the given keys of `[signal]` and of each table. Doubles appear once.
+
+    tables: given keys, by the names of `sweep_tables`. Without a method a point is of the first family. Raises QcsError
+    for a combination that is not valid, naming it.
     """
     points: dict[str, Point] = {}
-    named = {"rate": sweep.rates, "variant": sweep.variants, "recipe": sweep.recipes, "outputs": sweep.outputs,
-             "seed": sweep.seeds}  # fmt: skip
-    axes: list[list[dict[str, Any]]] = [[dict(zip("nms", size, strict=True)) for size in sweep.sizes] or [{}]]
-    axes += [[{key: value} for value in values] or [{}] for key, values in named.items()]
-    for size, *choices in itertools.product(*axes):
-        chosen = {key: value for choice in choices for key, value in choice.items()}
+    sizes: list[dict[str, Any]] = [dict(zip("nms", size, strict=True)) for size in sweep.sizes] or [{}]
+    keys = ("rate", "variant", "recipe", "outputs", "seed")
+    axes = (sweep.rates, sweep.variants, sweep.recipes, sweep.outputs, sweep.seeds)
+    for size, values in itertools.product(sizes, itertools.product(*(axis or (None,) for axis in axes))):
+        chosen: dict[str, Any] = {key: value for key, value in zip(keys, values, strict=True) if value is not None}
         try:
-            signal_config = SignalConfig(**{**signal, **size})
-            train_config = _configure(chosen, train, classical or {}, signal_config)
+            point = _point(chosen, SignalConfig(**{**signal, **size}), tables)
         except (ValueError, QcsError) as error:
             reason = str(error).replace("\n", " ")
             raise QcsError(f"[sweep] the point {size | chosen} is not valid: {reason}") from None
-        point = Point(_hash(signal_config, train_config), signal_config, train_config)
         points[point.id] = point
     return list(points.values())
 
 
-def _configure(
-    chosen: dict[str, Any], train: dict[str, Any], classical: dict[str, Any], signal: SignalConfig
-) -> TrainConfig | ClassicalConfig:
-    """Return what one combination trains or fits. Raises QcsError or ValueError if it cannot be."""
-    if chosen.get("variant") not in NAMES:
-        return TrainConfig(**{**train, **chosen}).resolved(signal)
-    if chosen.get("outputs") not in (None, signal.m):
-        raise QcsError(f"outputs: {chosen['variant']} quantizes the m = {signal.m} measurements; leave it out")
-    keys = {key: value for key, value in chosen.items() if key in ("rate", "seed")}
-    return ClassicalConfig(**{**classical, **keys, "codec": chosen["variant"]}).resolved(signal)
-
-
-def _hash(signal: SignalConfig, train: TrainConfig | ClassicalConfig) -> str:
-    facts = [signal.model_dump(mode="json"), train.model_dump(mode="json")]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+def _point(chosen: dict[str, Any], signal: SignalConfig, tables: Mapping[str, dict[str, Any]]) -> Point:
+    known = methods()
+    family = known[chosen["variant"]] if "variant" in chosen else next(iter(known.values()))
+    config = family.room("sweep").configure(chosen, tables.get(family.table, {}), signal)
+    facts = json.dumps([signal.model_dump(mode="json"), config.model_dump(mode="json")], sort_keys=True)
+    return Point(hashlib.sha256(facts.encode()).hexdigest()[:12], signal, config, family)
 
 
 def run_sweep(
@@ -136,14 +134,9 @@ def run_sweep(
     table = folder / "results.csv"
     folder.mkdir(parents=True, exist_ok=True)
     done = {row["point"] for row in read_table(table) if row["status"] == "done"}
-    todo = [point for point in points if point.id not in done]
-    specs = {
-        point.id: Spec(str((folder / "runs" / point.id).resolve()), point.signal.model_dump(mode="json"),
-                       point.train.model_dump(mode="json"), isinstance(point.train, ClassicalConfig))
-        for point in todo
-    }  # fmt: skip
+    specs = {point.id: point.spec(folder) for point in points if point.id not in done}
     engine = _dask(specs, scheduler) if scheduler else _local(specs, workers)
-    known = {point.id: point.facts() for point in points}
+    known = {point.id: point.columns() for point in points}
     for name, result in engine:
         row = dict.fromkeys(COLUMNS, "") | known[name] | result
         append_row(table, row)
@@ -179,11 +172,7 @@ def _dask(specs: dict[str, Spec], address: str) -> Iterator[tuple[str, Row]]:
         names = {client.submit(run_in_child, spec, 0, key=f"qcskit-{name}"): name for name, spec in specs.items()}
         for future in dask_as_completed(names):
             lost = future.exception()
-            yield names[future], {"status": "failed", "error": _one_line(lost)} if lost else future.result()
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())
+            yield names[future], failed(lost) if lost else future.result()
 
 
 def read_table(path: Path) -> list[Row]:
@@ -196,9 +185,8 @@ def read_table(path: Path) -> list[Row]:
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     if len(whole) < len(content):
-        with path.open("r+b") as stream:
-            stream.truncate(len(whole))
-    reader = csv.DictReader(io.StringIO(whole.decode()))
+        os.truncate(path, len(whole))
+    reader = csv.DictReader(whole.decode().splitlines())
     if whole and tuple(reader.fieldnames or ()) != COLUMNS:
         raise QcsError(f"'{path}' is not a table of this sweep (its columns differ); choose another --out")
     return list(reader)
@@ -206,12 +194,10 @@ def read_table(path: Path) -> list[Row]:
 
 def append_row(path: Path, row: Row) -> None:
     """Append one row, the header first if the table is new, and sync it to disk."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    if not path.exists() or path.stat().st_size == 0:
-        writer.writeheader()
-    writer.writerow({key: _one_line(value) for key, value in row.items()})
-    with path.open("ab") as stream:
-        stream.write(text.getvalue().encode())
+    with path.open("a", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        if stream.tell() == 0:
+            writer.writeheader()
+        writer.writerow({key: " ".join(value.split()) for key, value in row.items()})
         stream.flush()
         os.fsync(stream.fileno())

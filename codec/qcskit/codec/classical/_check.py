@@ -35,11 +35,11 @@ def _regular(content: bytes, shape: tuple[int, ...]) -> None:
         raise QcsError(f"Phi is singular: column {int(np.argmin(measured))} is zero, its entry cannot be measured")
 
 
-def measurements(y: NDArray[np.generic], phi: Array) -> Array:
-    """Return y (frames, M) as contiguous float64. Raises QcsError if its shape does not fit Φ or it is not finite."""
+def measurements(y: NDArray[np.generic], m: int) -> Array:
+    """Return y (frames, M) as contiguous float64. Raises QcsError if its shape is another or it is not finite."""
     values = np.ascontiguousarray(y, np.float64)
-    if values.ndim != 2 or values.shape[1] != phi.shape[0]:
-        raise QcsError(f"measurements have shape {values.shape}, expected (frames, {phi.shape[0]})")
+    if values.ndim != 2 or values.shape[1] != m:
+        raise QcsError(f"measurements have shape {values.shape}, expected (frames, {m})")
     if not np.isfinite(values).all():
         frame = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
         raise QcsError(f"measurement frame {frame} holds NaN or infinity")

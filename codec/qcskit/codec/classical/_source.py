@@ -16,22 +16,19 @@ def basis(signal: SignalConfig) -> Array | None:
 def dictionary(signal: SignalConfig) -> Array:
     """Return Φ Ψ (M, N), what a recovery of the coefficients sees."""
     phi, psi = measurement_matrix(signal), basis(signal)
-    product: Array = phi if psi is None else phi @ psi
-    return product
+    return phi if psi is None else phi @ psi
 
 
 def analyse(signal: SignalConfig, x: Array) -> Array:
     """Return the coefficients c (frames, N) of x (frames, N)."""
     psi = basis(signal)
-    c: Array = x if psi is None else x @ psi
-    return c
+    return x if psi is None else x @ psi
 
 
 def synthesise(signal: SignalConfig, c: Array) -> Array:
     """Return x (frames, N) of coefficients c (frames, N)."""
     psi = basis(signal)
-    x: Array = c if psi is None else c @ psi.T
-    return x
+    return c if psi is None else c @ psi.T
 
 
 def require_gaussian(signal: SignalConfig, what: str) -> None:

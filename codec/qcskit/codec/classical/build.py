@@ -8,7 +8,7 @@ import numpy as np
 from qcskit.codec.classical import l1, omp
 from qcskit.codec.classical._check import Array, radius
 from qcskit.codec.classical._source import analyse, dictionary, require_gaussian, synthesise
-from qcskit.codec.classical.codecs import GenieCodec, Index, ScalarCodec, VectorCodec, quantize
+from qcskit.codec.classical.codecs import GenieCodec, Index, Method, ScalarCodec, VectorCodec, quantize
 from qcskit.codec.classical.consistent import consistent_l1
 from qcskit.codec.classical.lloyd import (
     ScalarQuantizer,
@@ -22,7 +22,6 @@ from qcskit.codec.classical.mixture import mixture_mmse
 from qcskit.codec.classical.recovery import Front, Recover, Tuning, decoder_name, front_of, recover_with
 from qcskit.codec.config import nearest
 from qcskit.codec.errors import QcsError
-from qcskit.codec.interface import Codec
 from qcskit.codec.signal import SignalConfig, draw_frames
 
 GENIE_MUS = np.logspace(-5, 0.5, 56)
@@ -62,7 +61,7 @@ def make(
     train_frames: int = 20_000,
     seed: int = 0,
     count: float | None = None,
-) -> Codec:
+) -> Method:
     """Return the classical codec `name` for `signal`, fitted to `train_frames` frames drawn with `seed`.
 
     levels: cells I per measurement (ce-usq-*, ce-sq-*), codewords (a power of two; ce-vq-l1, ec-vq), or 2 (1-bit-*).
@@ -92,11 +91,7 @@ def make(
     if name.endswith("-mmse") or name == "ec-vq":
         require_gaussian(signal, name)
     build = _Build(name, signal, levels, mu, train_frames, seed, count)
-    if name.startswith("1-bit"):
-        return build.one_bit()
-    if name in ("ce-vq-l1", "ec-vq"):
-        return build.vector()
-    return build.scalar()
+    return build.vector() if name in ("ce-vq-l1", "ec-vq") else build.scalar()
 
 
 def printed_mu(noise_variance: float, levels: int, sigma_is_variance: bool = False) -> float:
@@ -149,35 +144,35 @@ class _Build:
         x, y = draw_frames(self.signal, frames, self.seed, part="train")
         return analyse(self.signal, x), y
 
-    def codec(self, quantizers: Quantizers, recover: Recover, tuning: Tuning) -> ScalarCodec:
-        """Return the codec whose decoder finds coefficients with `recover`."""
-        signal = self.signal
-        return ScalarCodec(self.name, signal, quantizers, lambda index: synthesise(signal, recover(index)), tuning)
-
-    def scalar(self) -> Codec:
+    def scalar(self) -> Method:
         """Return the codec of the front whose decoder, fitted to it, has the least error on training frames."""
         c, y = self.draw(self.train_frames)
-        few = slice(0, TUNING_FRAMES)
-        if self.name.startswith("ce-sq"):
-            fronts = [(tuple(lloyd_scalar(column, self.levels) for column in y.T), Tuning())]
-        else:
-            fronts = [
-                (tuple(uniform_scalar(column, self.levels, widen) for column in y.T), Tuning(widen=widen))
-                for widen in WIDENINGS
-            ]
-        tried: list[tuple[float, Quantizers, Recover | None, Tuning]] = []
+        few = slice(None) if self.name.startswith("1-bit") else slice(0, TUNING_FRAMES)
+        tried: list[tuple[float, Quantizers, Recover, Tuning]] = []
+        fronts = self.fronts(y)
         for continuous, tuning in fronts:
             quantizers = self.placed(continuous, y)
-            front = front_of(quantizers)
-            index = quantize(front.thresholds, y[few])
-            if self.name == "ce-usq-l1*":
-                error = _error(c[few], _nearest_solution(front, index, self.phi, c[few]))
-                tried.append((error, quantizers, None, tuning))
-            else:
-                recover, fitted = self.recovery(quantizers, index, c[few])
-                tried.append((_error(c[few], recover(index)), quantizers, recover, tuning | fitted))
+            index = quantize(front_of(quantizers).thresholds, y[few])
+            recover, fitted = self.recovery(quantizers, index, c[few])
+            error = _error(c[few], recover(index)) if len(fronts) > 1 else 0.0
+            tried.append((error, quantizers, recover, tuning | fitted))
         _, chosen, decoder, found = min(tried, key=lambda entry: entry[0])
-        return self.genie(chosen, found) if decoder is None else self.codec(chosen, decoder, found)
+        if self.name.endswith("*"):
+            return self.genie(chosen, found)
+        return ScalarCodec(self.name, self.signal, chosen, lambda index: synthesise(self.signal, decoder(index)), found)
+
+    def fronts(self, y: Array) -> list[tuple[Quantizers, Tuning]]:
+        """Return the quantizers to try, and what each adds to the tuning."""
+        if self.name.startswith("1-bit"):
+            if self.levels != 2:
+                raise QcsError(f"{self.name} sends signs: levels must be 2, got {self.levels}")
+            return [((ScalarQuantizer(np.zeros(1), np.array([-1.0, 1.0]), float("nan")),) * self.signal.m, Tuning())]
+        if self.name.startswith("ce-sq"):
+            return [(tuple(lloyd_scalar(column, self.levels) for column in y.T), Tuning())]
+        return [
+            (tuple(uniform_scalar(column, self.levels, widen) for column in y.T), Tuning(widen=widen))
+            for widen in WIDENINGS
+        ]
 
     def placed(self, quantizers: Quantizers, y: Array) -> Quantizers:
         """Return the quantizers with their thresholds between ADC counts, if the encoder sees counts."""
@@ -186,16 +181,21 @@ class _Build:
         return tuple(on_grid(q, column, self.count) for q, column in zip(quantizers, y.T, strict=True))
 
     def genie(self, quantizers: Quantizers, tuning: Tuning) -> GenieCodec:
-        signal, phi, front = self.signal, self.phi, front_of(quantizers)
+        name, signal, phi, front = self.name, self.signal, self.phi, front_of(quantizers)
 
         def choose(index: Index, x: Array) -> Array:
             return synthesise(signal, _nearest_solution(front, index, phi, analyse(signal, x)))
 
-        return GenieCodec(self.name, signal, quantizers, _refuse, tuning, choose)
+        def refuse(index: Index) -> Array:
+            raise QcsError(f"{name} is genie-aided: its decoder needs the source; call decode_with_source(packed, x)")
+
+        return GenieCodec(name, signal, quantizers, refuse, tuning, choose)
 
     def recovery(self, quantizers: Quantizers, index: Index, c: Array) -> tuple[Recover, Tuning]:
         """Return the decoder indices → coefficients of this codec, its parameter fitted to (index, c)."""
         front, kind = front_of(quantizers), decoder_name(self.name)
+        if kind == "l1*":  # for these frames only
+            return lambda index: _nearest_solution(front, index, self.phi, c), Tuning()
         tuning = self.fitted(kind, front, quantizers, index, c)
         return recover_with(kind, tuning, front, self.phi, self.signal.s), tuning
 
@@ -206,6 +206,9 @@ class _Build:
             return Tuning(mu=self._mu(c, front.rebuild(index)))
         if kind == "omp":
             return Tuning()
+        if kind in ("biht", "pv"):
+            found = recover_with(kind, {"gain": 1.0}, front, phi, self.signal.s)(index)
+            return Tuning(gain=float(np.sum(found * c) / np.sum(found**2)))
         noise = self.signal.noise_variance + float(np.mean([q.distortion for q in quantizers]))
         if kind == "mmse":
             return Tuning(noise=noise)
@@ -229,11 +232,10 @@ class _Build:
             return printed_mu(self.signal.noise_variance, self.levels, self.mu == "printed-variance")
         return radius(self.mu)
 
-    def vector(self) -> Codec:
+    def vector(self) -> Method:
         phi, signal = self.phi, self.signal
         check_size(self.levels)
-        wanted = max(self.train_frames, VQ_FRAMES_PER_CODEWORD * self.levels)
-        x, y = self.draw(wanted)
+        x, y = self.draw(max(self.train_frames, VQ_FRAMES_PER_CODEWORD * self.levels))
         if self.name == "ec-vq":
 
             def estimate(values: Array) -> Array:
@@ -246,17 +248,6 @@ class _Build:
         mu = self._mu(x[sample], codebook.points[codebook.nearest(y[sample])])
         table = synthesise(signal, l1.bpdn(codebook.points, phi, mu))
         return VectorCodec(self.name, signal, codebook, table, lambda values: values, {"mu": mu})
-
-    def one_bit(self) -> Codec:
-        if self.levels != 2:
-            raise QcsError(f"{self.name} sends signs: levels must be 2, got {self.levels}")
-        c, y = self.draw(self.train_frames)
-        zero = ScalarQuantizer(np.zeros(1), np.array([-1.0, 1.0]), float("nan"))
-        quantizers = self.placed((zero,) * self.signal.m, y)
-        front, kind = front_of(quantizers), decoder_name(self.name)
-        found = recover_with(kind, {"gain": 1.0}, front, self.phi, self.signal.s)(quantize(front.thresholds, y))
-        tuning = Tuning(gain=float(np.sum(found * c) / np.sum(found**2)))
-        return self.codec(quantizers, recover_with(kind, tuning, front, self.phi, self.signal.s), tuning)
 
 
 def _error(c: Array, estimate: Array) -> float:
@@ -279,7 +270,3 @@ def _nearest_solution(front: Front, index: Index, phi: Array, c: Array) -> Array
         error = ((path - c[part, None]) ** 2).sum(axis=2)
         nearest_c[part] = path[np.arange(len(path)), error.argmin(axis=1)]
     return nearest_c
-
-
-def _refuse(index: Index) -> Array:
-    raise QcsError("the genie-aided decoder needs the source; call decode_with_source(packed, x)")

@@ -1,41 +1,49 @@
 """A bundle of a classical codec with scalar quantizers: thresholds in ADC counts for the device, a host decoder.
 
-tables.npz: `thresholds` int16 (M, I−1), the counts at which the index rises, ascending; `points` (M, I), what indices
+tables.npz: `thresholds` int16 (M, I−1), the first counts of the next cell, ascending; `points` (M, I), what indices
 are rebuilt as; `dictionary` (M, N) = Φ Ψ and, unless Ψ is the identity, `basis` (N, N) = Ψ. Which decoder, and what was
-fitted for it, stands in `classical` of manifest.json.
+fitted for it, stands in the manifest.
 """
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.bundle import Adc, Bundle, ClassicalFacts
-from qcskit.codec.classical._check import Array
+from qcskit.codec import codecs
+from qcskit.codec.bundle import Adc, Bundle, CodecFacts
 from qcskit.codec.classical.codecs import quantize
-from qcskit.codec.classical.recovery import Front, Index, Recover, decoder_name, recover_with
+from qcskit.codec.classical.recovery import Front, Recover, decoder_name, recover_with
 from qcskit.codec.errors import QcsError
+from qcskit.codec.files import tables_id
+from qcskit.codec.indexed import Index, IndexCodec
+from qcskit.codec.interface import Array, Counts, Oracle
 from qcskit.codec.packing import Packing
-from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.text import CModel, c_files, c_struct, c_table, id_bytes
 
 TABLES_VERSION = 1
-"""Version of the integers' meaning; C text asserts it, the model id depends on it."""
-
-AGAIN = "run 'qcskit export --codec' again"
+"""Version of the integers' meaning; the model id depends on it."""
 
 
-def model_id(facts: ClassicalFacts, arrays: Mapping[str, NDArray[Any]], adc: Adc) -> str:
-    """Return the first 8 bytes of SHA-256 over all that device and decoder must agree on, as 16 hex digits."""
-    digest = hashlib.sha256(f"qcs-scalar-{TABLES_VERSION}:{facts.method}:{sorted(facts.tuning.items())}".encode())
-    digest.update(f"{adc.scale!r}:{adc.offset_counts}".encode())
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:16]
+class Facts(CodecFacts):
+    """The classical codec of a bundle: its name, and what was fitted for its decoder."""
+
+    kind: Literal["classical"] = "classical"
+    method: str
+    levels: int
+    packed_bits: int
+    tuning: dict[str, float]
+    train_frames: int
+    seed: int
+
+
+def model_id(facts: Facts, arrays: Mapping[str, NDArray[Any]], adc: Adc) -> str:
+    """Return the id of all that device and decoder must agree on, as 16 hex digits."""
+    word = f"qcs-classical-{TABLES_VERSION}:{facts.method}:{sorted(facts.tuning.items())}"
+    return tables_id(f"{word}:{adc.scale!r}:{adc.offset_counts}", arrays)
 
 
 @dataclass(frozen=True)
@@ -50,11 +58,10 @@ class CountCells:
         """Thresholds in the units of y: halfway between the count that reaches a threshold and the one below."""
         return (self.thresholds.astype(np.float64) - self.adc.offset_counts - 0.5) * self.adc.scale
 
-    def index(self, counts: NDArray[np.integer[Any]]) -> Index:
+    def index(self, counts: Counts) -> Index:
         """Return the indices (frames, M) of ADC counts (frames, M): how many thresholds are <= count."""
         rows = zip(self.thresholds, counts.T, strict=True)
-        columns = [np.searchsorted(row, column, side="right") for row, column in rows]
-        return np.stack(columns, axis=1).astype(np.uint8)
+        return np.stack([np.searchsorted(row, column, side="right") for row, column in rows], axis=1).astype(np.uint8)
 
 
 def count_cells(thresholds: Array, adc: Adc) -> CountCells:
@@ -70,98 +77,74 @@ def count_cells(thresholds: Array, adc: Adc) -> CountCells:
     return CountCells(counts.astype(np.int16), adc)
 
 
-@dataclass(frozen=True)
-class ScalarBundleCodec:
-    """A bundle's codec: counts or measurements to packed bytes in integers, packed bytes to x_hat. See `read_scalar`.
+class ClassicalCodec(IndexCodec):
+    """A bundle's classical codec. cells: what the device does. recover: indices (packets, M) → coefficients."""
 
-    recover: indices (frames, M) → x_hat (frames, N).
-    """
+    def __init__(self, bundle: Bundle, facts: Facts, cells: CountCells, recover: Recover) -> None:
+        inputs, steps = cells.thresholds.shape
+        super().__init__(bundle, Packing(inputs, steps + 1), inputs)
+        self.facts, self.cells, self._recover = facts, cells, recover
 
-    name: str
-    signal: SignalConfig
-    cells: CountCells
-    recover: Recover = field(repr=False)
+    def index(self, counts: Counts) -> Index:
+        """Return the indices (packets, M) of counts (packets, M)."""
+        return self.cells.index(counts)
 
-    @property
-    def inputs(self) -> int:
-        """M, counts per vector."""
-        return len(self.cells.thresholds)
-
-    @cached_property
-    def packing(self) -> Packing:
-        """How indices become bytes."""
-        return Packing(self.inputs, self.cells.thresholds.shape[1] + 1)
-
-    @property
-    def rate_bits(self) -> float:
-        """Bits sent per source entry."""
-        return self.packing.packed_bits / self.signal.n
-
-    def counts(self, y: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
-        """Return the ADC counts of measurements y (any shape); saturates. Raises QcsError if y is not finite."""
-        values = np.asarray(y, np.float64)
-        if not np.isfinite(values).all():
-            raise QcsError("measurements hold NaN or infinity")
-        adc = self.cells.adc
-        return (np.rint(values / adc.scale) + adc.offset_counts).clip(-32768, 32767).astype(np.int16)
-
-    def encode_counts(self, counts: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
-        """Return packed bytes (frames, packed_bytes) of ADC counts (frames, M): what the device computes.
-
-        Raises QcsError on another width.
-        """
-        if counts.ndim != 2 or counts.shape[1] != self.inputs:
-            raise QcsError(f"counts have shape {counts.shape}, expected (frames, {self.inputs})")
-        return self.packing.pack(self.cells.index(counts))
-
-    def definition(self, counts: NDArray[np.int16]) -> NDArray[np.uint8]:
-        """Return the cells (frames, M) in which the measurements lie that counts stand for, in floating point."""
-        adc = self.cells.adc
-        return quantize(self.cells.edges, (counts.astype(np.float64) - adc.offset_counts) * adc.scale)
-
-    def encode(self, y: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Return packed bytes (frames, packed_bytes) of measurements y (frames, M), through the ADC."""
-        return self.encode_counts(self.counts(y))
-
-    def decode(self, packed: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return estimates x_hat (frames, N) of packed bytes (frames, packed_bytes)."""
-        return self.recover(self.packing.unpack(packed))
-
-    def draw(self, frames: int, seed: int | list[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return x (frames, N) and measurements y (frames, M) of the bundle's source."""
-        return draw_frames(self.signal, frames, seed)
-
-
-def scalar_codec(
-    name: str, facts: ClassicalFacts, signal: SignalConfig, arrays: Mapping[str, NDArray[Any]], adc: Adc
-) -> ScalarBundleCodec:
-    """Return the codec that tables and fitted values make. Raises KeyError if one is missing."""
-    cells = CountCells(np.asarray(arrays["thresholds"], np.int16), adc)
-    front = Front(cells.edges, np.asarray(arrays["points"], np.float64))
-    dictionary, psi = np.asarray(arrays["dictionary"], np.float64), arrays.get("basis")
-    find = recover_with(decoder_name(facts.method), facts.tuning, front, dictionary, signal.s)
-
-    def recover(index: Index) -> Array:
-        c = find(index) if len(index) else np.empty((0, dictionary.shape[1]))
+    def decode_index(self, index: Index) -> Array:
+        """Return x_hat (packets, N) of indices (packets, M)."""
+        if not len(index):
+            return np.empty((0, self.width))
+        c, psi = self._recover(index), self.bundle.arrays.get("basis")
         return c if psi is None else c @ psi.T
 
-    return ScalarBundleCodec(name, signal, cells, recover)
+    def oracles(self) -> tuple[Oracle, ...]:
+        """Return the definition: the cells in which the measurements lie that counts stand for, in floating point."""
+        adc, edges = self.cells.adc, self.cells.edges
+
+        def encode(counts: Counts) -> Any:
+            return self.pack(quantize(edges, (counts.astype(np.float64) - adc.offset_counts) * adc.scale))
+
+        return (Oracle("definition", "oracle", encode),)
+
+    def c_files(self) -> dict[str, str]:
+        """Return the C text that the thresholds make."""
+        packing, model = self.packing, self.bundle.manifest
+        members = {
+            "id": id_bytes(model.model_id), "inputs": self.inputs, "levels": packing.levels,
+            "packed_bytes": packing.packed_bytes, "group_symbols": packing.group[0], "group_bits": packing.group[1],
+            "thresholds": "thresholds",
+        }  # fmt: skip
+        table = c_table("thresholds", self.cells.thresholds, "QCS_ROM")
+        return c_files(CModel(
+            self.name, model.model_id, f"{self.facts.method}: {self.inputs} measurements, {packing.levels} cells each, "
+            f"{packing.packed_bits} bits per vector.", "classical", codecs.find_family(self.kind).number, self.inputs,
+            packing.packed_bytes, f"{table}\n\nstatic const qcs_classical_model_t model = {c_struct(members)};\n",
+            outputs=packing.count, levels=packing.levels,
+        ))  # fmt: skip
+
+    def describe(self) -> dict[str, str]:
+        """Return method, quantizers and fit in words."""
+        facts, scale = self.facts, self.cells.adc.scale
+        fitted = ", ".join(f"{key} {value:.4g}" for key, value in facts.tuning.items()) or "nothing"
+        return {
+            "method": facts.method,
+            "quantizer": f"{facts.levels} cells per measurement, thresholds between ADC counts of {scale:.4g}",
+            "fitted": f"{fitted}; on {facts.train_frames:,} frames",
+            **self.size_rows(),
+        }
 
 
-def read_scalar(bundle: Bundle) -> ScalarBundleCodec:
-    """Return the codec of a scalar bundle.
-
-    Raises QcsError if the bundle is of another codec, or if its tables are not those that its id names.
-    """
-    manifest, facts = bundle.manifest, bundle.manifest.classical
-    if manifest.codec != "scalar" or facts is None:
-        raise QcsError(f"bundle '{bundle.path}' holds a {manifest.codec} codec, not a scalar one")
-    found = model_id(facts, bundle.arrays, manifest.adc)
+def read(bundle: Bundle) -> ClassicalCodec:
+    """Return the codec of a classical bundle. Raises QcsError if its tables are not those that its id names."""
+    facts, manifest, arrays = bundle.manifest.codec, bundle.manifest, bundle.arrays
+    assert isinstance(facts, Facts)
+    found = model_id(facts, arrays, manifest.adc)
     if found != manifest.model_id:
-        raise QcsError(f"bundle '{bundle.path}': tables.npz is of model {found}, manifest.json of {manifest.model_id}; "
-                       f"{AGAIN}")  # fmt: skip
+        raise bundle.fail(f"tables.npz is of model {found}, manifest.json of {manifest.model_id}")
     try:
-        signal = SignalConfig.model_validate(manifest.signal.model_dump())
-        return scalar_codec(manifest.name, facts, signal, bundle.arrays, manifest.adc)
+        cells = CountCells(np.asarray(arrays["thresholds"], np.int16), manifest.adc)
+        front = Front(cells.edges, np.asarray(arrays["points"], np.float64))
+        dictionary = np.asarray(arrays["dictionary"], np.float64)
+        recover = recover_with(decoder_name(facts.method), facts.tuning, front, dictionary, bundle.signal.s)
+        return ClassicalCodec(bundle, facts, cells, recover)
     except (KeyError, ValueError) as error:
-        raise QcsError(f"bundle '{bundle.path}': tables.npz is incomplete ({error}); {AGAIN}") from None
+        raise bundle.fail(f"tables.npz is incomplete ({error})") from None

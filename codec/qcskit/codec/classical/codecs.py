@@ -7,9 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.classical._check import Array
+from qcskit.codec.classical._check import Array, measurements
 from qcskit.codec.classical.lloyd import Codebook, ScalarQuantizer
-from qcskit.codec.errors import QcsError
 from qcskit.codec.packing import Packing
 from qcskit.codec.quantizer import hard_index
 from qcskit.codec.signal import SignalConfig
@@ -57,7 +56,7 @@ class ScalarCodec:
 
     def index(self, y: Array) -> Index:
         """Return the indices (frames, M) of measurements y (frames, M)."""
-        return quantize(self.thresholds, _measurements(y, self.signal))
+        return quantize(self.thresholds, measurements(y, self.signal.m))
 
     def decode(self, packed: Index) -> Array:
         """Return estimates x_hat (frames, N) of packed bytes."""
@@ -68,14 +67,10 @@ class ScalarCodec:
 class GenieCodec(ScalarCodec):
     """A codec whose decoder may look at x to choose among its solutions: a limit, not a method.
 
-    choose: (indices, x) → x_hat. Tables and figures call `decode_with_source`; `decode` refuses.
+    choose: (indices, x) → x_hat. Tables and figures call `decode_with_source`; `recover` refuses.
     """
 
     choose: Callable[[Index, Array], Array] = field(default=lambda index, x: x, repr=False)
-
-    def decode(self, packed: Index) -> Array:
-        """Refuse: without the source there is no genie."""
-        raise QcsError(f"{self.name} is genie-aided: its decoder needs the source; call decode_with_source(packed, x)")
 
     def decode_with_source(self, packed: Index, x: Array) -> Array:
         """Return for each frame the solution nearest to its source x (frames, N)."""
@@ -113,15 +108,18 @@ class VectorCodec:
 
     def encode(self, y: Array) -> Index:
         """Return packed bytes (frames, packed_bytes) of measurements y (frames, M)."""
-        number = self.codebook.nearest(self.prepare(_measurements(y, self.signal)))
+        number = self.codebook.nearest(self.prepare(measurements(y, self.signal.m)))
         digits = (number[:, None] >> np.arange(self.packing.count)) & 1
         return self.packing.pack(digits.astype(np.uint8))
 
     def decode(self, packed: Index) -> Array:
         """Return estimates x_hat (frames, N) of packed bytes."""
         number = (self.packing.unpack(packed).astype(np.int64) << np.arange(self.packing.count)).sum(axis=1)
-        x_hat: Array = self.table[number]
-        return x_hat
+        return self.table[number]
+
+
+Method = ScalarCodec | VectorCodec
+"""Quantizer and recovery in floating point, as sweeps compare them."""
 
 
 def quantize(thresholds: Array, y: Array) -> Index:
@@ -131,25 +129,9 @@ def quantize(thresholds: Array, y: Array) -> Index:
     return np.stack([hard_index(y[:, i], row) for i, row in enumerate(thresholds)], axis=1)
 
 
-def rebuild(points: Array, index: Index) -> Array:
-    """Return ỹ (frames, M), the points (M, I) that indices (frames, M) stand for."""
-    rebuilt: Array = points[np.arange(len(points)), index]
-    return rebuilt
-
-
 def cells(thresholds: Array, index: Index) -> tuple[Array, Array]:
     """Return the lower and upper ends (frames, M) of the received cells; the outermost cells are open."""
     open_end = np.full((len(thresholds), 1), np.inf)
     edges = np.concatenate([-open_end, thresholds, open_end], axis=1)
     rows, place = np.arange(len(thresholds)), index.astype(np.intp)  # 255 + 1 is no uint8
     return edges[rows, place], edges[rows, place + 1]
-
-
-def _measurements(y: Array, signal: SignalConfig) -> Array:
-    values = np.asarray(y, np.float64)
-    if values.ndim != 2 or values.shape[1] != signal.m:
-        raise QcsError(f"measurements have shape {values.shape}, expected (frames, {signal.m})")
-    if not np.isfinite(values).all():
-        frame = int(np.flatnonzero(~np.isfinite(values).all(axis=1))[0])
-        raise QcsError(f"measurement frame {frame} holds NaN or infinity")
-    return values

@@ -12,8 +12,6 @@ from qcskit.codec.packing import Packing
 from qcskit.codec.signal import SignalConfig
 
 VECTOR_NAMES = ("ce-vq-l1", "ec-vq")
-TEST_SEED_OFFSET = 2_000_003
-"""Test frames come from seed + this, as those of `qcskit train`: equal seed and number, the same frames."""
 
 
 class ClassicalConfig(Table):

@@ -4,7 +4,8 @@ A linear program per frame, solved for all frames at once by a primal-dual inter
 implementation of a primal-dual interior point method", 1992); HiGHS takes over a frame that does not converge.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,190 +45,157 @@ def consistent_l1(lower: NDArray[np.generic], upper: NDArray[np.generic], Phi: N
 
 def _solve_chunk(low: Array, high: Array, phi: Array) -> Array:
     """Solve one chunk. Rows open above are negated, so that every row reads sign·Φx + s = b, 0 <= s <= w <= inf."""
-    sign = np.where(np.isinf(high), -1.0, 1.0)
-    b = np.where(np.isinf(high), -low, high)
-    width = np.where(np.isinf(high) | np.isinf(low), np.inf, high - low)
+    above = np.isinf(high)
+    width = np.where(above | np.isinf(low), np.inf, high - low)
     x_hat = np.zeros((len(low), phi.shape[1]))
     going = np.arange(len(low))
-    point = _start(sign, b, width, phi)
+    now = _start(np.where(above, -1.0, 1.0), np.where(above, -low, high), width, phi)
     for _ in range(ITERATIONS):
-        done = point.converged(sign[going], b[going], width[going], phi)
-        x_hat[going[done]] = (point.p - point.q)[done]
-        going, point = going[~done], point.pick(~done)
+        done = now.converged()
+        if done.any():
+            x_hat[going[done]] = now.x[done]
+            going, now = going[~done], now.pick(~done)
         if not len(going):
             return x_hat
-        point = _step(point, sign[going], b[going], width[going], phi)
+        now = _step(now)
     for frame in going:
         x_hat[frame] = _by_highs(low[frame], high[frame], phi)
     return x_hat
 
 
 @dataclass(frozen=True)
-class _Point:
-    """Primal (p, q, s, t) >= 0 with x = p − q and s + t = w; dual λ free; slacks (zp, zq, zs, f) >= 0."""
+class _Programs:
+    """Frames being solved: sign·Φ(p − q) + s = b, s + t = width; v = (p, q, s, t) >= 0 with slacks z >= 0, λ free.
 
-    p: Array
-    q: Array
-    s: Array
-    t: Array
+    Where a cell is open, width is infinite, t stays 1 and its slack 0.
+    """
+
+    phi: Array
+    sign: Array
+    b: Array
+    width: Array
+    closed: NDArray[np.bool_]
+    v: Array
     dual: Array
-    zp: Array
-    zq: Array
-    zs: Array
-    f: Array
+    z: Array
 
-    def pick(self, rows: NDArray[np.bool_]) -> "_Point":
-        return _Point(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+    @cached_property
+    def ratio(self) -> Array:
+        return self.z / self.v
 
-    def residuals(self, sign: Array, b: Array, width: Array, phi: Array) -> tuple[Array, Array, Array, Array, Array]:
+    @property
+    def x(self) -> Array:
+        n = self.phi.shape[1]
+        return self.v[:, :n] - self.v[:, n : 2 * n]
+
+    def pick(self, rows: NDArray[np.bool_]) -> "_Programs":
+        return _Programs(self.phi, *(getattr(self, field.name)[rows] for field in fields(self)[1:]))
+
+    def back(self, dual: Array) -> Array:
+        """Return what λ weighs in the dual equations of p, q and s."""
+        back = (self.sign * dual) @ self.phi
+        return np.concatenate([back, -back, dual], axis=1)
+
+    @cached_property
+    def residuals(self) -> tuple[Array, Array, Array]:
         """What is missing in the equality, the width, and the dual equations of p, q and s."""
-        back = (sign * self.dual) @ phi
-        closed = np.isfinite(width)
-        primal = b - sign * ((self.p - self.q) @ phi.T) - self.s
-        gap = np.where(closed, np.where(closed, width, 0.0) - self.s - self.t, 0.0)
-        return primal, gap, 1.0 - back - self.zp, 1.0 + back - self.zq, -self.dual - self.zs + self.f
+        m, n = self.phi.shape
+        s, t, f = self.v[:, 2 * n : -m], self.v[:, -m:], self.z[:, -m:]
+        gap = np.where(self.closed, self.width - s - t, 0.0)
+        rest = self.back(-self.dual)
+        rest[:, : 2 * n] += 1.0
+        rest -= self.z[:, :-m]
+        rest[:, 2 * n :] += f
+        return self.b - self.sign * (self.x @ self.phi.T) - s, gap, rest
 
-    def complementarity(self, closed: NDArray[np.bool_]) -> Array:
+    @cached_property
+    def complementarity(self) -> Array:
         """Mean of all products of a variable and its slack (frames,)."""
-        total = (self.p * self.zp + self.q * self.zq).sum(axis=1) + (self.s * self.zs).sum(axis=1)
-        total = total + np.where(closed, self.t * self.f, 0.0).sum(axis=1)
-        mean: Array = total / (2 * self.p.shape[1] + self.s.shape[1] + closed.sum(axis=1))
-        return mean
+        m, n = self.phi.shape
+        each = self.v * self.z
+        total = (each[:, :n] + each[:, n : 2 * n]).sum(axis=1) + each[:, 2 * n : -m].sum(axis=1)
+        return (total + each[:, -m:].sum(axis=1)) / (2 * n + m + self.closed.sum(axis=1))
 
-    def converged(self, sign: Array, b: Array, width: Array, phi: Array) -> NDArray[np.bool_]:
-        parts = self.residuals(sign, b, width, phi)
-        scale = 1.0 + np.abs(b).max(axis=1)
-        missing = np.max([np.abs(part).max(axis=1) for part in parts], axis=0) / scale
-        size = 1e-3 + np.abs(self.p - self.q).sum(axis=1)
-        pairs = 2 * self.p.shape[1] + 2 * self.s.shape[1]
-        done: NDArray[np.bool_] = (missing < TOLERANCE) & (
-            self.complementarity(np.isfinite(width)) * pairs < TOLERANCE * size
-        )
-        return done
+    def converged(self) -> NDArray[np.bool_]:
+        scale = 1.0 + np.abs(self.b).max(axis=1)
+        missing = np.max([np.abs(part).max(axis=1) for part in self.residuals], axis=0) / scale
+        size = 1e-3 + np.abs(self.x).sum(axis=1)
+        return (missing < TOLERANCE) & (self.complementarity * self.v.shape[1] < TOLERANCE * size)
+
+    def moved(self, direction: tuple[Array, Array, Array], factor: float = 1.0) -> "_Programs":
+        """Return the programs moved by `factor` times the longest steps that keep every entry >= 0, at most 1."""
+
+        def longest(value: Array, d: Array) -> Array:
+            ratio = np.where(d < 0, -value / np.minimum(d, -1e-300), np.inf)
+            return factor * ratio.min(axis=1, initial=1.0, keepdims=True)
+
+        along, back = longest(self.v, direction[0]), longest(self.z, direction[2])
+        v, dual, z = self.v + along * direction[0], self.dual + back * direction[1], self.z + back * direction[2]
+        return replace(self, v=v, dual=dual, z=z)
 
 
-def _start(sign: Array, b: Array, width: Array, phi: Array) -> _Point:
+def _start(sign: Array, b: Array, width: Array, phi: Array) -> _Programs:
     """Begin inside: every cell at its middle, x its least-squares match, all slacks of order one."""
-    n = phi.shape[1]
-    s = np.where(np.isfinite(width), 0.5 * np.where(np.isfinite(width), width, 1.0), 0.5)
+    closed = np.isfinite(width)
+    s = 0.5 * np.where(closed, width, 1.0)
     x = (sign * (b - s)) @ np.linalg.pinv(phi).T
     size = np.abs(x).max(axis=1, keepdims=True) + 0.1
-    ones = np.ones((len(b), n))
-    flat = np.ones_like(b)
-    closed = np.isfinite(width)
-    return _Point(
-        np.maximum(x, 0) + size, np.maximum(-x, 0) + size, s, np.where(closed, s, 1.0),
-        np.zeros_like(b), ones, ones, flat, np.where(closed, flat, 0.0),
-    )  # fmt: skip
+    v = np.concatenate([np.maximum(x, 0) + size, np.maximum(-x, 0) + size, s, np.where(closed, s, 1.0)], axis=1)
+    z = np.concatenate([np.ones((len(b), 2 * phi.shape[1] + len(phi))), closed], axis=1)
+    return _Programs(phi, sign, b, width, closed, v, np.zeros_like(b), z)
 
 
-def _step(point: _Point, sign: Array, b: Array, width: Array, phi: Array) -> _Point:
+def _step(now: _Programs) -> _Programs:
     """One predictor-corrector step for all frames."""
-    closed = np.isfinite(width)
-    rest = point.residuals(sign, b, width, phi)
-    mu = point.complementarity(closed)
-    upper = np.where(closed, point.f / point.t, 0.0)
-    inverse = (1 / (point.zp / point.p), 1 / (point.zq / point.q), 1 / (point.zs / point.s + upper))
-    system = _normal(inverse, sign, phi)
-    zero = (0.0, 0.0, 0.0, 0.0)
-    guess = _direction(point, rest, zero, np.zeros(len(b)), inverse, system, sign, closed, phi)
-    along, back = _lengths(point, guess, closed)
-    ahead = _move(point, guess, along, back).complementarity(closed)
-    target = mu * np.clip(ahead / mu, 0.0, 1.0) ** 3
-    second = (guess.p * guess.zp, guess.q * guess.zq, guess.s * guess.zs, guess.t * guess.f)
-    final = _direction(point, rest, second, target, inverse, system, sign, closed, phi)
-    along, back = _lengths(point, final, closed)
-    return _move(point, final, 0.9995 * along, 0.9995 * back)
+    m, n = now.phi.shape
+    weight = now.ratio[:, :-m].copy()
+    weight[:, 2 * n :] += now.ratio[:, -m:]
+    inverse = 1 / weight
+    system = _normal(now, inverse)
+    guess = _direction(now, 0.0, 0.0, inverse, system)
+    mu = now.complementarity
+    target = mu * np.clip(now.moved(guess).complementarity / mu, 0.0, 1.0) ** 3
+    return now.moved(_direction(now, guess[0] * guess[2], target[:, None], inverse, system), 0.9995)
 
 
-def _normal(inverse: tuple[Array, Array, Array], sign: Array, phi: Array) -> Array:
+def _normal(now: _Programs, inverse: Array) -> Array:
     """Return the normal matrices (frames, M, M): sign Φ (Dp + Dq) Φᵀ sign + Ds."""
-    m, n = phi.shape
-    outer = (phi[:, None, :] * phi[None, :, :]).reshape(m * m, n)
-    system: Array = ((inverse[0] + inverse[1]) @ outer.T).reshape(-1, m, m) * sign[:, :, None] * sign[:, None, :]
+    m, n = now.phi.shape
+    outer = (now.phi[:, None, :] * now.phi[None, :, :]).reshape(m * m, n)
+    system = ((inverse[:, :n] + inverse[:, n : 2 * n]) @ outer.T).reshape(-1, m, m)
+    system = system * now.sign[:, :, None] * now.sign[:, None, :]
     diagonal = np.arange(m)
-    system[:, diagonal, diagonal] = system[:, diagonal, diagonal] * (1 + 1e-13) + inverse[2]
+    system[:, diagonal, diagonal] = system[:, diagonal, diagonal] * (1 + 1e-13) + inverse[:, 2 * n :]
     return system
 
 
 def _direction(
-    point: _Point,
-    rest: tuple[Array, Array, Array, Array, Array],
-    second: tuple[Array | float, ...],
-    target: Array,
-    inverse: tuple[Array, Array, Array],
-    system: Array,
-    sign: Array,
-    closed: NDArray[np.bool_],
-    phi: Array,
-) -> _Point:
-    """Solve the Newton equations: residuals `rest` to zero, products to `target` less the terms `second`."""
-    primal, gap, rp, rq, rs = rest
-    aim = target[:, None]
-    cp, cq, cs = (
-        (aim - extra) / value - slack
-        for extra, value, slack in zip(
-            second[:3], (point.p, point.q, point.s), (point.zp, point.zq, point.zs), strict=True
-        )
-    )
-    cf = np.where(closed, (aim - second[3]) / point.t - point.f - point.f / point.t * gap, 0.0)
-    gp, gq, gs = rp - cp, rq - cq, rs - cs + cf
+    now: _Programs, second: Array | float, target: Array | float, inverse: Array, system: Array
+) -> tuple[Array, Array, Array]:
+    """Solve the Newton equations: residuals to zero, products to `target` less the terms `second`; Δv, Δλ, Δz."""
+    m, n = now.phi.shape
+    primal, gap, rest = now.residuals
+    dz = (target - second) / now.v - now.z
+    dz[:, -m:] = np.where(now.closed, dz[:, -m:] - now.ratio[:, -m:] * gap, 0.0)
+    g = rest - dz[:, :-m]
+    g[:, 2 * n :] += dz[:, -m:]
     # Each variable: Δv = D (Aᵀ Δλ − g); substituted into A Δv = primal.
-    right = primal + sign * ((inverse[0] * gp - inverse[1] * gq) @ phi.T) + inverse[2] * gs
+    known = inverse * g
+    right = primal + now.sign * ((known[:, :n] - known[:, n : 2 * n]) @ now.phi.T) + known[:, 2 * n :]
     dual = np.linalg.solve(system, right[:, :, None])[:, :, 0]
-    back = (sign * dual) @ phi
-    dp, dq, ds = inverse[0] * (back - gp), inverse[1] * (-back - gq), inverse[2] * (dual - gs)
-    dt = np.where(closed, gap - ds, 0.0)
-    df = np.where(closed, cf + point.f / point.t * ds, 0.0)
-    return _Point(
-        dp,
-        dq,
-        ds,
-        dt,
-        dual,
-        cp - point.zp / point.p * dp,
-        cq - point.zq / point.q * dq,
-        cs - point.zs / point.s * ds,
-        df,
-    )
-
-
-def _lengths(point: _Point, direction: _Point, closed: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Return the largest primal and dual step lengths in [0, 1] that keep every entry >= 0 (frames,)."""
-
-    def longest(values: list[Array], moves: list[Array]) -> Array:
-        ratio = [
-            np.where(d < 0, -v / np.minimum(d, -1e-300), np.inf).min(axis=1) for v, d in zip(values, moves, strict=True)
-        ]
-        shortest: Array = np.minimum(1.0, np.min(ratio, axis=0))
-        return shortest
-
-    primal = longest([point.p, point.q, point.s, point.t], [direction.p, direction.q, direction.s, direction.t])
-    dual = longest([point.zp, point.zq, point.zs, point.f], [direction.zp, direction.zq, direction.zs, direction.f])
-    return primal, dual
-
-
-def _move(point: _Point, direction: _Point, along: Array, back: Array) -> _Point:
-    """Return the point moved `along` in its primal and `back` in its dual part."""
-    a, b = along[:, None], back[:, None]
-    primal = (
-        point.p + a * direction.p,
-        point.q + a * direction.q,
-        point.s + a * direction.s,
-        point.t + a * direction.t,
-    )
-    dual = (point.dual + b * direction.dual, point.zp + b * direction.zp, point.zq + b * direction.zq)
-    return _Point(*primal, *dual, point.zs + b * direction.zs, point.f + b * direction.f)
+    d = inverse * (now.back(dual) - g)
+    dt = np.where(now.closed, gap - d[:, 2 * n :], 0.0)
+    dz[:, :-m] -= now.ratio[:, :-m] * d
+    dz[:, -m:] += now.ratio[:, -m:] * d[:, 2 * n :]
+    return np.concatenate([d, dt], axis=1), dual, dz
 
 
 def _by_highs(low: Array, high: Array, phi: Array) -> Array:
     """Solve one frame with HiGHS."""
-    rows, bounds = np.concatenate([phi, -phi]), np.concatenate([high, -low])
+    both = np.concatenate([phi, -phi], axis=1)
+    rows, bounds = np.concatenate([both, -both]), np.concatenate([high, -low])
     kept = np.isfinite(bounds)
-    found = linprog(
-        np.ones(2 * phi.shape[1]), np.concatenate([rows, -rows], axis=1)[kept], bounds[kept], method="highs"
-    )
+    found = linprog(np.ones(both.shape[1]), rows[kept], bounds[kept], method="highs")
     if not found.success:
         raise QcsError(f"consistent_l1: no x falls in the received cells ({found.message})")
-    x: Array = found.x[: phi.shape[1]] - found.x[phi.shape[1] :]
-    return x
+    return found.x[: phi.shape[1]] - found.x[phi.shape[1] :]

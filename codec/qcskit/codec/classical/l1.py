@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from qcskit.codec.classical import _check
 from qcskit.codec.classical._check import Array
-from qcskit.codec.classical._jit import compiled
 from qcskit.codec.errors import QcsError
+from qcskit.codec.jit import compiled_if_possible
 
 GAP = 1e-6
 """Relative duality gap that counts as solved; the path usually leaves 1e-12."""
@@ -34,12 +34,10 @@ def bpdn(y: NDArray[np.generic], Phi: NDArray[np.generic], mu: ArrayLike) -> Arr
     >>> np.round(bpdn(np.array([[3.0, 0.4]]), np.eye(2), mu=0.5), 3)
     array([[2.646, 0.046]])
     """
-    values = np.asarray(y)
-    radii = np.asarray(mu, np.float64)
-    if radii.ndim > 1 or (radii.ndim == 1 and radii.shape[0] != values.shape[0]):
-        raise QcsError(f"mu has shape {radii.shape}, expected one number or ({values.shape[0]},)")
-    each = np.broadcast_to(radii.reshape(-1, 1), (values.shape[0], 1))
-    return _solve(values, Phi, np.ascontiguousarray(each))[:, 0]
+    frames, radii = len(np.asarray(y)), np.asarray(mu, np.float64)
+    if radii.shape not in ((), (frames,)):
+        raise QcsError(f"mu has shape {radii.shape}, expected one number or ({frames},)")
+    return _solve(y, Phi, np.ascontiguousarray(np.broadcast_to(radii.reshape(-1, 1), (frames, 1))))[:, 0]
 
 
 def bpdn_path(y: NDArray[np.generic], Phi: NDArray[np.generic], mus: ArrayLike) -> Array:
@@ -56,35 +54,13 @@ def bpdn_path(y: NDArray[np.generic], Phi: NDArray[np.generic], mus: ArrayLike) 
     return out
 
 
-def duality_gap(x: Array, y: Array, Phi: Array, mu: ArrayLike) -> Array:
-    """Return the relative duality gap (frames,) of feasible BPDN points x (frames, N): an upper bound on how far
-    ‖x‖₁ is above the optimum, relative to it.
-
-    Any ν with ‖Φᵀν‖∞ ≤ 1 bounds the optimum from below by yᵀν − μ‖ν‖; here ν is the scaled residual: μ must be > 0.
-    """
-    residual = y - x @ Phi.T
-    peak = np.abs(residual @ Phi).max(axis=1, keepdims=True)
-    nu = residual / np.where(peak > 0, peak, 1.0)
-    gap = _relative_gap(np.abs(x).sum(axis=1), nu, y, np.asarray(mu, np.float64))
-    checked: Array = np.where(x.any(axis=1) | (np.linalg.norm(y, axis=1) > mu), gap, 0.0)
-    return checked  # x = 0 is the optimum of a small y
-
-
-def _relative_gap(l1: Array, nu: Array, y: Array, mu: Array) -> Array:
-    lower = (y * nu).sum(axis=1) - mu * np.linalg.norm(nu, axis=1)
-    gap: Array = (l1 - lower) / np.maximum(l1, 1e-12 * np.linalg.norm(y, axis=1) + 1e-300)
-    return gap
-
-
 def _solve(y: NDArray[np.generic], Phi: NDArray[np.generic], radii: Array) -> Array:
     """Return minimisers (frames, radii, N); `radii` (frames, radii) descending in each row."""
     phi = _check.matrix(Phi)
-    values = _check.measurements(y, phi)
+    values = _check.measurements(y, len(phi))
     if not (np.isfinite(radii).all() and (radii >= 0).all()):
         _check.radius(float(radii[~(np.isfinite(radii) & (radii >= 0))][0]))
-    out = np.zeros((len(values), radii.shape[1], phi.shape[1]))
-    nu = np.zeros_like(values)
-    _walk_all(values, phi, radii, out, nu)
+    out, nu = _walk_all(values, phi, radii)
     rng = np.random.default_rng(0)
     for jitter in JITTERS:
         bad = np.flatnonzero(~_certified(out, nu, values, phi, radii))
@@ -92,9 +68,7 @@ def _solve(y: NDArray[np.generic], Phi: NDArray[np.generic], radii: Array) -> Ar
             return out
         scale = jitter * np.linalg.norm(values[bad], axis=1, keepdims=True)
         moved = values[bad] + scale * rng.standard_normal((len(bad), phi.shape[0]))
-        part, part_nu = np.zeros((len(bad), *out.shape[1:])), np.zeros((len(bad), phi.shape[0]))
-        _walk_all(moved, phi, radii[bad], part, part_nu)
-        out[bad], nu[bad] = part, part_nu
+        out[bad], nu[bad] = _walk_all(moved, phi, radii[bad])
     bad = np.flatnonzero(~_certified(out, nu, values, phi, radii))
     if len(bad):
         raise QcsError(f"bpdn: frame {bad[0]} did not reach a duality gap of {GAP:g}; Phi is too badly conditioned")
@@ -107,55 +81,53 @@ def _certified(out: Array, nu: Array, y: Array, phi: Array, radii: Array) -> NDA
     norm = np.linalg.norm(y, axis=1)
     feasible = np.linalg.norm(y - x @ phi.T, axis=1) <= mu * (1 + GAP) + 1e-9 * norm
     inside = norm <= mu
+    # Any ν with ‖Φᵀν‖∞ <= 1 bounds the optimum from below by yᵀν − μ‖ν‖.
     dual = nu / np.maximum(np.abs(nu @ phi).max(axis=1, keepdims=True), 1.0)
-    solved: NDArray[np.bool_] = inside | (feasible & (_relative_gap(np.abs(x).sum(axis=1), dual, y, mu) <= GAP))
-    return solved
+    l1 = np.abs(x).sum(axis=1)
+    lower = (y * dual).sum(axis=1) - mu * np.linalg.norm(dual, axis=1)
+    return inside | (feasible & ((l1 - lower) / np.maximum(l1, 1e-12 * norm + 1e-300) <= GAP))
 
 
-def _walk_all(y: Array, phi: Array, radii: Array, out: Array, nu: Array) -> None:
-    """Walk every frame's path, in as many threads as there are cores."""
-    gram = phi.T @ phi
-    columns = np.ascontiguousarray(phi.T)
+def _walk_all(y: Array, phi: Array, radii: Array) -> tuple[Array, Array]:
+    """Return x (frames, radii, N) and dual vectors (frames, M) of the smallest radii; in threads, one per core."""
+    out, nu = np.zeros((*radii.shape, phi.shape[1])), np.zeros_like(y)
+    gram, columns = phi.T @ phi, np.ascontiguousarray(phi.T)
     cores = min(os.cpu_count() or 1, max(1, len(y) // 32))
-    cuts = np.linspace(0, len(y), cores + 1).astype(int)
     if cores == 1:
         _walk_frames(y, columns, gram, radii, out, nu)
-        return
+        return out, nu
     with ThreadPoolExecutor(cores) as pool:
-        parts = [slice(a, b) for a, b in itertools.pairwise(cuts)]
+        parts = [slice(*ends) for ends in itertools.pairwise(np.linspace(0, len(y), cores + 1).astype(int))]
         jobs = [pool.submit(_walk_frames, y[p], columns, gram, radii[p], out[p], nu[p]) for p in parts]
         for job in jobs:
             job.result()
+    return out, nu
 
 
-@compiled
+@compiled_if_possible
 def _walk_frames(y: Array, columns: Array, gram: Array, radii: Array, out: Array, nu: Array) -> None:
-    """Fill out (frames, radii, N) and the dual vectors nu (frames, M) of the smallest radii."""
     m = columns.shape[1]
     work = np.zeros((m + 1, m + 1))
     for frame in range(y.shape[0]):
         _walk(y[frame], columns, gram, radii[frame], out[frame], nu[frame], work)
 
 
-@compiled
+@compiled_if_possible
 def _walk(y: Array, columns: Array, gram: Array, radii: Array, out: Array, nu: Array, chol: Array) -> None:
     """Follow one frame's path from x = 0 down to radii[-1]. columns = Φᵀ (N, M)."""
     n, m = columns.shape
     x, c, a, d = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(m)
-    active, place, w = np.zeros(m, np.int64), np.full(n, -1), np.zeros(m)
+    active, place, signs, w = np.zeros(m, np.int64), np.full(n, -1), np.zeros(m), np.zeros(m)
     r = y.copy()
+    _correlate(columns, r, c)
     count, done, dropped, old_sign = 0, 0, -1, 0.0
     while done < len(radii) and np.dot(y, y) <= radii[done] ** 2:
         done += 1
-    lam = 0.0
-    for j in range(n):
-        c[j] = np.dot(columns[j], r)
-        if abs(c[j]) > lam:
-            lam, first = abs(c[j]), j
+    join = int(np.argmax(np.abs(c)))
+    lam = start = abs(c[join])
     if done == len(radii) or lam == 0.0:
         return
-    start, join, sign = lam, first, np.sign(c[first])
-    signs = np.zeros(m)
+    sign = np.sign(c[join])
     for _ in range(20 * (n + m)):
         if join >= 0:
             active[count], signs[count], place[join] = join, sign, count
@@ -163,30 +135,15 @@ def _walk(y: Array, columns: Array, gram: Array, radii: Array, out: Array, nu: A
             if not _append(chol, gram, active, count - 1):
                 return
         _solve_cholesky(chol, signs, d, count)
-        for j in range(n):
-            a[j] = 0.0
-        for i in range(count):
-            a += d[i] * gram[active[i]]
-        # The next breakpoint: an entry leaves (x reaches 0), joins (its correlation reaches λ), or λ reaches 0.
-        step, leave, join, sign = lam, -1, -1, 0.0
-        for i in range(count):
-            if x[active[i]] * d[i] < 0.0 and -x[active[i]] / d[i] < step:
-                step, leave = -x[active[i]] / d[i], i
-        for j in range(n):
-            if count == m or place[j] >= 0:
-                continue
-            for side in (1.0, -1.0):  # an entry that has just left stands at its old end, and goes inwards
-                slope = 1.0 - side * a[j]
-                if slope > 1e-12 and not (j == dropped and side == old_sign):
-                    reach = max(lam - side * c[j], 0.0) / slope
-                    if reach < step:
-                        step, join, sign, leave = reach, j, side, -1
+        _weigh(d, gram, active, count, a)
+        # The next breakpoint: an entry leaves, another joins, or λ reaches 0.
+        step, leave = _leaving(x, d, active, count, lam)
+        join = -1
+        if count < m:
+            step, join, sign = _joining(c, a, place, lam, dropped, old_sign, step)
         last = lam - step <= PATH_END * start
         # On this segment r = rest + (λ − γ) w with rest ⟂ w, hence ‖r‖² = ‖rest‖² + (λ − γ)² ‖w‖².
-        for i in range(m):
-            w[i] = 0.0
-        for i in range(count):
-            w += d[i] * columns[active[i]]
+        _weigh(d, columns, active, count, w)
         rest = r - lam * w
         floor, q, end = np.dot(rest, rest), np.dot(w, w), 0.0
         while done < len(radii):
@@ -209,25 +166,62 @@ def _walk(y: Array, columns: Array, gram: Array, radii: Array, out: Array, nu: A
         for i in range(count):
             x[active[i]] += step * d[i]
         dropped = -1
-        if leave >= 0:
+        if leave >= 0 and join < 0:
             dropped, old_sign = active[leave], signs[leave]
             x[dropped], place[dropped] = 0.0, -1
             count -= 1
             for i in range(leave, count):
                 active[i], signs[i] = active[i + 1], signs[i + 1]
                 place[active[i]] = i
-            for i in range(leave, count):
                 if not _append(chol, gram, active, i):
                     return
         r = y.copy()
         for i in range(count):
             r -= x[active[i]] * columns[active[i]]
         lam -= step
-        for j in range(n):
-            c[j] = np.dot(columns[j], r)
+        _correlate(columns, r, c)
 
 
-@compiled
+@compiled_if_possible
+def _correlate(columns: Array, r: Array, c: Array) -> None:
+    for j in range(len(columns)):
+        c[j] = np.dot(columns[j], r)
+
+
+@compiled_if_possible
+def _weigh(weights: Array, rows: Array, active: NDArray[np.int64], count: int, out: Array) -> None:
+    out[:] = 0.0
+    for i in range(count):
+        out += weights[i] * rows[active[i]]
+
+
+@compiled_if_possible
+def _leaving(x: Array, d: Array, active: NDArray[np.int64], count: int, step: float) -> tuple[float, int]:
+    """Return the step, if shorter than `step`, at which an active entry reaches 0, and its place (−1: none)."""
+    leave = -1
+    for i in range(count):
+        if x[active[i]] * d[i] < 0.0 and -x[active[i]] / d[i] < step:
+            step, leave = -x[active[i]] / d[i], i
+    return step, leave
+
+
+@compiled_if_possible
+def _joining(
+    c: Array, a: Array, place: NDArray[np.int64], lam: float, dropped: int, old_sign: float, step: float
+) -> tuple[float, int, float]:
+    """Return the step, if shorter than `step`, at which an entry's correlation reaches λ, which, and its sign."""
+    join, sign = -1, 0.0
+    for j in range(len(c)):
+        for side in (1.0, -1.0):  # an entry that has just left stands at its old end, and goes inwards
+            slope = 1.0 - side * a[j]
+            if place[j] < 0 and slope > 1e-12 and not (j == dropped and side == old_sign):
+                reach = max(lam - side * c[j], 0.0) / slope
+                if reach < step:
+                    step, join, sign = reach, j, side
+    return step, join, sign
+
+
+@compiled_if_possible
 def _append(chol: Array, gram: Array, active: NDArray[np.int64], k: int) -> bool:
     """Write row k of the Cholesky factor of gram[active, active]; False if the new column depends on the others."""
     new = active[k]
@@ -244,7 +238,7 @@ def _append(chol: Array, gram: Array, active: NDArray[np.int64], k: int) -> bool
     return True
 
 
-@compiled
+@compiled_if_possible
 def _solve_cholesky(chol: Array, right: Array, out: Array, k: int) -> None:
     """Solve L Lᵀ out = right for the leading k rows."""
     for i in range(k):

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from qcskit.codec.classical._check import Array
 from qcskit.codec.errors import QcsError
+from qcskit.codec.quantizer import hard_index
 
 MAX_CODEWORDS = 1 << 14
 """Largest vector codebook: its size is 2 to the number of bits, and so are training time and memory."""
@@ -49,7 +50,7 @@ def lloyd_scalar(
     history: list[float] = []
     for _ in range(passes):
         thresholds = 0.5 * (points[1:] + points[:-1])
-        cut = np.concatenate([[0], np.searchsorted(x, thresholds), [len(x)]])
+        cut = np.concatenate([[0], np.searchsorted(x, thresholds, side="right"), [len(x)]])
         count, total = np.diff(cut), np.diff(sums[cut])
         points = np.where(count > 0, total / np.maximum(count, 1), points)
         history.append((energy - float(np.sum(total**2 / np.maximum(count, 1)))) / len(x))
@@ -79,12 +80,8 @@ def uniform_scalar(samples: NDArray[np.generic], levels: int, widen: float = 1.0
     spread = float(np.abs(x - centre).max())
     coarse = np.geomspace(0.02, 2.0, 60) * 2 * spread / levels
     best = int(np.argmin([distortion(step) for step in coarse]))
-    found = minimize_scalar(
-        distortion,
-        bounds=(coarse[max(best - 1, 0)], coarse[min(best + 1, 59)]),
-        method="bounded",
-        options={"xatol": 1e-6 * spread},
-    )
+    around = (coarse[max(best - 1, 0)], coarse[min(best + 1, 59)])
+    found = minimize_scalar(distortion, bounds=around, method="bounded", options={"xatol": 1e-6 * spread})
     step = float(found.x) * widen
     return ScalarQuantizer(centre + (offsets[1:] - 0.5) * step, centre + offsets * step, distortion(step))
 
@@ -105,7 +102,7 @@ def on_grid(quantizer: ScalarQuantizer, samples: NDArray[np.generic], count: flo
         levels = len(thresholds) + 1
         raise QcsError(f"levels = {levels}: two thresholds fall between the same two ADC counts; raise export.adc_bits")
     x = np.asarray(samples, np.float64).ravel()
-    cell = np.searchsorted(thresholds, x, side="right")
+    cell = hard_index(x, thresholds)
     points = quantizer.points.copy()
     if quantizer.history:
         inside = np.bincount(cell, minlength=len(points))
@@ -164,15 +161,14 @@ def lloyd_vector(samples: Array, size: int, seed: int = 0, passes: int = 60, tol
     rng = np.random.default_rng(seed)
     history: list[float] = []
     points = _seeds(x[: max(SEED_SAMPLES, 2 * size)], min(size, SEEDED), rng)
-    points = _passes(points, x, history, passes if len(points) == size else 12, tolerance)
     while len(points) < size:
+        points = _passes(points, x, history, 12, tolerance)
         cell, squared = _nearest(points, x)
-        spread = np.sqrt(
-            np.bincount(cell, squared, len(points)) / np.maximum(np.bincount(cell, minlength=len(points)), 1)
-        )
+        count = np.maximum(np.bincount(cell, minlength=len(points)), 1)
+        spread = np.sqrt(np.bincount(cell, squared, len(points)) / count)
         twin = points + (0.5 * spread / np.sqrt(x.shape[1]))[:, None] * rng.standard_normal(points.shape)
         points = np.concatenate([points, twin])
-        points = _passes(points, x, history, passes if len(points) == size else 12, tolerance)
+    points = _passes(points, x, history, passes, tolerance)
     return Codebook(points, history[-1], tuple(history))
 
 
@@ -193,14 +189,13 @@ def _seeds(x: Array, size: int, rng: np.random.Generator, candidates: int = 8) -
 def _passes(points: Array, x: Array, history: list[float], passes: int, tolerance: float) -> Array:
     """Return the codewords after Lloyd passes; appends to `history` the distortion before each, then the last one's."""
     cell, squared = _nearest(points, x)
+    history.append(float(squared.mean()))
     for _ in range(passes):
-        before = float(squared.mean())
-        history.append(before)
         points = _centroids(points, x, cell, squared)
         cell, squared = _nearest(points, x)
-        if before - float(squared.mean()) <= tolerance * before:
+        history.append(float(squared.mean()))
+        if history[-2] - history[-1] <= tolerance * history[-2]:
             break
-    history.append(float(squared.mean()))
     return points
 
 
@@ -208,7 +203,7 @@ def _centroids(points: Array, x: Array, cell: NDArray[np.int64], squared: Array)
     """Return the mean of every cell; a codeword with no samples goes to a far sample of a bad cell instead."""
     count = np.bincount(cell, minlength=len(points))
     sums = np.stack([np.bincount(cell, column, len(points)) for column in x.T], axis=1)
-    moved: Array = sums / np.maximum(count, 1)[:, None]
+    moved = sums / np.maximum(count, 1)[:, None]
     empty = np.flatnonzero(count == 0)
     if len(empty):
         worst = np.argsort(-np.bincount(cell, squared, len(points)), kind="stable")[: len(empty)]

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from qcskit.codec.classical import _check
 from qcskit.codec.classical._check import Array
@@ -45,7 +46,7 @@ def mixture_mmse(
     Raises QcsError if C(N, S) is too large, σ² is not positive, or a shape does not fit.
     """
     phi = _check.matrix(Phi)
-    values = _check.measurements(y, phi)
+    values = _check.measurements(y, len(phi))
     if not (np.isfinite(noise_variance) and noise_variance > 0):
         raise QcsError(f"noise_variance = {noise_variance}: the mixture needs a positive noise variance")
     sets = supports(phi.shape[1], _check.sparsity(s, phi))
@@ -63,8 +64,7 @@ def mixture_mmse(
         for row, column in itertools.product(range(s), range(s)):
             mean[:, row] += inverse[:, row, column] * b[:, column]
         log_p = (b * mean).sum(axis=1) / (2 * noise_variance) + log_weight
-        p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
+        p = softmax(log_p, axis=1)
         weighted = mean * p[:, None, :]
         for place in range(s):
             x_hat[part] += weighted[:, place] @ _indicator(phi.shape[1], s, place)

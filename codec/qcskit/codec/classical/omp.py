@@ -23,7 +23,7 @@ def omp(y: NDArray[np.generic], Phi: NDArray[np.generic], s: int, residual: floa
     array([[0., 0., 2.]])
     """
     phi = _check.matrix(Phi)
-    values = _check.measurements(y, phi)
+    values = _check.measurements(y, len(phi))
     limit = _check.radius(residual)
     unit = phi / np.linalg.norm(phi, axis=0)
     gram = unit.T @ unit

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit.codec.classical._check import Array
 from qcskit.codec.errors import QcsError
 
-Array = NDArray[np.float64]
 Keep = Literal["best", "last"]
 CHUNK_FRAMES = 1024
 """Frames worked on at once: keeps the (frames, n) work arrays inside the cache hierarchy."""
@@ -21,19 +21,17 @@ def biht(
     A: NDArray[np.generic],
     k: int,
     iterations: int = 100,
-    step: float | None = None,
     keep: Keep = "best",
     binary: bool = False,
 ) -> Array:
     """Return x_hat (frames, n), k-sparse, from signs (frames, m) = sgn(A x), A (m, n): binary IHT.
 
-    Each pass is x ← H_k(x + step/2 Aᵀ(signs − sgn(A x))), begun at H_k(step/2 Aᵀ signs), H_k keeping the k largest
+    Each pass is x ← H_k(x + τ/2 Aᵀ(signs − sgn(A x))), begun at H_k(τ/2 Aᵀ signs), H_k keeping the k largest
     magnitudes (Jacques, Laska, Boufounos, Baraniuk, "Robust 1-bit compressive sensing via binary stable embeddings of
     sparse vectors", section V). With `binary` x has entries 0 and 1: H_k keeps the k largest entries instead, and the
     candidate of each pass is their indicator. `keep="best"` returns the candidate whose signs differ from `signs` in
     the fewest places (the first of equals), "last" what the literature returns, the last one: the iteration does not
-    settle when signs are flipped by noise. `step` only scales the iterates, hence no estimate depends on it; it
-    defaults to 1 / (m · mean of A²), the literature's 1/m for unit-variance A.
+    settle when signs are flipped by noise. τ only scales the iterates: it is the literature's 1/m for unit-variance A.
 
     Real estimates have unit norm. Raises QcsError if a shape does not fit, an entry of `signs` is not ±1 or k is not
     in 1 … n.
@@ -46,9 +44,7 @@ def biht(
         raise QcsError(f"biht: iterations = {iterations}, must be at least 1")
     if keep not in ("best", "last"):
         raise QcsError(f"biht: keep = '{keep}', must be 'best' or 'last'")
-    half_step = 0.5 * (1.0 / (matrix.shape[0] * np.mean(matrix**2)) if step is None else step)
-    if not (np.isfinite(half_step) and half_step > 0):
-        raise QcsError(f"biht: step = {step}, must be positive and finite")
+    half_step = 0.5 * (1.0 / (matrix.shape[0] * np.mean(matrix**2)))
     parts = [
         _biht_chunk(y[i : i + CHUNK_FRAMES], matrix, k, iterations, half_step, keep == "best", binary)
         for i in range(0, len(y), CHUNK_FRAMES)
@@ -123,10 +119,10 @@ def _shrinkage(magnitude: Array, k: int) -> Array:
     l2_squared = s2 - 2 * ending * s1 + count * ending**2
     fits = l1**2 <= k * l2_squared * (1 + 1e-12)
     j = np.where(fits.all(axis=1), c.shape[1] - 1, np.argmin(fits, axis=1))[:, None]
-    take = [np.take_along_axis(a, j, 1) for a in (s1, s2)]
+    s1, s2 = np.take_along_axis(s1, j, 1), np.take_along_axis(s2, j, 1)
     n_above = (j + 1).astype(np.float64)
     # (j² − kj) λ² − 2 (j − k) s₁ λ + s₁² − k s₂ = 0; the smaller root keeps every one of the j entries above λ.
-    a, b, d = n_above * (n_above - k), (n_above - k) * take[0], take[0] ** 2 - k * take[1]
+    a, b, d = n_above * (n_above - k), (n_above - k) * s1, s1**2 - k * s2
     root = (b - np.sqrt(np.maximum(b**2 - a * d, 0.0))) / np.where(a == 0, 1.0, a)
     return np.where(fits.all(axis=1)[:, None], 0.0, np.clip(root, 0.0, c[:, :1]))
 
@@ -141,8 +137,7 @@ def _largest(values: Array, k: int, signed: bool) -> tuple[NDArray[np.intp], Arr
 
 def _unit(x: Array) -> Array:
     norm = np.linalg.norm(x, axis=1, keepdims=True)
-    unit: Array = x / np.where(norm > 0, norm, 1.0)
-    return unit
+    return x / np.where(norm > 0, norm, 1.0)
 
 
 def _checked(signs: NDArray[np.generic], A: NDArray[np.generic], k: int) -> tuple[Array, Array]:
@@ -154,7 +149,6 @@ def _checked(signs: NDArray[np.generic], A: NDArray[np.generic], k: int) -> tupl
         raise QcsError("measurement matrix A is zero or holds NaN or infinity")
     if not 1 <= k <= matrix.shape[1]:
         raise QcsError(f"k = {k}: the sparsity must be in 1 … n = {matrix.shape[1]}")
-    real: Array = y.astype(np.float64)
-    if not (np.abs(real) == 1.0).all():
+    if not (np.abs(y) == 1).all():
         raise QcsError("an entry of signs is not +1 or -1; take np.where(y >= 0, 1, -1) of real measurements")
-    return real, matrix
+    return y.astype(np.float64), matrix

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
 from qcskit.codec.classical._check import Array
 from qcskit.codec.classical._source import dictionary, require_gaussian
@@ -150,16 +150,12 @@ def remote_rdf(
 
 def _squared(u: Array, z: Array) -> Array:
     """Return ‖u_i − z_j‖² (n, K)."""
-    squared: Array = np.maximum((u**2).sum(axis=1)[:, None] - 2 * u @ z.T + (z**2).sum(axis=1), 0.0)
-    return squared
+    return np.maximum((u**2).sum(axis=1)[:, None] - 2 * u @ z.T + (z**2).sum(axis=1), 0.0)
 
 
 def _move(u: Array, z: Array, masses: Array, slope: float) -> tuple[Array, Array]:
     """Return codewords and masses after one pass of both: each codeword to the mean of what the channel sends it."""
-    log_p = np.log(masses) - slope * _squared(u, z)
-    log_p -= log_p.max(axis=1, keepdims=True)
-    channel = np.exp(log_p)
-    channel /= channel.sum(axis=1, keepdims=True)
+    channel = softmax(np.log(masses) - slope * _squared(u, z), axis=1)
     total = channel.sum(axis=0)
     return (channel.T @ u) / np.maximum(total, 1e-300)[:, None], np.maximum(total / len(u), 1e-12)
 
@@ -189,8 +185,8 @@ def _dual_bound(u: Array, z: Array, masses: Array, slope: float) -> float:
     the bound stays. Any codewords and masses give a bound; over samples it is one for their empirical law, and because
     R + slope · D is concave in the source's law, that lies below the source's own on average.
     """
-    points, p, best = z, masses / masses.sum(), -math.inf
-    kernel = np.exp(-slope * _squared(u, points))
+    p, best = masses / masses.sum(), -math.inf
+    kernel = np.exp(-slope * _squared(u, z))
     for _ in range(BOUND_ROUNDS):
         for _ in range(BOUND_PASSES):
             p = np.maximum(p * ((1.0 / (kernel @ p)) @ kernel) / len(u), 1e-15)
@@ -200,7 +196,6 @@ def _dual_bound(u: Array, z: Array, masses: Array, slope: float) -> float:
         gain, best = bound - best, max(best, bound)
         if abs(gain) < BOUND_GAIN_NATS:
             break
-        points = np.concatenate([points, peaks])
         kernel = np.concatenate([kernel, np.exp(-slope * _squared(u, peaks))], axis=1)
         p = np.concatenate([p * (1 - NEW_MASS), np.full(len(peaks), NEW_MASS / len(peaks))])
     return best

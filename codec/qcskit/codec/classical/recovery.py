@@ -4,16 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qcskit.codec.classical import l1, omp, onebit
 from qcskit.codec.classical._check import Array, radius
-from qcskit.codec.classical.codecs import cells, rebuild
+from qcskit.codec.classical.codecs import Index, cells
 from qcskit.codec.classical.consistent import consistent_l1
 from qcskit.codec.classical.lloyd import ScalarQuantizer
 from qcskit.codec.classical.mixture import mixture_mmse
 
-Index = NDArray[np.uint8]
 Recover = Callable[[Index], Array]
 Tuning = dict[str, float]
 
@@ -27,7 +25,7 @@ class Front:
 
     def rebuild(self, index: Index) -> Array:
         """Return ỹ (frames, M), the points that indices stand for."""
-        return rebuild(self.points, index)
+        return self.points[np.arange(len(self.points)), index]
 
     def cells(self, index: Index, margin: float) -> tuple[Array, Array]:
         """Return the ends (frames, M) of the received cells, moved apart by `margin` on either side."""

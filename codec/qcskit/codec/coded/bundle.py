@@ -1,122 +1,179 @@
-"""A bundle of the coded scheme: what it holds, and the codec and vectors that it gives back.
+"""A bundle of the coded scheme: what it holds, and its codec.
 
 tables.npz: `info`, information positions of the polar code; `sawtooth`, (levels, step, offset); `thresholds`, the
-counts at which the symbol changes within one period. All else of the codec follows from `coded` in manifest.json.
+counts at which the symbol changes within one period. All else of the codec follows from the manifest.
 """
 
-import hashlib
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from string import Template
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.bundle import Bundle, CodedFacts
+from qcskit.codec import codecs
+from qcskit.codec.bundle import Bundle, CodecFacts
 from qcskit.codec.coded.sawtooth import Sawtooth, integer_sawtooth, sawtooth
 from qcskit.codec.coded.scheme import CodedConfig, CodedScheme
 from qcskit.codec.errors import QcsError
-from qcskit.codec.packing import Packing
+from qcskit.codec.files import tables_id
+from qcskit.codec.indexed import Index, IndexCodec
+from qcskit.codec.interface import Array, Counts, Oracle
+from qcskit.codec.text import CModel, c_files, c_struct, id_bytes
 
 TABLES_VERSION = 1
-"""Version of the integers' meaning; C text asserts it, the model id depends on it."""
+"""Version of the integers' meaning; the model id depends on it."""
+
+_THRESHOLDS = Template("""\
+/* Within the period that starts at count START: the first counts of symbols 1 .. p - 1, and of the next period. */
+#define QCS_${NAME}_PERIOD_START $start
+#define QCS_${NAME}_THRESHOLDS {$thresholds}
+""")
+
+_BODY = Template("""\
+#define STEP UINT32_C($step)
+#define OFFSET UINT32_C($offset)
+
+/* The integers give the thresholds of the header. */
+$asserts
+
+static const qcs_coded_model_t model = $model;
+""")
+
+
+class Facts(CodecFacts):
+    """The coded scheme: table [coded], and what recovery was measured.
+
+    snr_db: of the vectors that tests draw. perfect_recovery, flagged: shares of `frames` fresh vectors at that SNR.
+    """
+
+    kind: Literal["coded"] = "coded"
+    n: int
+    k: int
+    p: int
+    r: int
+    m: int
+    rows: Literal["independent", "all"]
+    guard: bool
+    gamma: int
+    design_snr_db: float
+    lists: tuple[int, ...]
+    period_bits: int
+    values: Literal["centred", "unsigned"]
+    packed_bits: int
+    snr_db: float
+    frames: int = 0
+    perfect_recovery: float | None = None
+    flagged: float | None = None
 
 
 def model_id(scheme: CodedScheme, sawtooth: Sawtooth) -> str:
-    """Return the first 8 bytes of SHA-256 over all that device and decoder must agree on, as 16 hex digits."""
-    digest = hashlib.sha256(f"qcs-coded-{TABLES_VERSION}".encode())
-    digest.update(f"{sawtooth.p}:{sawtooth.step}:{sawtooth.offset}".encode())
-    digest.update(scheme.code.tobytes())
-    return digest.hexdigest()[:16]
+    """Return the id of all that device and decoder must agree on, as 16 hex digits."""
+    integers = np.array([sawtooth.p, sawtooth.step, sawtooth.offset], np.int64)
+    return tables_id(f"qcs-coded-{TABLES_VERSION}", {"code": scheme.code, "sawtooth": integers})
 
 
-def config_of(facts: CodedFacts) -> CodedConfig:
-    """Return the scheme's configuration as manifest.json states it."""
-    return CodedConfig.model_validate(facts.model_dump(include=set(CodedConfig.model_fields)))
+class CodedCodec(IndexCodec):
+    """A bundle's coded scheme. sawtooth: what the device does; measurements are in units of the level spacing."""
 
+    exact = True
 
-@dataclass(frozen=True)
-class CodedCodec:
-    """A bundle's codec: counts or measurements to packed bytes in integers, packed bytes to x. See `read_coded`."""
+    def __init__(self, bundle: Bundle, facts: Facts, scheme: CodedScheme, sawtooth: Sawtooth) -> None:
+        super().__init__(bundle, scheme.packing, scheme.config.m)
+        self.facts, self.scheme, self.sawtooth = facts, scheme, sawtooth
 
-    name: str
-    scheme: CodedScheme
-    sawtooth: Sawtooth
-    adc_scale: float
-    adc_offset: int
-    snr_db: float
+    def index(self, counts: Counts) -> Index:
+        """Return the symbols (packets, m) of counts (packets, m)."""
+        return self.sawtooth.index(counts)
 
-    @property
-    def rate_bits(self) -> float:
-        """Bits sent per source entry."""
-        return self.scheme.rate_bits
+    def decode_index(self, index: Index) -> Array:
+        """Return x (packets, n); every entry of a frame that is flagged as not recoverable is NaN."""
+        result = self.scheme.decode_symbols(index)
+        x = result.x.astype(np.float64)
+        x[~result.ok] = np.nan
+        return x
 
-    @property
-    def inputs(self) -> int:
-        """m, measurements and symbols per vector."""
-        return self.scheme.config.m
-
-    @property
-    def packing(self) -> Packing:
-        """How symbols become bytes."""
-        return self.scheme.packing
-
-    def counts(self, y: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
-        """Return the ADC counts of measurements y (any shape), in units of the level spacing; saturates."""
-        counts: NDArray[np.int16] = (
-            (np.rint(np.asarray(y) / self.adc_scale) + self.adc_offset).clip(-32768, 32767).astype(np.int16)
-        )
-        return counts
-
-    def encode_counts(self, counts: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
-        """Return packed bytes (frames, packed_bytes) of ADC counts (frames, m): what the device computes.
-
-        Raises QcsError on another width or counts outside int16.
-        """
-        m = self.scheme.config.m
-        if counts.ndim != 2 or counts.shape[1] != m:
-            raise QcsError(f"counts have shape {counts.shape}, expected (frames, {m})")
-        return self.scheme.packing.pack(self.sawtooth.index(counts))
-
-    def definition(self, counts: NDArray[np.int16]) -> NDArray[np.uint8]:
+    def oracles(self) -> tuple[Oracle, ...]:
         """Return ⌊y / a + 1/2⌋ mod p of the measurements that counts stand for, in floating point (exact: a dyadic)."""
-        y = (counts.astype(np.float64) - self.adc_offset) * self.adc_scale
-        return sawtooth(y, 1.0, self.sawtooth.p)
+        adc, p = self.bundle.manifest.adc, self.sawtooth.p
 
-    def encode(self, y: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Return packed bytes (frames, packed_bytes) of measurements y (frames, m), through the ADC."""
-        return self.encode_counts(self.counts(y))
+        def encode(counts: Counts) -> Any:
+            return self.pack(sawtooth((counts.astype(np.float64) - adc.offset_counts) * adc.scale, 1.0, p))
 
-    def decode(self, packed: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return x (frames, n); every entry of a frame that is flagged as not recoverable is NaN."""
-        return self.scheme.decode(packed)
+        return (Oracle("definition", "oracle", encode),)
 
-    def draw(self, frames: int, seed: int | list[int]) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
-        """Return x (frames, n) and measurements y (frames, m) at the bundle's SNR, drawn with this seed."""
+    def draw(self, packets: int, seed: int | Sequence[int]) -> tuple[NDArray[np.int16], Array]:
+        """Return x (packets, n) and measurements y (packets, m) at the bundle's SNR, drawn with this seed."""
         rng = np.random.default_rng(seed)
-        x = self.scheme.draw(frames, rng)
-        return x, self.scheme.measure(x, self.snr_db, rng)
+        x = self.scheme.draw(packets, rng)
+        return x, self.scheme.measure(x, self.facts.snr_db, rng)
+
+    def c_files(self) -> dict[str, str]:
+        """Return the C text: the sawtooth's integers, held against its thresholds by the compiler."""
+        config, packing, saw, ident = self.scheme.config, self.packing, self.sawtooth, self.bundle.manifest.model_id
+        thresholds = [saw.period_start + value for value in saw.thresholds().tolist()]
+        members = {
+            "id": id_bytes(ident), "inputs": config.m, "levels": config.p, "packed_bytes": packing.packed_bytes,
+            "group_symbols": packing.group[0], "group_bits": packing.group[1], "period_bits": config.period_bits,
+            "step": "STEP", "offset": "OFFSET",
+        }  # fmt: skip
+        about = (f"n = {config.n}, k = {config.k}, m = {config.m} measurements of p = {config.p} levels, period "
+                 f"{2**config.period_bits} counts, {packing.packed_bits} bits per vector.")  # fmt: skip
+        header = _THRESHOLDS.substitute(
+            NAME=self.name.upper(), start=saw.period_start, thresholds=", ".join(map(str, thresholds))
+        )
+        body = _BODY.substitute(
+            step=saw.step, offset=saw.offset, asserts=_asserts(thresholds, saw.p), model=c_struct(members)
+        )
+        number = codecs.find_family(self.kind).number
+        return c_files(CModel(self.name, ident, about, "coded", number, config.m, packing.packed_bytes, body,
+                              outputs=config.m, levels=config.p, more=header))  # fmt: skip
+
+    def describe(self) -> dict[str, str]:
+        """Return code, quantizer and measured recovery in words."""
+        f, offset = self.facts, self.bundle.manifest.adc.offset_counts
+        beyond = "are always noticed" if f.guard else "may come back wrong unnoticed; set coded.guard = true"
+        measured = "not measured"
+        if f.perfect_recovery is not None:
+            measured = f"{f.perfect_recovery:.5f} of {f.frames:,} vectors at {f.snr_db:.2f} dB, flagged {f.flagged:.5f}"
+        return {
+            "code": f"n = {f.n} entries over p = {f.p}, at most k = {f.k} not zero; k + 1 {beyond}",
+            "measurements": f"m = {f.m}, rows {f.rows}, lists {', '.join(map(str, f.lists))}",
+            "device": f"sawtooth of period 2^{f.period_bits} counts, ADC offset {offset}",
+            **self.size_rows(),
+            "perfect recovery": measured,
+        }
 
 
-def read_coded(bundle: Bundle) -> CodedCodec:
-    """Return the codec of a coded bundle.
+def _asserts(thresholds: list[int], p: int) -> str:
+    lines = []
+    for symbol, count in enumerate(thresholds, start=1):
+        for at, expected in ((count - 1, symbol - 1), (count, symbol % p)):
+            lines.append(
+                f'_Static_assert(QCS_CODED_SYMBOL({at}, STEP, OFFSET, {p}) == {expected}, "threshold {symbol}");'
+            )
+    return "\n".join(lines)
 
-    Raises QcsError if the bundle is of another codec, or if its tables do not make the code that its id names.
-    """
-    facts, manifest = bundle.manifest.coded, bundle.manifest
-    if manifest.codec != "coded" or facts is None:
-        raise QcsError(f"bundle '{bundle.path}' holds a {manifest.codec} codec, not a coded one")
-    arrays = bundle.arrays
-    again = "run 'qcskit export --coded' again"
+
+def read(bundle: Bundle) -> CodedCodec:
+    """Return the codec of a coded bundle. Raises QcsError if its tables do not make the code that its id names."""
+    facts, manifest = bundle.manifest.codec, bundle.manifest
+    assert isinstance(facts, Facts)
     try:
-        levels, step, offset = (int(value) for value in arrays["sawtooth"])
-        scheme = CodedScheme(config_of(facts), info=arrays["info"])
-    except (KeyError, ValueError) as error:
-        raise QcsError(f"bundle '{bundle.path}': tables.npz is incomplete ({error}); {again}") from None
-    sawtooth = Sawtooth(levels, step, offset)
-    if model_id(scheme, sawtooth) != manifest.model_id:
-        raise QcsError(f"bundle '{bundle.path}': tables.npz is of model {model_id(scheme, sawtooth)}, manifest.json of "
-                       f"{manifest.model_id}; {again}")  # fmt: skip
-    return CodedCodec(manifest.name, scheme, sawtooth, manifest.adc.scale, manifest.adc.offset_counts, facts.snr_db)
+        levels, step, offset = (int(value) for value in bundle.arrays["sawtooth"])
+        thresholds = bundle.arrays["thresholds"]
+        config = CodedConfig.model_validate(facts.model_dump(include=set(CodedConfig.model_fields)))
+        scheme = CodedScheme(config, info=bundle.arrays["info"])
+    except (KeyError, ValueError, QcsError) as error:
+        raise bundle.fail(f"tables.npz does not make a code ({error})") from None
+    own = Sawtooth(levels, step, offset)
+    if model_id(scheme, own) != manifest.model_id:
+        raise bundle.fail(f"tables.npz is of model {model_id(scheme, own)}, manifest.json of {manifest.model_id}")
+    if own != integer_sawtooth(config.p, 2**config.period_bits, manifest.adc.offset_counts):
+        raise bundle.fail("tables.npz and manifest.json differ in the sawtooth")
+    if not np.array_equal(thresholds, own.thresholds()):
+        raise bundle.fail("tables.npz: its thresholds are not those of its sawtooth")
+    return CodedCodec(bundle, facts, scheme, own)
 
 
 def bundle_sawtooth(config: CodedConfig, offset_counts: int) -> Sawtooth:

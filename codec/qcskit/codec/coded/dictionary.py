@@ -9,8 +9,7 @@ noticed.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,32 +46,6 @@ class Dictionary:
         """K, symbols per vector: rows of the dictionary."""
         return int(self.rows.shape[0])
 
-    def compress(self, x: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
-        """Return symbols u (frames, K) of x (frames, n); x is taken modulo p."""
-        residues = np.asarray(x, np.int64) % self.p
-        return (residues.astype(np.float64) @ self.rows.T.astype(np.float64) % self.p).astype(np.uint8)
-
-    def syndromes(self, u: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return S_0 (0 without guard), S_1 … S_2k, field elements (frames, 2k + 1), of symbols u (frames, K)."""
-        image = (u.astype(np.float64) @ self.expand.T.astype(np.float64) % self.p).astype(np.int64)
-        powers = image[:, : 2 * self.k * self.gf.r].reshape(-1, 2 * self.k, self.gf.r)
-        first = image[:, -1:] if self.guard else np.zeros((u.shape[0], 1), np.int64)
-        return np.concatenate([first, self.gf.element(powers)], axis=1)
-
-    @cached_property
-    def sparse_expand(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-        """`expand` row by row: starts (rows + 1,), columns, values."""
-        rows, columns = np.nonzero(self.expand)
-        starts = np.searchsorted(rows, np.arange(self.expand.shape[0] + 1))
-        return starts.astype(np.int32), columns.astype(np.int32), self.expand[rows, columns].astype(np.int32)
-
-
-def image_matrix(gf: Field, n: int, k: int) -> NDArray[np.uint8]:
-    """Return the image over F_p, shape (2k·r, n), of the parity-check matrix with entries α^(ij), j = 1 … 2k."""
-    exponents = np.outer(np.arange(1, 2 * k + 1), np.arange(n))
-    image = gf.digits(gf.power(exponents))
-    return np.moveaxis(image, 2, 1).reshape(2 * k * gf.r, n).astype(np.uint8)
-
 
 def dictionary(
     p: int, n: int, k: int, r: int | None = None, rows: Rows = "independent", guard: bool = False
@@ -89,7 +62,8 @@ def dictionary(
         raise QcsError(f"n = {n} does not fit GF({p}^{gf.r}): n must be 1 … p^r - 1 = {gf.order}; raise r or lower n")
     if not 1 <= k <= n // 2:
         raise QcsError(f"k = {k}: the dictionary needs 1 <= k <= n / 2 = {n // 2}")
-    full = image_matrix(gf, n, k)
+    image = gf.digits(gf.power(np.outer(np.arange(1, 2 * k + 1), np.arange(n))))  # of α^(ij), over F_p
+    full = np.moveaxis(image, 2, 1).reshape(2 * k * gf.r, n).astype(np.uint8)
     if guard:
         full = np.vstack([full, np.ones((1, n), np.uint8)])
     if rows == "all":

@@ -5,9 +5,9 @@ of a primitive polynomial of degree r over F_p. Products go through logarithms, 
 Z(i) = log(1 + α^i); for p = 2 a sum is an exclusive or.
 """
 
+import itertools
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import product
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,8 +32,8 @@ class Field:
     """GF(p^r). Build it with `field(p, r)`, which checks the arguments and keeps one per (p, r).
 
     polynomial: r + 1 coefficients of the primitive polynomial, constant first, monic.
-    exp: int32 (2(q−1),), exp[i] = α^i, stored twice so that a sum of two logarithms needs no reduction.
-    log: int32 (q,), log[0] = −1. zech: int32 (q−1,), log(1 + α^i), −1 where 1 + α^i = 0.
+    exp: int32 (4(q−1) + 1,), exp[i] = α^i for i < 2(q−1), so that a sum of two logarithms needs no reduction, then 0.
+    log: int32 (q,), log[0] = 2(q−1), so that a product with 0 needs no test. zech: int32 (q−1,), log(1 + α^i).
     """
 
     p: int
@@ -53,35 +53,13 @@ class Field:
         """q − 1, order of α."""
         return self.q - 1
 
-    @cached_property
-    def _powers(self) -> NDArray[np.int64]:
-        return np.array([self.p**d for d in range(self.r)], np.int64)
-
     def digits(self, elements: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return base-p digits, shape (..., r), of elements (...): their image over F_p."""
-        result: NDArray[np.int64] = np.asarray(elements, np.int64)[..., None] // self._powers % self.p
-        return result
-
-    def element(self, digits: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        """Return elements (...) of base-p digits (..., r), each 0 … p−1."""
-        result: NDArray[np.int64] = np.asarray(digits, np.int64) @ self._powers
-        return result
-
-    def add(self, a: NDArray[np.integer[Any]], b: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        """Return a + b, element by element."""
-        return self.element((self.digits(a) + self.digits(b)) % self.p)
-
-    def multiply(self, a: NDArray[np.integer[Any]], b: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        """Return a · b, element by element."""
-        a, b = np.asarray(a), np.asarray(b)
-        product = self.exp[self.log[a] + self.log[b]].astype(np.int64)
-        result: NDArray[np.int64] = np.where((a == 0) | (b == 0), 0, product)
-        return result
+        return np.asarray(elements, np.int64)[..., None] // self.p ** np.arange(self.r) % self.p
 
     def power(self, exponent: NDArray[np.integer[Any]] | int) -> NDArray[np.int64]:
         """Return α^exponent for integers of any sign and size."""
-        result: NDArray[np.int64] = self.exp[np.asarray(exponent, np.int64) % self.order].astype(np.int64)
-        return result
+        return self.exp[np.asarray(exponent, np.int64) % self.order].astype(np.int64)
 
 
 @lru_cache(maxsize=16)
@@ -92,17 +70,19 @@ def field(p: int, r: int) -> Field:
     >>> field(2, 9).q, field(2, 4).polynomial
     (512, (1, 1, 0, 0, 1))
     """
-    if not is_prime(p):
-        raise QcsError(f"p = {p} is not prime; take 2, 3, 5, 7 …")
+    _check_prime(p)
     if r < 1 or p**r > MAX_ELEMENTS:
         raise QcsError(f"GF({p}^{r}) is not supported: r must be at least 1 and p^r at most {MAX_ELEMENTS}")
     polynomial = _primitive_polynomial(p, r)
-    order = p**r - 1
-    once = np.array(_alpha_powers(p, r, polynomial), np.int32)
-    log = np.full(p**r, -1, np.int32)
-    log[once] = np.arange(order, dtype=np.int32)
+    powers, step = np.eye(1, r, dtype=np.int64), _companion(p, polynomial)  # each step doubles how many there are
+    while len(powers) < p**r - 1:
+        powers, step = np.concatenate([powers, powers @ step % p]), step @ step % p
+    once = (powers[: p**r - 1] @ p ** np.arange(r)).astype(np.int32)
+    log = np.full(p**r, 2 * len(once), np.int32)
+    log[once] = np.arange(len(once))
     plus_one = once - once % p + (once % p + 1) % p
-    return Field(p, r, polynomial, np.concatenate([once, once]), log, log[plus_one])
+    exp = np.concatenate([once, once, np.zeros(2 * len(once) + 1, np.int32)])
+    return Field(p, r, polynomial, exp, log, log[plus_one])
 
 
 def smallest_r(p: int, n: int) -> int:
@@ -112,91 +92,43 @@ def smallest_r(p: int, n: int) -> int:
     >>> smallest_r(2, 511), smallest_r(3, 700)
     (9, 6)
     """
-    if not is_prime(p):
-        raise QcsError(f"p = {p} is not prime; take 2, 3, 5, 7 …")
-    r = 1
-    while p**r - 1 < n:
-        r += 1
+    _check_prime(p)
+    r = next(r for r in itertools.count(1) if p**r > n)
     if p**r > MAX_ELEMENTS:
-        raise QcsError(f"n = {n} needs GF({p}^{r}), more than {MAX_ELEMENTS} elements; take n <= {_largest_n(p)}")
+        largest = max(p**e for e in range(1, 17) if e == 1 or p**e <= MAX_ELEMENTS) - 1
+        raise QcsError(f"n = {n} needs GF({p}^{r}), more than {MAX_ELEMENTS} elements; take n <= {largest}")
     return r
 
 
-def _largest_n(p: int) -> int:
-    r = 1
-    while p ** (r + 1) <= MAX_ELEMENTS:
-        r += 1
-    return int(p**r - 1)
+def _check_prime(p: int) -> None:
+    if not is_prime(p):
+        raise QcsError(f"p = {p} is not prime; take 2, 3, 5, 7 …")
 
 
-def _alpha_powers(p: int, r: int, polynomial: tuple[int, ...]) -> list[int]:
-    """Return α^0 … α^(q−2) as integers: multiply by α, subtract the polynomial where degree r appears."""
-    top = p ** (r - 1)
-    reduction = [(-c) % p for c in polynomial[:-1]]
-    values, value = [], 1
-    for _ in range(p**r - 1):
-        values.append(value)
-        lead, shifted = value // top, value % top * p
-        if lead:
-            shifted = sum((shifted // p**d % p + lead * reduction[d]) % p * p**d for d in range(r))
-        value = shifted
-    return values
+def _companion(p: int, polynomial: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return the matrix over F_p that multiplies r coefficients, constant first, by the polynomial's root α."""
+    matrix = np.eye(len(polynomial) - 1, k=1, dtype=np.int64)
+    matrix[-1] = np.negative(polynomial[:-1]) % p
+    return matrix
+
+
+def _is_one(matrix: NDArray[np.int64], exponent: int, p: int) -> bool:
+    """Return whether matrix^exponent is one over F_p; by squaring."""
+    one = result = np.eye(len(matrix), dtype=np.int64)
+    for bit in f"{exponent:b}":
+        result = result @ result % p
+        if bit == "1":
+            result = result @ matrix % p
+    return np.array_equal(result, one)
 
 
 def _primitive_polynomial(p: int, r: int) -> tuple[int, ...]:
     """Return the first monic polynomial of degree r whose root has order p^r − 1."""
     order = p**r - 1
-    cofactors = [order // f for f in _prime_factors(order)]
-    for upper in product(range(p), repeat=r):
+    cofactors = [order // f for f in range(2, order + 1) if order % f == 0 and is_prime(f)]
+    for upper in itertools.product(range(p), repeat=r):
         polynomial = (*reversed(upper), 1)
-        if polynomial[0] == 0:
-            continue
-        if _x_power(order, p, polynomial) == _one(r) and all(_x_power(e, p, polynomial) != _one(r) for e in cofactors):
+        alpha = _companion(p, polynomial)
+        if polynomial[0] and _is_one(alpha, order, p) and not any(_is_one(alpha, e, p) for e in cofactors):
             return polynomial
     raise AssertionError("every finite field has a primitive element")
-
-
-def _one(r: int) -> list[int]:
-    return [1] + [0] * (r - 1)
-
-
-def _prime_factors(number: int) -> list[int]:
-    factors, d = [], 2
-    while number > 1:
-        if number % d == 0:
-            factors.append(d)
-            while number % d == 0:
-                number //= d
-        d += 1
-    return factors
-
-
-def _x_power(exponent: int, p: int, polynomial: tuple[int, ...]) -> list[int]:
-    """Return x^exponent modulo `polynomial`, as r coefficients, by squaring."""
-    r = len(polynomial) - 1
-    result, base = _one(r), _reduce([0, 1], p, polynomial)
-    while exponent:
-        if exponent & 1:
-            result = _reduce(_convolve(result, base), p, polynomial)
-        base = _reduce(_convolve(base, base), p, polynomial)
-        exponent >>= 1
-    return result
-
-
-def _convolve(a: list[int], b: list[int]) -> list[int]:
-    out = [0] * (len(a) + len(b) - 1)
-    for i, x in enumerate(a):
-        for j, y in enumerate(b):
-            out[i + j] += x * y
-    return out
-
-
-def _reduce(coefficients: list[int], p: int, polynomial: tuple[int, ...]) -> list[int]:
-    r = len(polynomial) - 1
-    c = [x % p for x in coefficients] + [0] * max(0, r - len(coefficients))
-    for degree in range(len(c) - 1, r - 1, -1):
-        lead = c[degree]
-        if lead:
-            for d in range(r + 1):
-                c[degree - r + d] = (c[degree - r + d] - lead * polynomial[d]) % p
-    return c[:r]

@@ -33,11 +33,6 @@ def row_reduce(matrix: NDArray[np.integer[Any]], p: int) -> tuple[NDArray[np.int
     return a, pivots
 
 
-def rank(matrix: NDArray[np.integer[Any]], p: int) -> int:
-    """Return the rank over F_p."""
-    return len(row_reduce(matrix, p)[1])
-
-
 def independent_rows(matrix: NDArray[np.integer[Any]], p: int) -> list[int]:
     """Return the first rows, in order, that are linearly independent over F_p and span the row space."""
     return row_reduce(np.asarray(matrix).T, p)[1]

@@ -9,11 +9,8 @@ run.
 """
 
 import contextlib
-import hashlib
-import json
 import math
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,30 +18,20 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from scipy.signal import fftconvolve
 
-from qcskit.codec.bundle import write_file
 from qcskit.codec.coded.sawtooth import effective_noise
 from qcskit.codec.coded.theory import normal_approximation_snr_db
 from qcskit.codec.errors import QcsError
+from qcskit.codec.files import write_file
 
 MAX_LENGTH = 4096
 GENIE_FRAMES = 16384
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 
 
-def kernel_gamma(p: int) -> int:
-    """Return γ of the kernel [[1, 0], [γ, 1]] that this alphabet uses by default.
-
-    >>> [kernel_gamma(p) for p in (2, 3, 5, 7)]
-    [1, 1, 2, 2]
-    """
-    return 1 if p <= 3 else 2
-
-
-def check_length(m: int) -> int:
-    """Return s = log2 m. Raises QcsError unless m is a power of two, 2 … 4096."""
+def check_length(m: int) -> None:
+    """Raise QcsError unless m is a power of two, 2 … 4096."""
     if not (2 <= m <= MAX_LENGTH and m & (m - 1) == 0):
         raise QcsError(f"m = {m}: the number of measurements must be a power of two, 2 … {MAX_LENGTH}")
-    return m.bit_length() - 1
 
 
 def transform(u: NDArray[np.integer[Any]], p: int, gamma: int) -> NDArray[np.uint8]:
@@ -64,13 +51,6 @@ def transform(u: NDArray[np.integer[Any]], p: int, gamma: int) -> NDArray[np.uin
     return c.astype(np.uint8)
 
 
-def generator(info: NDArray[np.integer[Any]], m: int, p: int, gamma: int) -> NDArray[np.uint8]:
-    """Return G (m, K): column j is the codeword of a 1 at information position info[j]."""
-    units = np.zeros((len(info), m), np.uint8)
-    units[np.arange(len(info)), info] = 1
-    return transform(units, p, gamma).T.copy()
-
-
 def min_sum_error_rates(m: int, error: float) -> NDArray[np.float64]:
     """Return the exact error probability (m,) of each bit under min-sum decoding with all earlier bits known, p = 2.
 
@@ -88,23 +68,17 @@ def _check_node(q: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distribution of sgn(a) sgn(b) min(|a|, |b|) for independent a, b ~ q."""
     span = len(q) // 2
     plus, minus = q[span + 1 :], q[:span][::-1]  # P(a = +i), P(a = −i), i = 1 … span
-    above_plus, above_minus = _tail(plus), _tail(minus)
-    at_least, beyond = slice(0, span), slice(1, span + 1)
-    same = above_plus[at_least] ** 2 - above_plus[beyond] ** 2 + above_minus[at_least] ** 2 - above_minus[beyond] ** 2
-    mixed = 2 * (above_plus[at_least] * above_minus[at_least] - above_plus[beyond] * above_minus[beyond])
+    # P(a >= i) and P(a <= −i), a final 0; then the same beyond i.
+    above, below = (np.concatenate([np.cumsum(side[::-1])[::-1], [0.0]]) for side in (plus, minus))
+    same = above[:-1] ** 2 - above[1:] ** 2 + below[:-1] ** 2 - below[1:] ** 2
+    mixed = 2 * (above[:-1] * below[:-1] - above[1:] * below[1:])
     zero = q[span] * (2.0 - q[span])
     return np.concatenate([np.maximum(mixed, 0.0)[::-1], [zero], np.maximum(same, 0.0)])
 
 
-def _tail(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums from each entry to the end, and a final 0."""
-    return np.concatenate([np.cumsum(values[::-1])[::-1], [0.0]])
-
-
 def _variable_node(q: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distribution of a + b for independent a, b ~ q."""
-    total: NDArray[np.float64] = np.convolve(q, q) if len(q) < 600 else np.maximum(fftconvolve(q, q), 0.0)
-    return total
+    return np.convolve(q, q) if len(q) < 600 else np.maximum(fftconvolve(q, q), 0.0)
 
 
 def reliabilities(m: int, p: int, gamma: int, snr_db: float, frames: int = GENIE_FRAMES) -> NDArray[np.float64]:
@@ -117,42 +91,18 @@ def reliabilities(m: int, p: int, gamma: int, snr_db: float, frames: int = GENIE
     noise = effective_noise(p, snr_db)
     if p == 2:
         return min_sum_error_rates(m, float(noise[1]))
-    key: dict[str, object] = {
-        "version": _CACHE_VERSION,
-        "m": m,
-        "p": p,
-        "gamma": gamma,
-        "snr_db": round(snr_db, 6),
-        "frames": frames,
-    }
-    path = _cache_file(key)
-    stored = _read_cache(path, key)
-    if stored is not None:
-        return stored
+    name = f"v{_CACHE_VERSION}_m{m}_p{p}_gamma{gamma}_{snr_db:.6f}db_{frames}.txt"
+    path = user_cache_path("qcskit") / "polar" / name
+    with contextlib.suppress(OSError, ValueError):
+        stored = np.loadtxt(path)
+        if stored.shape == (m,):
+            return stored
     from qcskit.codec.coded.sc_pary import genie_error_rates
 
     rates = genie_error_rates(m, p, gamma, noise, frames)
     with contextlib.suppress(OSError):  # a read-only home costs time, nothing else
-        write_file(path, lambda staging: _write_json(staging, {**key, "error_rates": rates.tolist()}))
+        write_file(path, lambda staging: np.savetxt(staging, rates, "%.17g"))
     return rates
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value), encoding="utf-8")
-
-
-def _cache_file(key: dict[str, object]) -> Path:
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    return user_cache_path("qcskit") / "polar" / f"{digest}.json"
-
-
-def _read_cache(path: Path, key: dict[str, object]) -> NDArray[np.float64] | None:
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        rates = np.array(stored.pop("error_rates"), np.float64)
-    except (OSError, ValueError, KeyError, AttributeError):
-        return None
-    return rates if stored == key and rates.shape == (key["m"],) else None
 
 
 def best_positions(error_rates: NDArray[np.float64], count: int) -> NDArray[np.int64]:

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.coded.dictionary import Dictionary
-from qcskit.codec.coded.jit import compiled, helper
 from qcskit.codec.coded.recover_binary import BinaryTables, binary_tables, solve
+from qcskit.codec.jit import compiled, helper
 
 
 class FieldTables(NamedTuple):
-    """What the compiled loops need of the field and the dictionary, p > 2."""
+    """What the compiled loops need of field and dictionary, p > 2; `expand` by rows is starts, columns, values."""
 
     p: int
     r: int
@@ -58,12 +58,14 @@ def tables(dictionary: Dictionary) -> FieldTables | BinaryTables:
     gf = dictionary.gf
     if gf.p == 2:
         return binary_tables(dictionary)
-    starts, columns, values = dictionary.sparse_expand
+    rows, columns = np.nonzero(dictionary.expand)
+    starts = np.searchsorted(rows, np.arange(dictionary.expand.shape[0] + 1)).astype(np.int32)
+    values = dictionary.expand[rows, columns].astype(np.int32)
     # With independent rows S_(pj) = S_j^p costs one table look-up; with all rows each syndrome is taken as received.
     independent = dictionary.symbols < dictionary.expand.shape[0]
     given = np.array([not (independent and j % gf.p == 0) for j in range(1, 2 * dictionary.k + 1)])
     return FieldTables(gf.p, gf.r, gf.order, dictionary.n, dictionary.k, dictionary.guard, gf.exp, gf.log, gf.zech,
-                       starts, columns, values, given)  # fmt: skip
+                       starts, columns.astype(np.int32), values, given)  # fmt: skip
 
 
 def recover(u: NDArray[np.uint8], t: FieldTables | BinaryTables) -> Recovered:
@@ -93,25 +95,20 @@ def _scatter(positions, values, x):  # type: ignore[no-untyped-def]
 
 @compiled
 def _solve(u, t, positions, values, ok):  # type: ignore[no-untyped-def]
-    syndrome = np.zeros(2 * t.k + 1, np.int64)
-    locator = np.zeros(2 * t.k + 2, np.int64)
-    work = np.zeros((2, 2 * t.k + 2), np.int64)
-    found = np.zeros(t.k, np.int32)
-    magnitude = np.zeros(t.k, np.int64)
+    syndrome, work = np.zeros(2 * t.k + 1, np.int64), np.zeros((3, 2 * t.k + 2), np.int64)
+    locator, previous, saved = work[0], work[1], work[2]
+    found, magnitude = np.zeros(t.k, np.int64), np.zeros(t.k, np.int64)
     for f in range(u.shape[0]):
         if not _syndromes(u[f], t, syndrome):
             ok[f] = not t.guard or syndrome[0] == 0
             continue
-        weight = _berlekamp_massey(syndrome, t, locator, work)
-        if weight == 0:
+        weight = _berlekamp_massey(syndrome, t, locator, previous, saved)
+        if weight == 0 or _chien(locator, weight, t, found) != weight:
             continue
-        roots = _chien(locator, weight, t, found)
-        if roots != weight or not _magnitudes(syndrome, locator, weight, found, t, magnitude):
-            continue
-        ok[f] = True
-        for i in range(weight):
-            positions[f, i] = found[i]
-            values[f, i] = magnitude[i]
+        if _magnitudes(syndrome, locator, weight, found, t, magnitude):
+            ok[f] = True
+            positions[f, :weight] = found[:weight]
+            values[f, :weight] = magnitude[:weight]
 
 
 @helper
@@ -122,30 +119,18 @@ def _add(a, b, t):  # type: ignore[no-untyped-def]
         return a
     first = t.log[a]
     gap = t.log[b] - first
-    z = t.zech[gap if gap >= 0 else gap + t.order]
-    return np.int64(0) if z < 0 else np.int64(t.exp[first + z])
+    return np.int64(t.exp[first + t.zech[gap if gap >= 0 else gap + t.order]])
 
 
 @helper
 def _multiply(a, b, t):  # type: ignore[no-untyped-def]
-    if a == 0 or b == 0:
-        return np.int64(0)
     return np.int64(t.exp[t.log[a] + t.log[b]])
 
 
 @helper
-def _divide(a, b, t):  # type: ignore[no-untyped-def]
-    if a == 0:
-        return np.int64(0)
-    return np.int64(t.exp[t.log[a] + t.order - t.log[b]])
-
-
-@helper
-def _negative(a, t):  # type: ignore[no-untyped-def]
-    # −1 = α^(order / 2) for odd p.
-    if a == 0:
-        return np.int64(a)
-    return np.int64(t.exp[t.log[a] + t.order // 2])
+def _minus_quotient(a, b, t):  # type: ignore[no-untyped-def]
+    """Return −a / b for a, b not 0 and odd p: −1 = α^(order / 2)."""
+    return np.int64(t.exp[(t.log[a] + t.order + t.order // 2 - t.log[b]) % t.order])
 
 
 @helper
@@ -176,11 +161,9 @@ def _syndromes(u, t, syndrome):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _berlekamp_massey(syndrome, t, locator, work):  # type: ignore[no-untyped-def]
+def _berlekamp_massey(syndrome, t, locator, previous, saved):  # type: ignore[no-untyped-def]
     """Fill the shortest locator Λ with Λ(0) = 1; return its degree, or 0 if that is above k or inconsistent."""
-    previous, saved = work[0], work[1]
-    locator[:] = 0
-    previous[:] = 0
+    locator[:] = previous[:] = 0
     locator[0] = previous[0] = 1
     degree, gap, last = 0, 1, np.int64(1)
     for step in range(2 * t.k):
@@ -190,7 +173,7 @@ def _berlekamp_massey(syndrome, t, locator, work):  # type: ignore[no-untyped-de
         if discrepancy == 0:
             gap += 1
             continue
-        factor = _negative(_divide(discrepancy, last, t), t)
+        factor = _minus_quotient(discrepancy, last, t)
         grows = 2 * degree <= step
         if grows:
             saved[:] = locator
@@ -217,7 +200,7 @@ def _chien(locator, degree, t, found):  # type: ignore[no-untyped-def]
     for i in range(t.n):
         value = np.int64(1)
         for j in range(1, degree + 1):
-            if logs[j] >= 0:
+            if logs[j] < t.order:
                 value = _add(value, np.int64(t.exp[logs[j]]), t)
                 logs[j] -= j
                 if logs[j] < 0:
@@ -235,23 +218,20 @@ def _magnitudes(syndrome, locator, weight, found, t, magnitude):  # type: ignore
     """Forney: e = −Ω(X⁻¹) / Λ'(X⁻¹), Ω = S Λ mod x^2k. False unless all are in F_p \\ {0} and the guard agrees."""
     total = np.int64(0)
     for i in range(weight):
-        power = np.int64(0)  # log of X⁻¹
-        if found[i]:
-            power = t.order - found[i]
-        numerator = np.int64(0)
-        slope = np.int64(0)
+        power = t.order - found[i]  # log of X⁻¹
+        numerator = slope = np.int64(0)
         for d in range(weight):
             omega = np.int64(0)
             for j in range(d + 1):
                 omega = _add(omega, _multiply(locator[j], syndrome[d - j + 1], t), t)
             shift = np.int64(t.exp[power * d % t.order])
             numerator = _add(numerator, _multiply(omega, shift, t), t)
-            term = _multiply(_multiply(locator[d + 1], np.int64((d + 1) % t.p), t), shift, t)
-            slope = _add(slope, term, t)
-        if slope == 0:
+            term = _multiply(locator[d + 1], np.int64((d + 1) % t.p), t)
+            slope = _add(slope, _multiply(term, shift, t), t)
+        if slope == 0 or numerator == 0:
             return False
-        value = _negative(_divide(numerator, slope, t), t)
-        if value == 0 or value >= t.p:
+        value = _minus_quotient(numerator, slope, t)
+        if value >= t.p:
             return False
         magnitude[i] = value
         total += value

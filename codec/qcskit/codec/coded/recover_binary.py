@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.coded.dictionary import Dictionary
-from qcskit.codec.coded.jit import compiled, helper
+from qcskit.codec.coded.sc_binary import exclusive_or
+from qcskit.codec.jit import compiled, helper
 
 _LANES = 64
 
@@ -20,8 +21,7 @@ _LANES = 64
 class BinaryTables(NamedTuple):
     """What the compiled loop needs. bits: (entries, 3) rows (column of u, j, mask): u[column] = 1 flips `mask` in S_j.
 
-    squared: (2k + 1,) bool, S_j is computed as S_(j/2)² instead. walk, walk_start: see `_chien_walks`. log[0] is
-    2 · order and exp is 0 from there on, so that a product with 0 needs no test.
+    squared: (2k + 1,) bool, S_j is computed as S_(j/2)² instead. walk, walk_start: see `_chien_walks`.
     """
 
     order: int
@@ -49,10 +49,7 @@ def binary_tables(dictionary: Dictionary) -> BinaryTables:
             masks[int(column), j] = masks.get((int(column), j), 0) | 1 << digit
     bits = np.array([(column, j, mask) for (column, j), mask in masks.items()], np.int32)
     walk, start = _chien_walks(gf.exp, gf.order, dictionary.n, k)
-    exp = np.concatenate([gf.exp, np.zeros(2 * gf.order + 1, np.int32)])
-    log = gf.log.copy()
-    log[0] = 2 * gf.order
-    return BinaryTables(gf.order, dictionary.n, k, dictionary.guard, exp, log, bits, squared, walk, start)
+    return BinaryTables(gf.order, dictionary.n, k, dictionary.guard, gf.exp, gf.log, bits, squared, walk, start)
 
 
 def _chien_walks(exp: NDArray[np.int32], order: int, n: int, k: int) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:
@@ -169,7 +166,7 @@ def _chien(locator, degree, n, log, walk, walk_start, evaluated, found):  # type
     for j in range(1, degree + 1):
         if locator[j] != 0:
             first = walk_start[j - 1, log[locator[j]]]
-            _exclusive_or(evaluated[:n], walk[first : first + n])
+            exclusive_or(evaluated[:n], walk[first : first + n])
     # Four positions at a time: the lowest zero halfword of a word is where subtracting 1 first borrows into a clear top
     # bit. Its place is counted without branches.
     words = evaluated.view(np.uint64)
@@ -186,9 +183,3 @@ def _chien(locator, degree, n, log, walk, walk_start, evaluated, found):  # type
             word |= np.uint64(1) << np.uint64(16 * place)
             zero = (word - ones) & ~word & tops
     return roots
-
-
-@helper
-def _exclusive_or(a, b):  # type: ignore[no-untyped-def]
-    for i in range(a.shape[0]):
-        a[i] ^= b[i]

@@ -28,8 +28,7 @@ def sawtooth(y: ArrayLike, spacing: float, p: int) -> NDArray[np.uint8]:
     >>> sawtooth([-0.6, -0.4, 0.4, 0.6, 2.6], 1.0, 3)
     array([2, 0, 0, 1, 0], dtype=uint8)
     """
-    index: NDArray[np.uint8] = (np.floor(np.asarray(y, np.float64) / spacing + 0.5) % p).astype(np.uint8)
-    return index
+    return (np.floor(np.asarray(y, np.float64) / spacing + 0.5) % p).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,10 @@ class Sawtooth:
         if counts.size and (int(counts.min()) < -32768 or int(counts.max()) > 32767):
             worst = int(counts.flat[int(np.argmax(np.abs(counts.astype(np.int64))))])
             raise QcsError(f"a count is {worst}, outside int16 (-32768 … 32767)")
-        phase = (counts.astype(np.int64) * self.step + self.offset) & 0xFFFFFFFF
-        return ((phase * self.p) >> 32).astype(np.uint8)
+        return self._symbols(counts.astype(np.int64))
+
+    def _symbols(self, counts: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return ((((counts * self.step + self.offset) & 0xFFFFFFFF) * self.p) >> 32).astype(np.uint8)
 
     @property
     def period_start(self) -> int:
@@ -63,9 +64,7 @@ class Sawtooth:
         Counts are relative to `period_start`.
         """
         span = math.ceil(2**32 / self.step)
-        counts = self.period_start + np.arange(span + 2, dtype=np.int64)
-        index = (((counts * self.step + self.offset) & 0xFFFFFFFF) * self.p) >> 32
-        changes = np.flatnonzero(np.diff(index)) + 1
+        changes = np.flatnonzero(np.diff(self._symbols(self.period_start + np.arange(span + 2)))) + 1
         return changes[: self.p].astype(np.int32)
 
 
@@ -105,5 +104,4 @@ def effective_noise(p: int, snr_db: float) -> NDArray[np.float64]:
     near, far = np.abs(np.abs(cells) - 0.5) * ratio, (np.abs(cells) + 0.5) * ratio
     tails = np.exp(log_ndtr(-near)) - np.exp(log_ndtr(-far))
     tails[cells == 0] = 1.0 - 2.0 * np.exp(log_ndtr(-0.5 * ratio))
-    pmf: NDArray[np.float64] = np.bincount(cells % p, weights=tails, minlength=p).astype(np.float64)
-    return pmf
+    return np.bincount(cells % p, weights=tails, minlength=p).astype(np.float64)

@@ -7,8 +7,8 @@ operation of the schedule is one flat loop that the compiler vectorises. Decisio
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.coded.jit import compiled, helper
 from qcskit.codec.coded.schedule import COMBINE, LEFT, REPEAT, RIGHT, ZERO, Schedule
+from qcskit.codec.jit import compiled, helper
 
 LANES = 64
 
@@ -25,23 +25,24 @@ def decode(
     u = np.zeros((q.shape[0], padded), np.uint8)
     distance = np.zeros(q.shape[0], np.int32)
     if q.shape[0]:
-        _decode(np.ascontiguousarray(q), schedule.steps, schedule.depth, info, u, distance)
+        _decode(np.ascontiguousarray(q), schedule, info, u, distance)
     return u, distance
 
 
 @compiled
-def _decode(q, steps, depth, info, u, distance):  # type: ignore[no-untyped-def]
+def _decode(q, steps, info, u, distance):  # type: ignore[no-untyped-def]
     frames, m = q.shape
     # Messages of the node in progress at each depth; decisions of the left and the right child at each depth.
     messages = np.empty(2 * m * LANES, np.int16)
     left = np.empty(2 * m * LANES, np.int16)
     right = np.empty(2 * m * LANES, np.int16)
-    bits = np.zeros(m * LANES, np.uint8)
-    chosen = np.zeros(u.shape[1] * LANES, np.uint8)
+    bits = np.zeros((m, LANES), np.uint8)
+    chosen = np.zeros((u.shape[1], LANES), np.uint8)
+    flat_bits = bits.reshape(-1)
     for start in range(0, frames, LANES):
         count = min(LANES, frames - start)
-        _load(q, start, count, bits)
-        _unit_messages(bits, messages)
+        _transpose(q[start : start + count], bits)
+        _unit_messages(flat_bits, messages)
         for i in range(steps.shape[0]):
             opcode, d, side = steps[i, 0], steps[i, 1], steps[i, 2]
             size = (m >> d) * LANES
@@ -49,82 +50,70 @@ def _decode(q, steps, depth, info, u, distance):  # type: ignore[no-untyped-def]
             here = (2 * m - ((2 * m) >> d)) * LANES
             below = here + size
             half = size >> 1
+            middle, end = here + half, below + half
             if opcode == LEFT:
-                _left(messages[here : here + half], messages[here + half : below], messages[below : below + half])
+                left_message(messages[here:middle], messages[middle:below], messages[below:end])
             elif opcode == RIGHT:
-                _right(messages[here : here + half], messages[here + half : below], left[below : below + half],
-                       messages[below : below + half])  # fmt: skip
+                right_message(messages[here:middle], messages[middle:below], left[below:end], messages[below:end])
             else:
                 target = right[here:below] if side == 1 else left[here:below]
                 if opcode == COMBINE:
-                    _combine(left[below : below + half], right[below : below + half], target[:half], target[half:])
+                    combine(left[below:end], right[below:end], target[:half], target[half:])
                 elif opcode == ZERO:
                     target[:] = 0
                 elif opcode == REPEAT:
                     _repeat(messages[here:below], target)
                 else:
                     _free(messages[here:below], target)
-        codeword = left[: m * LANES]
-        _differences(codeword, bits, messages[: m * LANES])
-        _sum(messages[: m * LANES])
-        _invert(codeword)
-        for row in range(info.shape[0]):
-            _low_bits(codeword[info[row] * LANES : (info[row] + 1) * LANES], chosen[row * LANES : (row + 1) * LANES])
-        _store(chosen, start, count, u)
+        _finish(left[: m * LANES], flat_bits, messages[: m * LANES], info, chosen)
+        _transpose(chosen, u[start : start + count])
         for lane in range(count):
             distance[start + lane] = messages[lane]
 
 
 @helper
-def _differences(codeword, bits, out):  # type: ignore[no-untyped-def]
+def _finish(codeword, bits, differences, info, chosen):  # type: ignore[no-untyped-def]
+    """Count the differing bits of each lane into `differences`, and put the information bits into `chosen`."""
     for i in range(codeword.shape[0]):
-        out[i] = np.int16((codeword[i] & 1) ^ bits[i])
+        differences[i] = np.int16((codeword[i] & 1) ^ bits[i])
+    _sum(differences)
+    invert(codeword, LANES)
+    for row in range(info.shape[0]):
+        decided, target = codeword[info[row] * LANES : (info[row] + 1) * LANES], chosen[row]
+        for lane in range(LANES):
+            target[lane] = decided[lane] & 1
 
 
 @helper
-def _invert(codeword):  # type: ignore[no-untyped-def]
-    """Turn c into u in place: over F_2 the transform is its own inverse."""
-    half = LANES
+def invert(codeword, lanes):  # type: ignore[no-untyped-def]
+    """Turn c into u in place, `lanes` words side by side: over F_2 the transform is its own inverse."""
+    half = lanes
     while half < codeword.shape[0]:
         for first in range(0, codeword.shape[0], 2 * half):
-            _exclusive_or(codeword[first : first + half], codeword[first + half : first + 2 * half])
+            exclusive_or(codeword[first : first + half], codeword[first + half : first + 2 * half])
         half *= 2
 
 
 @helper
-def _exclusive_or(a, b):  # type: ignore[no-untyped-def]
+def exclusive_or(a, b):  # type: ignore[no-untyped-def]
+    """Exclusive or into `a`."""
     for i in range(a.shape[0]):
         a[i] ^= b[i]
 
 
 @helper
-def _load(q, start, count, bits):  # type: ignore[no-untyped-def]
-    """Transpose frames start … start + count − 1 of q (frames, m) into bits[position · LANES + lane]."""
-    m = q.shape[1]
-    if m % 8 or count != LANES:
-        for position in range(m):
-            for lane in range(count):
-                bits[position * LANES + lane] = q[start + lane, position]
+def _transpose(source, target):  # type: ignore[no-untyped-def]
+    """Copy bytes target[j, i] = source[i, j] where both have such an entry."""
+    rows, columns = min(source.shape[0], target.shape[1]), min(source.shape[1], target.shape[0])
+    if rows % 8 or columns % 8 or source.size != target.size:
+        for i in range(rows):
+            for j in range(columns):
+                target[j, i] = source[i, j]
         return
-    source, target = q[start : start + LANES].reshape(-1).view(np.uint64), bits.view(np.uint64)
-    for group in range(LANES // 8):
-        for column in range(m // 8):
-            _transpose8(source, group * m + column, m // 8, target, column * LANES + group, LANES // 8)
-
-
-@helper
-def _store(bits, start, count, out):  # type: ignore[no-untyped-def]
-    """Transpose back: the inverse of `_load`."""
-    m = out.shape[1]
-    if m % 8 or count != LANES:
-        for position in range(m):
-            for lane in range(count):
-                out[start + lane, position] = bits[position * LANES + lane]
-        return
-    source, target = bits.view(np.uint64), out[start : start + LANES].reshape(-1).view(np.uint64)
-    for group in range(LANES // 8):
-        for column in range(m // 8):
-            _transpose8(source, column * LANES + group, LANES // 8, target, group * m + column, m // 8)
+    words, target_words = source.reshape(-1).view(np.uint64), target.reshape(-1).view(np.uint64)
+    for i in range(rows // 8):
+        for j in range(columns // 8):
+            _transpose8(words, i * columns + j, columns // 8, target_words, j * rows + i, rows // 8)
 
 
 @helper
@@ -166,27 +155,23 @@ def _unit_messages(bits, messages):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _low_bits(decided, bits):  # type: ignore[no-untyped-def]
-    for i in range(bits.shape[0]):
-        bits[i] = decided[i] & 1
-
-
-@helper
-def _left(a, b, out):  # type: ignore[no-untyped-def]
-    # sgn(a) sgn(b) min(|a|, |b|)
+def left_message(a, b, out):  # type: ignore[no-untyped-def]
+    """Put sgn(a) sgn(b) min(|a|, |b|) into `out`."""
     for i in range(out.shape[0]):
         low, high = min(a[i], b[i]), max(a[i], b[i])
         out[i] = max(low, np.int16(-high))
 
 
 @helper
-def _right(a, b, decided, out):  # type: ignore[no-untyped-def]
+def right_message(a, b, decided, out):  # type: ignore[no-untyped-def]
+    """Put b ± a into `out`, minus where the left bit is decided as 1."""
     for i in range(out.shape[0]):
         out[i] = np.int16(b[i] + np.int16(np.int16(a[i] ^ decided[i]) - decided[i]))
 
 
 @helper
-def _combine(left, right, first, second):  # type: ignore[no-untyped-def]
+def combine(left, right, first, second):  # type: ignore[no-untyped-def]
+    """Join the children's decisions: c = (c' + c'', c'')."""
     for i in range(first.shape[0]):
         first[i] = left[i] ^ right[i]
         second[i] = right[i]
@@ -208,13 +193,9 @@ def _sum(messages):  # type: ignore[no-untyped-def]
     size = messages.shape[0]
     while size > LANES:
         size >>= 1
-        _add(messages[:size], messages[size : 2 * size])
-
-
-@helper
-def _add(a, b):  # type: ignore[no-untyped-def]
-    for i in range(a.shape[0]):
-        a[i] += b[i]
+        low, high = messages[:size], messages[size : 2 * size]
+        for i in range(low.shape[0]):
+            low[i] += high[i]
 
 
 @helper

@@ -7,8 +7,8 @@ Element v of the message at position i is P(c_i = v) given what was received and
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.coded.jit import compiled, helper
-from qcskit.codec.coded.schedule import COMBINE, LEFT, RIGHT, ZERO, Schedule, build
+from qcskit.codec.coded.schedule import COMBINE, LEFT, REPEAT, RIGHT, ZERO, Schedule, build
+from qcskit.codec.jit import compiled, helper
 
 LANES = 32
 
@@ -22,17 +22,14 @@ def decode(
     """
     u = np.zeros((q.shape[0], len(info)), np.uint8)
     if q.shape[0]:
-        table = message_table(noise)
-        rates = np.zeros(1)
-        _decode(np.ascontiguousarray(q), schedule.steps, info, table, gamma, u, rates)
+        _decode(np.ascontiguousarray(q), schedule, info, message_table(noise), gamma, u, np.zeros(1))
     return u
 
 
 def message_table(noise: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return T (p, p): T[q, v] = P(noise = q − v), the message of a received symbol q."""
-    p = len(noise)
-    table: NDArray[np.float32] = np.maximum(noise, 1e-12)[(np.arange(p)[:, None] - np.arange(p)) % p].astype(np.float32)
-    return table
+    values = np.arange(len(noise))
+    return np.maximum(noise, 1e-12)[(values[:, None] - values) % len(noise)].astype(np.float32)
 
 
 def genie_error_rates(m: int, p: int, gamma: int, noise: NDArray[np.float64], frames: int) -> NDArray[np.float64]:
@@ -43,17 +40,11 @@ def genie_error_rates(m: int, p: int, gamma: int, noise: NDArray[np.float64], fr
     """
     rng = np.random.default_rng(20160122)
     q = rng.choice(p, size=(frames, m), p=noise / noise.sum()).astype(np.uint8)
-    leaves = _all_leaves(m)
+    steps = build(np.ones(m, np.bool_), free=False)  # visits every symbol,
+    steps[steps[:, 0] == REPEAT, 0] = ZERO  # each decided as frozen
     rates = np.zeros(m)
-    _decode(q, leaves.steps, np.zeros(0, np.int64), message_table(noise), gamma, np.zeros((frames, 0), np.uint8), rates)
+    _decode(q, steps, np.zeros(0, np.int64), message_table(noise), gamma, np.zeros((frames, 0), np.uint8), rates)
     return rates / frames
-
-
-def _all_leaves(m: int) -> Schedule:
-    """Return a schedule that visits every symbol, each then decided as frozen zero."""
-    steps = build(np.ones(m, np.bool_), free=False).steps.copy()
-    steps[(steps[:, 0] != LEFT) & (steps[:, 0] != RIGHT) & (steps[:, 0] != COMBINE), 0] = ZERO
-    return Schedule(steps, m.bit_length() - 1)
 
 
 @compiled
@@ -78,14 +69,15 @@ def _decode(q, steps, info, table, gamma, u, rates):  # type: ignore[no-untyped-
             half = size >> 1
             here = 2 * m - ((2 * m) >> d)
             below = here + size
+            end = below + half
             if opcode == LEFT:
-                _left(messages[here:below], messages[below : below + half], gamma, norm)
+                _left(messages[here:below], messages[below:end], gamma, norm)
             elif opcode == RIGHT:
-                _right(messages[here:below], left[below : below + half], messages[below : below + half], gamma, norm)
+                _right(messages[here:below], left[below:end], messages[below:end], gamma, norm)
             else:
                 target = right[here:below] if side == 1 else left[here:below]
                 if opcode == COMBINE:
-                    _combine(left[below : below + half], right[below : below + half], target, gamma, p)
+                    combine(left[below:end].reshape(-1), right[below:end].reshape(-1), target.reshape(-1), gamma, p)
                 elif opcode == ZERO:
                     target[:] = 0
                     if genie:
@@ -94,7 +86,7 @@ def _decode(q, steps, info, table, gamma, u, rates):  # type: ignore[no-untyped-
                 else:
                     _repeat(messages[here:below], target, gamma)
         if info.shape[0]:
-            _invert(left[:m], gamma, p)
+            invert(left[:m].reshape(-1), LANES, gamma, p)
             for j in range(info.shape[0]):
                 for lane in range(count):
                     u[start + lane, j] = left[info[j], lane]
@@ -143,12 +135,12 @@ def _normalise(message, norm):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _combine(left, right, target, gamma, p):  # type: ignore[no-untyped-def]
+def combine(left, right, target, gamma, p):  # type: ignore[no-untyped-def]
+    """Join the children's decisions: c = (c' + γ c'', c'')."""
     half = left.shape[0]
     for i in range(half):
-        for lane in range(LANES):
-            target[i, lane] = (left[i, lane] + gamma * right[i, lane]) % p
-            target[half + i, lane] = right[i, lane]
+        target[i] = (left[i] + gamma * right[i]) % p
+        target[half + i] = right[i]
 
 
 @helper
@@ -184,19 +176,16 @@ def _repeat(messages, target, gamma):  # type: ignore[no-untyped-def]
 def _uncertainty(message, count):  # type: ignore[no-untyped-def]
     total = 0.0
     for lane in range(count):
-        best = message[0, lane]
-        for v in range(1, message.shape[0]):
-            best = max(best, message[v, lane])
-        total += 1.0 - best
+        total += 1.0 - message[:, lane].max()
     return total
 
 
 @helper
-def _invert(c, gamma, p):  # type: ignore[no-untyped-def]
-    half = 1
+def invert(c, lanes, gamma, p):  # type: ignore[no-untyped-def]
+    """Turn c into u in place, `lanes` words side by side."""
+    half = lanes
     while half < c.shape[0]:
         for first in range(0, c.shape[0], 2 * half):
             for i in range(first, first + half):
-                for lane in range(LANES):
-                    c[i, lane] = (c[i, lane] + (p - gamma) * c[i + half, lane]) % p
+                c[i] = (c[i] + (p - gamma) * c[i + half]) % p
         half *= 2

@@ -8,25 +8,19 @@ REPEAT       only its last symbol carries information: the codeword is a multipl
 FREE         none of its symbols is frozen: decide each codeword position by itself (binary plain decoder only).
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+Schedule = NDArray[np.int32]
+"""Steps (count, 3): opcode, depth, side (0 left, 1 right child of its parent; 0 for the root)."""
+
 LEFT, RIGHT, COMBINE, ZERO, REPEAT, FREE = range(6)
-
-
-class Schedule(NamedTuple):
-    """Steps (count, 3) int32: opcode, depth, side (0 left, 1 right child of its parent; 0 for the root)."""
-
-    steps: NDArray[np.int32]
-    depth: int
 
 
 def build(is_info: NDArray[np.bool_], free: bool) -> Schedule:
     """Return the schedule for the information set `is_info` (m,). free: use FREE nodes.
 
-    >>> build(np.array([False, False, False, True]), free=False).steps.tolist()  # one REPEAT node of four
+    >>> build(np.array([False, False, False, True]), free=False).tolist()  # one REPEAT node of four
     [[4, 0, 0]]
     """
     steps: list[tuple[int, int, int]] = []
@@ -48,4 +42,4 @@ def build(is_info: NDArray[np.bool_], free: bool) -> Schedule:
             steps.append((COMBINE, depth, side))
 
     visit(0, len(is_info), 0, 0)
-    return Schedule(np.array(steps, np.int32), len(is_info).bit_length() - 1)
+    return np.array(steps, np.int32)

@@ -70,8 +70,6 @@ class CodedScheme:
     too small for the symbols.
     """
 
-    name = "coded"
-
     def __init__(self, config: CodedConfig, info: NDArray[np.integer[Any]] | None = None) -> None:
         self.config = config
         self.dictionary: Dictionary = dictionary(config.p, config.n, config.k, config.r, config.rows, config.guard)
@@ -79,7 +77,7 @@ class CodedScheme:
         for paths in config.lists:
             if not 1 <= paths <= 4096:
                 raise QcsError(f"[coded] lists: {paths} is not a list size, 1 … 4096")
-        self.gamma = polar.kernel_gamma(config.p) if config.gamma is None else config.gamma % config.p
+        self.gamma = (1 if config.p <= 3 else 2) if config.gamma is None else config.gamma % config.p
         if self.gamma == 0:
             raise QcsError(f"[coded] gamma: a multiple of p = {config.p} does not polarise; take 1 … {config.p - 1}")
         symbols = self.dictionary.symbols
@@ -113,7 +111,8 @@ class CodedScheme:
     @cached_property
     def code(self) -> NDArray[np.uint8]:
         """C = G · H mod p, shape (m, n)."""
-        g = polar.generator(self.info, self.config.m, self.config.p, self.gamma).astype(np.float64)
+        units = np.eye(self.config.m, dtype=np.uint8)[self.info]
+        g = polar.transform(units, self.config.p, self.gamma).T.astype(np.float64)
         return (g @ self.dictionary.rows.astype(np.float64) % self.config.p).astype(np.uint8)
 
     @cached_property
@@ -160,17 +159,6 @@ class CodedScheme:
             raise QcsError(f"measurement frame {int(np.argwhere(~np.isfinite(y))[0, 0])} holds NaN or infinity")
         return sawtooth(y, 1.0, self.config.p)
 
-    def encode(self, y: Array) -> NDArray[np.uint8]:
-        """Return packed bytes (frames, packed_bytes) of measurements y (frames, m)."""
-        return self.packing.pack(self.quantize(y))
-
-    def decode(self, packed: NDArray[np.uint8]) -> Array:
-        """Return x (frames, n) of packed bytes; NaN in every entry of a frame that is flagged as not recoverable."""
-        result = self.decode_symbols(self.packing.unpack(packed))
-        x = result.x.astype(np.float64)
-        x[~result.ok] = np.nan
-        return x
-
     def decode_symbols(self, q: NDArray[np.uint8], lists: tuple[int, ...] | None = None) -> Decoded:
         """Recover x from received symbols q (frames, m): the shortest list that gives a trustworthy result decides.
 
@@ -199,42 +187,31 @@ class CodedScheme:
         return np.ascontiguousarray(q, np.uint8)
 
     def _recover_once(self, q: NDArray[np.uint8], paths: int) -> tuple[Recovered, NDArray[np.bool_]]:
-        """Return the result with one list size, and which frames need no longer list."""
+        """Return each frame's first candidate that some x has the syndrome of, and which frames need no longer list."""
+        u, distance = self._candidates(q, paths)
+        result = recover(u.reshape(len(q) * paths, u.shape[-1]), self._tables)
+        if paths > 1:
+            ok = result.ok.reshape(-1, paths) & (distance >= 0)
+            first = np.arange(len(q)) * paths + ok.argmax(axis=1)
+            result = Recovered(result.positions[first], result.values[first], ok.any(axis=1))
+            result.positions[~result.ok] = -1
+            distance = distance.reshape(-1)[first]
+        return result, result.ok & (distance <= self.trusted_distances[paths > 1])
+
+    def _candidates(self, q: NDArray[np.uint8], paths: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+        """Return symbols (frames[, paths], K) and distances to q (frames[, paths]), −1 where a list is shorter.
+
+        Distances are not known for p > 2: all count as 0.
+        """
+        if self.config.p == 2:
+            if paths == 1:
+                return sc_binary.decode(q, self._plain, self.info)
+            return scl_binary.decode(q, self._list, self.info, paths)
         if paths == 1:
-            u, near = self._decode_plain(q)
-            recovered = recover(u, self._tables)
-            return recovered, recovered.ok & near
-        u_list, distance, alive = self._decode_list(q, paths)
-        return self._first_consistent(u_list, distance, alive)
-
-    def _decode_plain(self, q: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        if self.config.p == 2:
-            u, distance = sc_binary.decode(q, self._plain, self.info)
-            return u, distance <= self.trusted_distances[0]
-        return sc_pary.decode(q, self._plain, self.info, self._noise, self.gamma), np.ones(q.shape[0], np.bool_)
-
-    def _decode_list(
-        self, q: NDArray[np.uint8], paths: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.bool_]]:
-        if self.config.p == 2:
-            u, distance = scl_binary.decode(q, self._list, self.info, paths)
-            return u, distance, distance >= 0
+            u = sc_pary.decode(q, self._plain, self.info, self._noise, self.gamma)
+            return u, np.zeros(len(q))
         u, cost = scl_pary.decode(q, self._list, self.info, self._noise, self.gamma, paths)
-        return u, np.zeros(cost.shape, np.int32), np.isfinite(cost)
-
-    def _first_consistent(
-        self, u: NDArray[np.uint8], distance: NDArray[np.int32], alive: NDArray[np.bool_]
-    ) -> tuple[Recovered, NDArray[np.bool_]]:
-        """Take each frame's first candidate whose syndrome is that of some x with at most k non-zeros."""
-        frames, paths, _ = u.shape
-        every = recover(u.reshape(frames * paths, -1), self._tables)
-        ok = every.ok.reshape(frames, paths) & alive
-        first = ok.argmax(axis=1)
-        flat = np.arange(frames) * paths + first
-        result = Recovered(every.positions[flat], every.values[flat], ok.any(axis=1))
-        result.positions[~result.ok] = -1
-        near = distance[np.arange(frames), first] <= self.trusted_distances[1]
-        return result, result.ok & near
+        return u, np.where(np.isfinite(cost), 0, -1)
 
     @cached_property
     def trusted_distances(self) -> tuple[int, int]:

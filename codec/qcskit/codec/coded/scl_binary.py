@@ -9,8 +9,9 @@ path is the Hamming distance between its codeword and the received word.
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.coded.jit import compiled, helper
+from qcskit.codec.coded.sc_binary import combine, invert, left_message, right_message
 from qcskit.codec.coded.schedule import COMBINE, LEFT, RIGHT, ZERO, Schedule
+from qcskit.codec.jit import compiled, helper
 
 
 def decode(
@@ -23,24 +24,25 @@ def decode(
     u = np.zeros((q.shape[0], paths, len(info)), np.uint8)
     distance = np.full((q.shape[0], paths), -1, np.int32)
     if q.shape[0]:
-        _decode(np.ascontiguousarray(q), schedule.steps, schedule.depth, info, paths, u, distance)
+        _decode(np.ascontiguousarray(q), schedule, info, paths, u, distance)
     return u, distance
 
 
 @compiled
-def _decode(q, steps, depth, info, paths, u, distance):  # type: ignore[no-untyped-def]
+def _decode(q, steps, info, paths, u, distance):  # type: ignore[no-untyped-def]
     frames, m = q.shape
+    depths = steps[:, 1].max() + 1
     # Row d holds depth d: messages, and decisions of left (0) and right (1) children, per slot, m / 2^d of them.
-    messages = np.empty((depth + 1, paths, m), np.int16)
-    decided = np.empty((2, depth + 1, paths, m), np.uint8)
-    message_slot = np.zeros((depth + 1, paths), np.int32)
-    decided_slot = np.zeros((depth + 1, paths), np.int32)  # of left children
+    messages = np.empty((depths, paths, m), np.int16)
+    decided = np.empty((2, depths, paths, m), np.int8)  # masks: 0 or −1
+    slots = np.zeros((2 * depths, paths), np.int32)
+    message_slot, decided_slot = slots[:depths], slots[depths:]  # the latter of left children
     metric = np.zeros(paths, np.int32)
     penalty = np.zeros((2, paths), np.int32)
     parent = np.zeros(paths, np.int32)
-    bit = np.zeros(paths, np.uint8)
+    bit = np.zeros(paths, np.int8)
     new_metric = np.zeros(paths, np.int32)
-    scratch = np.zeros(paths, np.int32)
+    scratch, own = np.zeros(paths, np.int32), np.arange(paths)
     histogram = np.zeros(m + 2, np.int32)
     for f in range(frames):
         alive = 1
@@ -55,63 +57,35 @@ def _decode(q, steps, depth, info, paths, u, distance):  # type: ignore[no-untyp
             if opcode == LEFT:
                 for path in range(alive):
                     a = messages[d, message_slot[d, path]]
-                    _left(a[:half], a[half:size], messages[d + 1, path, :half])
-                    message_slot[d + 1, path] = path
+                    left_message(a[:half], a[half:size], messages[d + 1, path, :half])
+                message_slot[d + 1] = own
             elif opcode == RIGHT:
                 for path in range(alive):
                     a = messages[d, message_slot[d, path]]
                     b = decided[0, d + 1, decided_slot[d + 1, path]]
-                    _right(a[:half], a[half:size], b[:half], messages[d + 1, path, :half])
-                    message_slot[d + 1, path] = path
-            elif opcode == COMBINE:
-                for path in range(alive):
-                    a = decided[0, d + 1, decided_slot[d + 1, path]]
-                    b = decided[1, d + 1, path]
-                    c = decided[side, d, path]
-                    _combine(a[:half], b[:half], c[:half], c[half:size])
-                if side == 0:
-                    for path in range(alive):
-                        decided_slot[d, path] = path
+                    right_message(a[:half], a[half:size], b[:half], messages[d + 1, path, :half])
+                message_slot[d + 1] = own
             else:
-                for path in range(alive):
-                    _penalties(messages[d, message_slot[d, path], :size], penalty[:, path])
-                if opcode == ZERO:
+                if opcode == COMBINE:
                     for path in range(alive):
-                        metric[path] += penalty[0, path]
-                        decided[side, d, path, :size] = 0
+                        a, b = decided[0, d + 1, decided_slot[d + 1, path]], decided[1, d + 1, path]
+                        c = decided[side, d, path]
+                        combine(a[:half], b[:half], c[:half], c[half:size])
                 else:
-                    alive = _fork(metric, penalty, alive, paths, m, histogram, parent, bit, new_metric)
-                    for row in range(depth + 1):
-                        _permute(message_slot[row], parent, alive, scratch)
-                        _permute(decided_slot[row], parent, alive, scratch)
+                    bit[:] = 0
                     for path in range(alive):
-                        metric[path] = new_metric[path]
-                        decided[side, d, path, :size] = bit[path]
+                        _penalties(messages[d, message_slot[d, path], :size], penalty[:, path])
+                    if opcode == ZERO:
+                        metric[:alive] += penalty[0, :alive]
+                    else:
+                        alive = _fork(metric, penalty, alive, paths, m, histogram, parent, bit, new_metric)
+                        permute(slots, parent, alive, scratch)
+                        metric, new_metric = new_metric, metric
+                    for path in range(alive):
+                        decided[side, d, path, :size] = -bit[path]
                 if side == 0:
-                    for path in range(alive):
-                        decided_slot[d, path] = path
-        _finish(decided[0, 0], metric, alive, info, u[f], distance[f], m)
-
-
-@helper
-def _left(a, b, out):  # type: ignore[no-untyped-def]
-    for i in range(out.shape[0]):
-        low, high = min(a[i], b[i]), max(a[i], b[i])
-        out[i] = max(low, np.int16(-high))
-
-
-@helper
-def _right(a, b, decided, out):  # type: ignore[no-untyped-def]
-    for i in range(out.shape[0]):
-        mask = np.int16(-np.int16(decided[i]))
-        out[i] = np.int16(b[i] + np.int16(np.int16(a[i] ^ mask) - mask))
-
-
-@helper
-def _combine(left, right, first, second):  # type: ignore[no-untyped-def]
-    for i in range(first.shape[0]):
-        first[i] = left[i] ^ right[i]
-        second[i] = right[i]
+                    decided_slot[d] = own
+        _finish(decided[0, 0], metric, alive, info, u[f], distance[f])
 
 
 @helper
@@ -151,24 +125,21 @@ def _fork(metric, penalty, alive, paths, m, histogram, parent, bit, new_metric):
 
 
 @helper
-def _permute(slots, parent, alive, scratch):  # type: ignore[no-untyped-def]
-    for path in range(alive):
-        scratch[path] = slots[parent[path]]
-    for path in range(alive):
-        slots[path] = scratch[path]
+def permute(slots, parent, alive, scratch):  # type: ignore[no-untyped-def]
+    """Give every path the slots of its parent."""
+    for row in range(slots.shape[0]):
+        for path in range(alive):
+            scratch[path] = slots[row, parent[path]]
+        for path in range(alive):
+            slots[row, path] = scratch[path]
 
 
 @helper
-def _finish(codewords, metric, alive, info, u, distance, m):  # type: ignore[no-untyped-def]
+def _finish(codewords, metric, alive, info, u, distance):  # type: ignore[no-untyped-def]
     order = np.argsort(metric[:alive], kind="mergesort")
     for rank in range(alive):
         c = codewords[order[rank]]
-        half = 1
-        while half < m:
-            for first in range(0, m, 2 * half):
-                for i in range(first, first + half):
-                    c[i] ^= c[i + half]
-            half *= 2
+        invert(c, 1)
         for j in range(info.shape[0]):
-            u[rank, j] = c[info[j]]
+            u[rank, j] = c[info[j]] & 1
         distance[rank] = metric[order[rank]]

@@ -7,9 +7,10 @@ probability of a whole subtree's codeword is the product of its positions' messa
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.coded.jit import compiled, helper
-from qcskit.codec.coded.sc_pary import message_table, row_power
+from qcskit.codec.coded.sc_pary import combine, invert, message_table, row_power
 from qcskit.codec.coded.schedule import COMBINE, LEFT, RIGHT, ZERO, Schedule
+from qcskit.codec.coded.scl_binary import permute
+from qcskit.codec.jit import compiled, helper
 
 
 def decode(
@@ -28,24 +29,25 @@ def decode(
     u = np.zeros((q.shape[0], paths, len(info)), np.uint8)
     cost = np.full((q.shape[0], paths), np.inf, np.float32)
     if q.shape[0]:
-        _decode(np.ascontiguousarray(q), schedule.steps, schedule.depth, info, message_table(noise), gamma, u, cost)
+        _decode(np.ascontiguousarray(q), schedule, info, message_table(noise), gamma, u, cost)
     return u, cost
 
 
 @compiled
-def _decode(q, steps, depth, info, table, gamma, u, cost):  # type: ignore[no-untyped-def]
+def _decode(q, steps, info, table, gamma, u, cost):  # type: ignore[no-untyped-def]
     frames, m = q.shape
     p, paths = table.shape[0], u.shape[1]
-    messages = np.empty((depth + 1, paths, m, p), np.float32)
-    decided = np.empty((2, depth + 1, paths, m), np.uint8)
-    message_slot = np.zeros((depth + 1, paths), np.int32)
-    decided_slot = np.zeros((depth + 1, paths), np.int32)
+    depths = steps[:, 1].max() + 1
+    messages = np.empty((depths, paths, m, p), np.float32)
+    decided = np.empty((2, depths, paths, m), np.uint8)
+    slots = np.zeros((2 * depths, paths), np.int32)
+    message_slot, decided_slot = slots[:depths], slots[depths:]
     metric = np.zeros(paths, np.float32)
     penalty = np.zeros((paths, p), np.float32)
     parent = np.zeros(paths, np.int32)
     symbol = np.zeros(paths, np.uint8)
     new_metric = np.zeros(paths, np.float32)
-    scratch = np.zeros(paths, np.int32)
+    scratch, own = np.zeros(paths, np.int32), np.arange(paths)
     for f in range(frames):
         alive = 1
         metric[0] = np.float32(0.0)
@@ -59,17 +61,17 @@ def _decode(q, steps, depth, info, table, gamma, u, cost):  # type: ignore[no-un
             if opcode == LEFT:
                 for path in range(alive):
                     _left(messages[d, message_slot[d, path], :size], messages[d + 1, path, :half], gamma)
-                    message_slot[d + 1, path] = path
+                message_slot[d + 1] = own
             elif opcode == RIGHT:
                 for path in range(alive):
                     below = decided[0, d + 1, decided_slot[d + 1, path], :half]
                     _right(messages[d, message_slot[d, path], :size], below, messages[d + 1, path, :half], gamma)
-                    message_slot[d + 1, path] = path
+                message_slot[d + 1] = own
             else:
                 if opcode == COMBINE:
                     for path in range(alive):
                         a, b = decided[0, d + 1, decided_slot[d + 1, path]], decided[1, d + 1, path]
-                        _combine(a[:half], b[:half], decided[side, d, path, :size], gamma, p)
+                        combine(a[:half], b[:half], decided[side, d, path, :size], gamma, p)
                 elif opcode == ZERO:
                     for path in range(alive):
                         metric[path] += _zero_penalty(messages[d, message_slot[d, path], :size])
@@ -78,16 +80,13 @@ def _decode(q, steps, depth, info, table, gamma, u, cost):  # type: ignore[no-un
                     for path in range(alive):
                         _penalties(messages[d, message_slot[d, path], :size], penalty[path], gamma)
                     alive = _fork(metric, penalty, alive, parent, symbol, new_metric)
-                    for row in range(depth + 1):
-                        _permute(message_slot[row], parent, alive, scratch)
-                        _permute(decided_slot[row], parent, alive, scratch)
+                    permute(slots, parent, alive, scratch)
+                    metric, new_metric = new_metric, metric
                     for path in range(alive):
-                        metric[path] = new_metric[path]
                         for i in range(size):
                             decided[side, d, path, i] = row_power(i, size, gamma, p) * symbol[path] % p
                 if side == 0:
-                    for path in range(alive):
-                        decided_slot[d, path] = path
+                    decided_slot[d] = own
         _finish(decided[0, 0], metric, alive, info, gamma, p, u[f], cost[f])
 
 
@@ -116,14 +115,6 @@ def _right(a, decided, out, gamma):  # type: ignore[no-untyped-def]
             total += out[i, w]
         for w in range(p):
             out[i, w] /= total
-
-
-@helper
-def _combine(left, right, target, gamma, p):  # type: ignore[no-untyped-def]
-    half = left.shape[0]
-    for i in range(half):
-        target[i] = (left[i] + gamma * right[i]) % p
-        target[half + i] = right[i]
 
 
 @helper
@@ -161,24 +152,11 @@ def _fork(metric, penalty, alive, parent, symbol, new_metric):  # type: ignore[n
 
 
 @helper
-def _permute(slots, parent, alive, scratch):  # type: ignore[no-untyped-def]
-    for path in range(alive):
-        scratch[path] = slots[parent[path]]
-    for path in range(alive):
-        slots[path] = scratch[path]
-
-
-@helper
 def _finish(codewords, metric, alive, info, gamma, p, u, cost):  # type: ignore[no-untyped-def]
     order = np.argsort(metric[:alive])
     for rank in range(alive):
         c = codewords[order[rank]]
-        half = 1
-        while half < c.shape[0]:
-            for first in range(0, c.shape[0], 2 * half):
-                for i in range(first, first + half):
-                    c[i] = (c[i] + (p - gamma) * c[i + half]) % p
-            half *= 2
+        invert(c, 1, gamma, p)
         for j in range(info.shape[0]):
             u[rank, j] = c[info[j]]
         cost[rank] = metric[order[rank]]

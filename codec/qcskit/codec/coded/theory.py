@@ -1,10 +1,8 @@
 """What the scheme can do: counts, capacities, bounds (Lee & Hong, Theorem 1, Remark 4; Polyanskiy et al. 2010)."""
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -13,28 +11,22 @@ from qcskit.codec.coded.sawtooth import effective_noise
 from qcskit.codec.errors import QcsError
 
 
-def entropy_bits(pmf: NDArray[np.floating[Any]]) -> float:
-    """Return −Σ p log2 p in bits; zero entries count 0.
-
-    >>> entropy_bits(np.array([0.5, 0.5, 0.0]))
-    1.0
-    """
-    positive = np.asarray(pmf, np.float64)
-    positive = positive[positive > 0]
-    return float(-(positive * np.log2(positive)).sum())
-
-
 def capacity_bits(p: int, snr_db: float) -> float:
     """Return log2 p − H(d) in bits per measurement: capacity of the additive channel over F_p after the sawtooth."""
-    return max(0.0, math.log2(p) - entropy_bits(effective_noise(p, snr_db)))
+    return max(0.0, math.log2(p) + _log2_moments(p, snr_db)[0])
 
 
 def dispersion_bits2(p: int, snr_db: float) -> float:
     """Return the channel dispersion, the variance of log2 P(d), in bits²."""
+    mean, mean_square = _log2_moments(p, snr_db)
+    return mean_square - mean**2
+
+
+def _log2_moments(p: int, snr_db: float) -> tuple[float, float]:
+    """Return mean and mean square of log2 P(d)."""
     pmf = effective_noise(p, snr_db)
     pmf = pmf[pmf > 0]
-    information = np.log2(pmf)
-    return float((pmf * information**2).sum() - (pmf * information).sum() ** 2)
+    return float((pmf * np.log2(pmf)).sum()), float((pmf * np.log2(pmf) ** 2).sum())
 
 
 def theorem1_measurements(p: int, n: int, k: int, snr_db: float, r: int | None = None) -> float:
@@ -44,8 +36,7 @@ def theorem1_measurements(p: int, n: int, k: int, snr_db: float, r: int | None =
     90
     """
     capacity = capacity_bits(p, snr_db)
-    exponent = smallest_r(p, n) if r is None else r
-    return 2 * k * exponent * math.log2(p) / capacity if capacity > 0 else math.inf
+    return noiseless_measurements(p, n, k, r) * math.log2(p) / capacity if capacity > 0 else math.inf
 
 
 def noiseless_measurements(p: int, n: int, k: int, r: int | None = None) -> int:

@@ -1,0 +1,71 @@
+"""Codecs whose packet is K indices of I levels each, packed: what the learned, the classical and the coded share."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec.bundle import Bundle
+from qcskit.codec.errors import QcsError
+from qcskit.codec.interface import Array, Codec, Counts, Packets, Raw
+from qcskit.codec.packing import Packing
+
+Index = NDArray[np.uint8]
+
+
+class IndexCodec(Codec):
+    """A codec that packs K indices. packing: how. Raises QcsError if the manifest states another size."""
+
+    def __init__(self, bundle: Bundle, packing: Packing, inputs: int) -> None:
+        super().__init__(bundle)
+        self.packing = packing
+        if (self.packed_bytes_max, self.inputs, self.windows) != (packing.packed_bytes, inputs, 1):
+            stated = f"{self.inputs} inputs, {self.packed_bytes_max} bytes and {self.windows} windows"
+            raise bundle.fail(f"manifest.json states {stated}, tables.npz gives {inputs}, {packing.packed_bytes} and 1")
+
+    @abstractmethod
+    def index(self, counts: Counts) -> Index:
+        """Return the indices (packets, K) of counts (packets, inputs)."""
+
+    @abstractmethod
+    def decode_index(self, index: Index) -> Array:
+        """Return x_hat (packets, N) of indices (packets, K)."""
+
+    def encode_counts(self, counts: NDArray[np.integer[Any]]) -> Packets:
+        """Return the packets of ADC counts (packets, inputs)."""
+        return self.pack(self.index(self.checked(counts)))
+
+    def pack(self, index: Index) -> Packets:
+        """Return the packets of indices (packets, K)."""
+        return Packets.rows(self.packing.pack(index))
+
+    def decode(self, packets: Packets) -> Array:
+        """Return x_hat (packets, N)."""
+        size = self.packed_bytes_max
+        if (packets.lengths < size).any():
+            raise QcsError(f"a packet has {packets.lengths.min()} bytes, expected {size}")
+        return self.decode_index(self.packing.unpack(packets.table(size)))
+
+    def explain(self, packet: Raw) -> tuple[int, ...]:
+        """Return the K indices of a packet."""
+        return tuple(self.packing.unpack(np.frombuffer(packet, np.uint8)[None, :])[0].tolist())
+
+    def edges(self, packets: int, rng: np.random.Generator) -> Counts:
+        """Return counts at which an index differs from that of the count before, and the counts before.
+
+        For codecs in which every index depends on one count alone.
+        """
+        every = np.arange(-32768, 32768).astype(np.int16)
+        index = self.index(np.repeat(every[:, None], self.inputs, axis=1))
+        columns = []
+        for column in index.T:
+            changes = np.flatnonzero(column[1:] != column[:-1]) + 1
+            own = np.unique(np.concatenate([every[changes], every[changes - 1], every[[0, -1]]]))
+            columns.append(own[rng.integers(0, len(own), packets)])
+        return np.stack(columns, axis=1)
+
+    def size_rows(self) -> dict[str, str]:
+        """Return the rate in words, for `describe`."""
+        bits = self.packing.packed_bits
+        return {"rate": f"{self.rate_bits:g} bits/entry: {bits} bits in {self.packed_bytes_max} bytes per vector"}

@@ -1,0 +1,226 @@
+"""A bundle of a learned codec: integer tables for the device, its flatbuffer as oracle, a decoder network.
+
+encoder.tflite          EncNet in int8 or int16, what TFLite Micro runs
+decoder.tflite          float32 decoder, indices → x_hat
+tables.npz              the integer tables of `int8.py` or `int16.py`
+vectors.npz             int8 has `input` and `input_packed` too: network inputs, and the packets that answer them
+c/qcs_tflm_…            the flatbuffer as a C array and its glue, for firmware on TFLite Micro
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from qcskit.codec import codecs
+from qcskit.codec.bundle import Bundle, CodecFacts
+from qcskit.codec.config import Table
+from qcskit.codec.errors import QcsError
+from qcskit.codec.indexed import Index, IndexCodec
+from qcskit.codec.interface import Array, Counts, Oracle, Packets
+from qcskit.codec.learned import c_int8, c_int16, int8_fast, int16, tflm
+from qcskit.codec.learned.chain import DenseChain, edge_distance
+from qcskit.codec.learned.int8 import Int8Tables, front_end_for
+from qcskit.codec.learned.int16 import Int16Tables
+from qcskit.codec.learned.litert import LiteRt
+from qcskit.codec.text import c_files
+
+_BATCH = 4096
+_POOL_FACTOR = 8
+"""Vectors drawn per one that is kept as an edge vector."""
+
+PROFILES = {
+    "tflm": "int8, what TFLite Micro computes",
+    "native": "int8, thresholds on the last accumulators",
+    "tflm16": "int16 activations, what TFLite Micro computes",
+}
+"""Arithmetic and where the thresholds act, in the order of what they cost the device."""
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """An arithmetic of activations: tables, the fast NumPy encoder, the C text, the oracle's dtype."""
+
+    tables: type[DenseChain]
+    encode_index: Callable[[Any, Any], Index]
+    c_text: ModuleType
+    dtype: type[np.integer[Any]]
+
+
+ARITHMETICS = {
+    "int8": Arithmetic(Int8Tables, int8_fast.encode_index, c_int8, np.int8),
+    "int16": Arithmetic(Int16Tables, int16.encode_index, c_int16, np.int16),
+}
+
+
+class Grid(Table):
+    """An affine int8 grid: real = scale · (q − zero_point)."""
+
+    scale: float
+    zero_point: int
+
+
+class Facts(CodecFacts):
+    """The learned codec of a bundle. input_grid: of the int8 network input; None for int16."""
+
+    kind: Literal["learned"] = "learned"
+    arithmetic: Literal["int8", "int16"]
+    profile: Literal["tflm", "native", "tflm16"]
+    activation: str
+    outputs: int
+    levels: int
+    widths: list[int]
+    packed_bits: int
+    input_grid: Grid | None = None
+    thresholds: list[float]
+    quantizer_levels: list[float]
+    arena_bytes: int | None = None
+    training: dict[str, float | int | str | None] = Field(default_factory=dict)
+    history: dict[str, list[float]] = Field(default_factory=dict)
+
+
+class LearnedCodec(IndexCodec):
+    """A bundle's learned codec. tables: its integers."""
+
+    def __init__(self, bundle: Bundle, facts: Facts, tables: DenseChain) -> None:
+        super().__init__(bundle, tables.packing, tables.inputs)
+        self.facts, self.tables = facts, tables
+        self.arithmetic = ARITHMETICS[facts.arithmetic]
+        self.takes_inputs = facts.arithmetic == "int8"
+        self.decodes = bundle.has("decoder.tflite")
+
+    @cached_property
+    def _decoder(self) -> LiteRt:
+        return LiteRt(self.bundle.read("decoder.tflite"))
+
+    def index(self, counts: Counts) -> Index:
+        """Return the indices (packets, K) of counts (packets, M)."""
+        return self.input_index(self.tables.network_input(counts))
+
+    def input_index(self, x: NDArray[Any]) -> Index:
+        """Return the indices (packets, K) of network inputs (packets, M)."""
+        return self.arithmetic.encode_index(self.tables, x)
+
+    def network_input(self, counts: Counts) -> NDArray[np.int8]:
+        """Return the int8 network inputs of ADC counts, any shape."""
+        return self.tables.network_input(counts) if self.takes_inputs else super().network_input(counts)
+
+    def encode_inputs(self, inputs: NDArray[np.int8]) -> Packets:
+        """Return the packets of int8 network inputs (packets, M)."""
+        return self.pack(self.input_index(inputs)) if self.takes_inputs else super().encode_inputs(inputs)
+
+    def decode_index(self, index: Index) -> Array:
+        """Return x_hat (packets, N) of indices (packets, K)."""
+        if not len(index):
+            return np.empty((0, self.width))
+        # Equal batches let the interpreter keep its allocation; the last one is filled up and cut.
+        size = min(_BATCH, len(index))
+        parts = []
+        for start in range(0, len(index), size):
+            part = index[start : start + size]
+            padded = np.concatenate([part, np.zeros((size - len(part), index.shape[1]), np.uint8)])
+            parts.append(self._decoder.run(padded)[: len(part)].astype(np.float64))
+        return np.concatenate(parts)
+
+    def oracles(self) -> tuple[Oracle, ...]:
+        """Return TFLite Micro (of a native codec: its hidden layers, then float64), and LiteRT where it has a say."""
+        flatbuffer, thresholds = self.bundle.read("encoder.tflite"), self.facts.thresholds
+        if self.facts.profile == "native":
+            native = tflm.NativeOracle(flatbuffer, thresholds)
+            return (self._oracle("tflm hidden + float64", "oracle", native.index),)
+        runtime = tflm.TflmRuntime(flatbuffer, self.arithmetic.dtype)
+        if (runtime.inputs, runtime.outputs) != (self.tables.inputs, self.tables.outputs):
+            raise self.bundle.fail(f"encoder.tflite has {runtime.inputs} inputs and {runtime.outputs} outputs, "
+                                   f"tables.npz {self.tables.inputs} and {self.tables.outputs}")  # fmt: skip
+
+        def by(run: Callable[[NDArray[Any]], NDArray[Any]], grid: tuple[float, int]) -> Callable[[NDArray[Any]], Index]:
+            return lambda x: tflm.index(run(x), grid, thresholds)
+
+        found = [self._oracle("tflm", "oracle", by(runtime.run, runtime.output_grid))]
+        if self.takes_inputs:
+            lite = LiteRt(flatbuffer, reference=True)
+            found.append(self._oracle("litert", "reported", by(lite.run, lite.output_grid)))
+        return tuple(found)
+
+    def _oracle(self, name: str, role: Literal["oracle", "reported"], of: Callable[[Any], Index]) -> Oracle:
+        def encode(values: NDArray[Any]) -> Packets:
+            return self.pack(of(values if values.dtype == np.int8 else self.tables.network_input(values)))
+
+        return Oracle(name, role, encode)
+
+    def edges(self, packets: int, rng: np.random.Generator) -> Counts:
+        """Return counts of which some last accumulator lies closest to a threshold, from a pool of all scales."""
+        adc, grid = self.bundle.manifest.adc, self.facts.input_grid
+        # Counts that the whole input grid covers; int16 takes every count.
+        span = 65536 if grid is None else min(65536, int(256 * grid.scale / adc.scale) + 1)
+        pool = rng.integers(-(span // 2), (span + 1) // 2, (packets * _POOL_FACTOR, self.inputs))
+        pool = (pool >> rng.integers(0, 9, (len(pool), 1))) + adc.offset_counts
+        counts = pool.clip(-32768, 32767).astype(np.int16)
+        distance = edge_distance(self.tables.thresholds, self.tables.accumulator(self.tables.network_input(counts)))
+        return counts[np.argsort(distance, kind="stable")[:packets]]
+
+    def c_files(self) -> dict[str, str]:
+        """Return the C text that the tables make."""
+        return c_files(self.arithmetic.c_text.c_model(self.name, self.tables, codecs.find_family(self.kind).number))
+
+    def describe(self) -> dict[str, str]:
+        """Return dimensions, arithmetic and training in words."""
+        facts, widths = self.facts, "-".join(map(str, self.tables.widths))
+        rows = {
+            "encoder": f"EncNet {widths}, {facts.activation}, {facts.levels} levels per output",
+            "arithmetic": f"{facts.arithmetic}, profile {facts.profile}: {PROFILES[facts.profile]}",
+            **self.size_rows(),
+            "multiply-accumulates": f"{self.tables.macs:,} per vector",
+            "tables": f"{self.tables.table_bytes:,} bytes of flash in plain form",
+            "TFLite Micro arena": f"{facts.arena_bytes:,} bytes, 64-bit host" if facts.arena_bytes else "not measured",
+        }
+        trained = ", ".join(f"{key} {value}" for key, value in facts.training.items() if key != "nmse_hard_db")
+        return rows | ({"trained": trained} if trained else {})
+
+    def curves(self) -> dict[str, dict[str, list[float]]]:
+        """Return NMSE over the training, and the quantizer; empty for an encoder that was not trained."""
+        history, facts = self.facts.history, self.facts
+        if not history.get("step"):
+            return {}
+        rise = history["steepness"]
+        shown = sorted({float(round(rise[place])) for place in (0, len(rise) // 3, -1)})
+        quantizer = {"thresholds": facts.thresholds, "levels": facts.quantizer_levels, "steepness": shown}
+        return {"training": {key: history[key] for key in ("step", "soft_db", "hard_db")}, "quantizer": quantizer}
+
+    def cost(self) -> dict[str, int]:
+        """Return multiply-accumulates and bytes."""
+        tables = self.tables
+        scratch = 2 * max(tables.widths[:-1]) * np.dtype(self.arithmetic.dtype).itemsize
+        return {"macs": tables.macs, "table_bytes": tables.table_bytes, "scratch_bytes": scratch, **super().cost()}
+
+
+def read(bundle: Bundle) -> LearnedCodec:
+    """Return the codec of a learned bundle. Raises QcsError if tables and manifest contradict each other."""
+    facts, manifest = bundle.manifest.codec, bundle.manifest
+    assert isinstance(facts, Facts)
+    try:
+        tables = ARITHMETICS[facts.arithmetic].tables.from_arrays(bundle.arrays)
+    except QcsError as error:
+        raise bundle.fail(f"tables.npz: {error}") from None
+    if tables.model_id != manifest.model_id:
+        raise bundle.fail(f"tables.npz is of model {tables.model_id}, manifest.json of {manifest.model_id}")
+    stated = (facts.outputs, facts.levels, tuple(facts.widths), manifest.adc.offset_counts)
+    found = (tables.outputs, tables.levels, tables.widths, int(tables.front_arrays()[0]))
+    if stated != found:
+        raise bundle.fail(f"manifest.json and tables.npz differ in outputs, levels, widths or ADC offset: {stated}, "
+                          f"{found}")  # fmt: skip
+    t = facts.thresholds
+    if len(t) != tables.levels - 1 or sorted(t) != t:
+        raise bundle.fail(f"manifest.json lists {len(t)} thresholds, expected {tables.levels - 1} in ascending order")
+    if (facts.input_grid is None, facts.profile == "tflm16") != (facts.arithmetic == "int16",) * 2:
+        raise bundle.fail(f"manifest.json: {facts.arithmetic} does not go with profile {facts.profile}")
+    if facts.input_grid is not None and isinstance(tables, Int8Tables):
+        front_end = front_end_for(facts.input_grid.scale, manifest.adc.scale, manifest.adc.offset_counts)
+        if tables.front_end != front_end:
+            raise bundle.fail("adc and input_grid of manifest.json do not give the front end of tables.npz")
+    return LearnedCodec(bundle, facts, tables)

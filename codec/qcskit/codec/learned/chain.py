@@ -1,0 +1,203 @@
+"""What the tables of every EncNet share: layer after layer, the quantizer folded into thresholds on the last sums."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec.errors import QcsError
+from qcskit.codec.files import tables_id
+from qcskit.codec.packing import Packing
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class DenseChain(ABC):
+    """Hidden layers, weights of the last layer int8 (K, width), thresholds int32 (K, I−1).
+
+    The last layer has no bias, it is folded into `thresholds`, ascending per row: the first accumulators Σ w·x of the
+    next cell, so that an index is the number of thresholds <= accumulator.
+    """
+
+    hidden: tuple[Any, ...]
+    weights: NDArray[np.int8]
+    thresholds: NDArray[np.int32]
+
+    id_word: ClassVar[str]
+    """Kind and version of the tables' meaning; the model id depends on it."""
+    layer_type: ClassVar[type]
+
+    def __post_init__(self) -> None:
+        """Raise QcsError if types are wrong, layers do not fit each other or thresholds do not ascend."""
+        width = self.inputs
+        for number, layer in enumerate(self.hidden):
+            outputs, where = layer.weights.shape[0], f"encoder tables: hidden layer {number}"
+            shapes = (layer.bias.shape, layer.multiplier.shape, layer.shift.shape)
+            if layer.weights.shape[1] != width or any(shape != (outputs,) for shape in shapes):
+                raise QcsError(f"{where} has inconsistent shapes")
+            if layer.activation.shape not in self.activation_shapes():
+                raise QcsError(f"{where}: its activation has {layer.activation.size} entries")
+            width = outputs
+        if self.weights.shape[1] != width or self.thresholds.shape[0] != self.weights.shape[0]:
+            raise QcsError("encoder tables: last layer has inconsistent shapes")
+        if not 1 <= self.thresholds.shape[1] <= 255:
+            raise QcsError("encoder tables: 1 … 255 thresholds per output")
+        if np.any(np.diff(self.thresholds.astype(np.int64), axis=1) < 0):
+            raise QcsError("encoder tables: thresholds must ascend")
+
+    @classmethod
+    def activation_shapes(cls) -> tuple[tuple[int, ...], ...]:
+        """Return the shapes that a layer's activation table may have."""
+        return ((256,),)
+
+    @property
+    def inputs(self) -> int:
+        """M, measurements per vector."""
+        return int((self.hidden[0].weights if self.hidden else self.weights).shape[1])
+
+    @property
+    def outputs(self) -> int:
+        """K, indices per vector."""
+        return int(self.weights.shape[0])
+
+    @property
+    def levels(self) -> int:
+        """I, levels of the quantizer."""
+        return int(self.thresholds.shape[1]) + 1
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Layer widths from M to K."""
+        return (self.inputs, *(int(layer.weights.shape[0]) for layer in self.hidden), self.outputs)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per encode."""
+        return sum(a * b for a, b in zip(self.widths, self.widths[1:], strict=False))
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of the constant tables in plain form, structs not counted; layers share equal activations' tables."""
+        own = [array for layer in self.hidden for array in (layer.weights, layer.bias, layer.multiplier, layer.shift)]
+        return sum(array.nbytes for array in (self.weights, self.thresholds, *own, *self.activations()))
+
+    def activations(self) -> list[NDArray[Any]]:
+        """Return the activation tables that the C text prints."""
+        return [layer.activation for layer in self.hidden]
+
+    @property
+    def largest_table_bytes(self) -> int:
+        """Bytes of the largest table in plain form."""
+        return max(array.nbytes for array in (self.thresholds, self.weights, *(x.weights for x in self.hidden)))
+
+    @cached_property
+    def packing(self) -> Packing:
+        """How the indices become bytes."""
+        return Packing(self.outputs, self.levels)
+
+    @cached_property
+    def model_id(self) -> str:
+        """First 8 bytes of SHA-256 over all tables, as 16 hex digits; a board and a bundle must agree on it."""
+        return tables_id(self.id_word, self.to_arrays())
+
+    @abstractmethod
+    def front_arrays(self) -> NDArray[np.int64]:
+        """Return the numbers in front of the first layer."""
+
+    @classmethod
+    @abstractmethod
+    def build(cls, hidden: tuple[Any, ...], weights: Any, thresholds: Any, front: tuple[int, ...]) -> Self:
+        """Return tables from their parts; front: as `front_arrays` gives it."""
+
+    @abstractmethod
+    def network_input(self, counts: NDArray[np.int16]) -> NDArray[Any]:
+        """Return the network inputs of ADC counts (int16), any shape."""
+
+    @abstractmethod
+    def dense(self, layer: Any, x: NDArray[Any]) -> NDArray[Any]:
+        """Return the output (frames, outputs) of one hidden layer for its input x (frames, inputs)."""
+
+    def accumulator(self, x: NDArray[Any]) -> NDArray[np.int64]:
+        """Return Σ w·x of the last layer (frames, K), without bias, for network inputs x (frames, M)."""
+        for layer in self.hidden:
+            x = self.dense(layer, x)
+        return matmul_exact(x, self.weights)
+
+    def index_of(self, acc: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return indices (frames, K): how many thresholds of an output are <= its accumulator, acc (frames, K)."""
+        rows = zip(self.thresholds, acc.T, strict=True)
+        return np.stack([np.searchsorted(row, a, side="right") for row, a in rows], axis=1).astype(np.uint8)
+
+    def encode_index(self, x: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return indices (frames, K), each 0 … I−1, for network inputs x (frames, M): the specification, in int64."""
+        return self.index_of(self.accumulator(x))
+
+    def to_arrays(self) -> Arrays:
+        """Return every table by name, for `tables.npz` and the model id."""
+        arrays: Arrays = {
+            "weights": self.weights, "thresholds": self.thresholds, "front_end": self.front_arrays(),
+        }  # fmt: skip
+        for number, layer in enumerate(self.hidden):
+            arrays |= {f"hidden{number}_{f.name}": np.asarray(getattr(layer, f.name)) for f in fields(layer)}
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the tables that `to_arrays` took apart. Raises QcsError if one is missing or misshapen."""
+        try:
+            hidden: list[Any] = []
+            while f"hidden{len(hidden)}_weights" in arrays:
+                part = {f.name: arrays[f"hidden{len(hidden)}_{f.name}"] for f in fields(cls.layer_type)}
+                hidden.append(cls.layer_type(**{k: v if v.ndim else int(v) for k, v in part.items()}))
+            front = tuple(int(value) for value in arrays["front_end"])
+            return cls.build(tuple(hidden), arrays["weights"], arrays["thresholds"], front)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise QcsError(f"encoder tables are incomplete: {error}") from None
+
+
+def requantize(
+    acc: NDArray[np.int64], multiplier: NDArray[np.int32] | int, shift: NDArray[np.int8] | int
+) -> NDArray[np.int64]:
+    """Return TFLM's MultiplyByQuantizedMultiplier(acc, multiplier, shift), double rounding, exactly.
+
+    acc: int32 values in any integer array; multiplier and shift broadcast against it.
+    Source: tensorflow/lite/kernels/internal/common.h and gemmlowp's fixedpoint.h.
+    """
+    shifts = np.asarray(shift, np.int64)
+    left, right = np.maximum(shifts, 0), np.maximum(-shifts, 0)
+    # SaturatingRoundingDoublingHighMul; multiplier > 0, so its saturating case cannot occur.
+    high = ((acc.astype(np.int64) << left) * np.asarray(multiplier, np.int64) + (1 << 30)) >> 31
+    # RoundingDivideByPOT: half away from zero.
+    rounding = np.where(right > 0, np.int64(1) << np.maximum(right - 1, 0), 0)
+    result: NDArray[np.int64] = (high + rounding - ((high < 0) & (right > 0))) >> right
+    return result
+
+
+def matmul_exact(x: NDArray[Any], weights: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Return x @ weights.T as int64, exact.
+
+    Products and partial sums stay below inputs · 2^22, exact in float64 for up to 2^31 inputs; BLAS is then the
+    fastest exact integer product NumPy has.
+    """
+    product = x.astype(np.float64) @ weights.astype(np.float64).T
+    return product.astype(np.int64)
+
+
+def edge_distance(thresholds: NDArray[np.int32], acc: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, per vector, the smallest distance of a last accumulator to a threshold edge; 0: on it or one below.
+
+    thresholds: (K, I−1); acc: (frames, K).
+    """
+    far = np.iinfo(np.int64).max
+    nearest = np.full(len(acc), far)
+    for edges, column in zip(thresholds.astype(np.int64), acc.T, strict=True):
+        above = np.searchsorted(edges, column, side="right")
+        reached = np.where(above > 0, column - edges[np.maximum(above - 1, 0)], far)
+        missing = np.where(above < len(edges), edges[np.minimum(above, len(edges) - 1)] - 1 - column, far)
+        np.minimum(nearest, np.minimum(reached, missing), out=nearest)
+    return nearest

@@ -1,0 +1,123 @@
+"""The oracle: the real TFLite Micro runtime, and the quantizer's float thresholds applied to its output.
+
+Nothing here knows the folded tables: weights, biases and scales are those of encoder.tflite. It runs unchanged, one
+vector per invocation, as on a device. For profile `native` only its hidden layers do; the last one and the thresholds
+are float64.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec.errors import QcsError
+from qcskit.codec.learned.activations import ACTIVATIONS
+
+_LEAST_ARENA = 1 << 16
+"""Bytes of tensor arena that any small model fits in; larger ones get ten times the flatbuffer."""
+
+
+class TflmRuntime:
+    """A flatbuffer in the TFLite Micro interpreter.
+
+    dtype: int8, or int16 for 16-bit activations. Raises QcsError if the runtime refuses it or it is not of this type,
+    (1, M) → (1, K).
+    """
+
+    def __init__(self, flatbuffer: bytes, dtype: type[np.integer[Any]] = np.int8) -> None:
+        from tflite_micro.python.tflite_micro import runtime
+
+        try:
+            arena = max(_LEAST_ARENA, 10 * len(flatbuffer))
+            self._interpreter = runtime.Interpreter.from_bytes(flatbuffer, arena_size=arena)
+            source, result = self._interpreter.get_input_details(0), self._interpreter.get_output_details(0)
+        except Exception as error:  # whatever its flatbuffer parser and its C++ raise
+            raise QcsError(f"TFLite Micro does not accept encoder.tflite: {error}; run 'qcskit export' again") from None
+        for name, tensor in (("input", source), ("output", result)):
+            shape = tuple(tensor["shape"])
+            if np.dtype(tensor["dtype"]) != dtype or len(shape) != 2 or shape[0] != 1:
+                raise QcsError(f"encoder.tflite: its {name} is {np.dtype(tensor['dtype'])} {shape}, expected "
+                               f"{np.dtype(dtype)} (1, n)")  # fmt: skip
+        self._dtype = dtype
+        self.inputs, self.outputs = int(source["shape"][1]), int(result["shape"][1])
+        self.output_grid = _grid(result["quantization_parameters"])
+
+    def run(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Return the output (frames, K) for inputs x (frames, M), both of the runtime's dtype."""
+        output = np.empty((len(x), self.outputs), self._dtype)
+        step = self._interpreter
+        for frame in range(len(x)):
+            step.set_input(x[frame : frame + 1], 0)
+            step.invoke()
+            output[frame] = step.get_output(0)[0]
+        return output
+
+
+def index(output: NDArray[Any], grid: tuple[float, int], thresholds: Sequence[float]) -> NDArray[np.uint8]:
+    """Return indices of int8 or int16 outputs, any shape: how many thresholds t have q > floor(zero_point + t / scale).
+
+    grid: (scale, zero_point) of the output. thresholds: of the float quantizer, ascending.
+    >>> index(np.array([-1, 0, 1, 2, 127], np.int8), (1 / 128, 0), [0.0, 1.5 / 128])
+    array([0, 0, 1, 2, 2], dtype=uint8)
+    """
+    scale, zero_point = grid
+    edges = np.array([math.floor(zero_point + t / scale) for t in thresholds])
+    least = int(np.iinfo(output.dtype).min)
+    of_value = np.searchsorted(edges, np.arange(least, -least), side="left").astype(np.uint8)
+    return of_value[output.astype(np.int32) - least]
+
+
+def _grid(parameters: dict[str, Sequence[float]]) -> tuple[float, int]:
+    scales, zero_points = parameters["scales"], parameters["zero_points"]
+    if len(scales) != 1 or len(zero_points) != 1:
+        raise QcsError("encoder.tflite: its output has no single quantization scale; run 'qcskit export' again")
+    return float(scales[0]), int(zero_points[0])
+
+
+class NativeOracle:
+    """Indices from the float decision boundaries: how many thresholds t are < activation(w · h + b).
+
+    flatbuffer: encoder.tflite. thresholds: of the float quantizer, ascending. h: dequantized output of the hidden
+    layers in the TFLite Micro runtime. Raises QcsError if the file is not a chain of dense layers.
+    """
+
+    def __init__(self, flatbuffer: bytes, thresholds: Sequence[float]) -> None:
+        import flatbuffers
+        from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+        model = schema.ModelT.InitFromPackedBuf(bytearray(flatbuffer), 0)
+        graph = model.subgraphs[0]
+        codes = [model.operatorCodes[op.opcodeIndex].builtinCode for op in graph.operators]
+        dense = [i for i, code in enumerate(codes) if code == schema.BuiltinOperator.FULLY_CONNECTED]
+        if not dense:
+            raise QcsError("encoder.tflite holds no FULLY_CONNECTED; run 'qcskit export' again")
+        last = graph.operators[dense[-1]]
+        source, weights, bias = (graph.tensors[i] for i in last.inputs)
+        self._step, self._zero_point = float(source.quantization.scale[0]), int(source.quantization.zeroPoint[0])
+        self._weights = _constant(model, weights, np.int8) * np.asarray(weights.quantization.scale, float)[:, None]
+        self._bias = _constant(model, bias, np.int32) * np.asarray(bias.quantization.scale, float)
+        numbers = vars(schema.ActivationFunctionType)
+        fused = last.builtinOptions.fusedActivationFunction
+        self._activation = next(a for a in ACTIVATIONS.values() if numbers[a.fused] == fused)
+        self._thresholds = np.asarray(thresholds, float)
+        self._hidden: TflmRuntime | None = None
+        if dense[-1] > 0:
+            graph.operators = graph.operators[: dense[-1]]
+            graph.outputs = last.inputs[:1]
+            builder = flatbuffers.Builder(1 << 16)
+            builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+            self._hidden = TflmRuntime(bytes(builder.Output()))
+
+    def index(self, x: NDArray[np.int8]) -> NDArray[np.uint8]:
+        """Return indices (frames, K) of int8 network inputs x (frames, M)."""
+        h = x if self._hidden is None else self._hidden.run(x)
+        real = (h.astype(float) - self._zero_point) * self._step
+        value = self._activation.apply(real @ self._weights.T + self._bias)
+        return (value[..., None] > self._thresholds).sum(axis=-1).astype(np.uint8)
+
+
+def _constant(model: Any, tensor: Any, dtype: type) -> NDArray[Any]:
+    data = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
+    return np.frombuffer(data, dtype).reshape(tuple(tensor.shape))

@@ -1,0 +1,1 @@
+"""Bundles of classical codecs, from a table [classical]."""

@@ -1,0 +1,1 @@
+"""Bundles of the coded scheme, from a table [coded]."""

@@ -1,0 +1,95 @@
+"""The one writer of bundles: a family drafts its part, everything else is the same for all.
+
+A draft is read back as a bundle before it is written, so what is measured and stored is what every reader will get.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec import codecs, seeds
+from qcskit.codec.bundle import Adc, Bundle, CodecFacts, Manifest, NmseFacts, SignalFacts
+from qcskit.codec.files import npz_bytes, sha256, write_directory
+from qcskit.codec.interface import Codec
+from qcskit.codec.metrics import nmse_db
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A bundle in the making. arrays: tables.npz. files: what the family adds. tools: versions beside the kit's."""
+
+    name: str
+    model_id: str
+    facts: CodecFacts
+    signal: SignalFacts
+    adc: Adc
+    inputs: int
+    packed_bytes_max: int
+    rate_bits: float
+    arrays: Mapping[str, NDArray[Any]]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    nmse: NmseFacts = field(default_factory=lambda: NmseFacts(frames=0))
+    tools: Mapping[str, str] = field(default_factory=dict)
+    windows: int = 1
+
+    def manifest(self, files: Mapping[str, bytes]) -> Manifest:
+        """Return the manifest that lists these files."""
+        return Manifest(
+            name=self.name, model_id=self.model_id, inputs=self.inputs, windows=self.windows,
+            packed_bytes_max=self.packed_bytes_max, rate_bits=self.rate_bits, signal=self.signal, adc=self.adc,
+            codec=self.facts, nmse=self.nmse,
+            tools={**self.tools, "qcskit": version("qcskit"), "numpy": np.__version__},
+            files={name: sha256(content) for name, content in sorted(files.items())},
+        )  # fmt: skip
+
+    def codec(self) -> Codec:
+        """Return the codec as a reader will get it. Raises QcsError if the parts contradict each other."""
+        files = {**self.files, "tables.npz": npz_bytes(self.arrays)}
+        return codecs.load_codec(Bundle(Path(self.name), self.manifest(files), files))
+
+
+def measured(codec: Codec, x: NDArray[Any], y: NDArray[np.float64], float_db: float | None = None) -> NmseFacts:
+    """Return the NMSE of what the device sends for measurements y (frames, inputs) of x (frames, N)."""
+    deployed_db = nmse_db(x, codec.decode(codec.encode(y))) if codec.decodes else None
+    return NmseFacts(frames=len(x), float_db=float_db, deployed_db=deployed_db)
+
+
+def golden_vectors(codec: Codec, packets: int, seed: int) -> dict[str, NDArray[Any]]:
+    """Return x, counts, and `packed`, `packed_offsets` that answer them; x_hat of those packets.
+
+    Where network inputs can be given directly, `input`, `input_packed` and `input_packed_offsets` too.
+    """
+    x, y = codec.draw(packets, seed + seeds.GOLDEN)
+    counts = codec.counts(y)
+    packed = codec.encode_counts(counts)
+    vectors: dict[str, NDArray[Any]] = {
+        "x": x, "y": y, "counts": counts, "packed": packed.bytes, "packed_offsets": packed.offsets,
+    }  # fmt: skip
+    if codec.decodes:
+        vectors["x_hat"] = codec.decode(packed).astype(np.float32)
+    if codec.takes_inputs:
+        vectors["input"] = codec.network_input(counts)
+        answer = codec.encode_inputs(vectors["input"])
+        vectors |= {"input_packed": answer.bytes, "input_packed_offsets": answer.offsets}
+    return vectors
+
+
+def write_bundle(out: Path, draft: Draft, golden_packets: int, seed: int = 0) -> Manifest:
+    """Write the bundle to `out` in one rename and return its manifest."""
+    codec = draft.codec()
+    files = {
+        **draft.files,
+        "tables.npz": npz_bytes(draft.arrays),
+        "vectors.npz": npz_bytes(golden_vectors(codec, golden_packets, seed)),
+        **{f"c/{name}": text.encode() for name, text in codec.c_files().items()},
+    }
+    manifest = draft.manifest(files)
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1, allow_nan=False) + "\n"
+    write_directory(out, {**files, "manifest.json": text.encode()})
+    return manifest

@@ -1,0 +1,165 @@
+"""One chunk of vectors through every implementation, compared with the reference."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec.bundle import Bundle
+from qcskit.codec.codecs import load_codec
+from qcskit.codec.errors import QcsError
+from qcskit.codec.interface import Codec, Packets
+from qcskit.firmware import HostCodec
+from qcskit.firmware_sim.config import SimulateConfig
+from qcskit.firmware_sim.implementations import Implementation, board_implementations, host_codec, implementations
+from qcskit.firmware_sim.vectors import CHUNK_VECTORS, Part, draw_chunk, golden_chunk
+from qcskit.firmware_sim.verdict import CountsCheck, Mismatch, RecoveryFacts, Tally, recovery_of
+
+_STEP = 8192
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """What one chunk gave: a tally per implementation, vectors per set, the first mismatch of those that must agree."""
+
+    number: int
+    tallies: tuple[Tally, ...]
+    sets: dict[str, int]
+    mismatch: Mismatch | None
+    recovery: RecoveryFacts | None
+
+
+class Checker:
+    """The implementations of one bundle, made once per process; checks chunk after chunk."""
+
+    def __init__(self, bundle: Bundle, config: SimulateConfig) -> None:
+        self.config, self.codec = config, load_codec(bundle)
+        self.host = host_codec(self.codec, config.compiler)
+        boards, self.not_run = board_implementations(self.codec, config.boards, config.board_vectors)
+        self.found: list[Implementation] = implementations(self.codec, self.host, config) + boards
+
+    def chunk(self, number: int) -> ChunkResult:
+        """Check chunk `number`; −1 is the golden vectors, which the file's own packets must answer as well."""
+        golden = number < 0
+        if golden:
+            parts = golden_chunk(self.codec)
+            shares = [1.0] * len(self.found)
+        else:
+            vectors = chunk_vectors(self.config, number)
+            parts = draw_chunk(self.codec, self.config.seed, number, vectors)
+            shares = [1.0 if i.limit is None else _share(i.limit, self.config, number) / vectors for i in self.found]
+        tallies = [Tally(name=i.name, role=i.role) for i in self.found]
+        stored = Tally(name="golden file", role="must agree")
+        mismatch, recovery = None, RecoveryFacts() if self.codec.exact else None
+        for part in parts:
+            reference, wrong = self._compare(part, shares, tallies)
+            if golden:
+                differs = reference.differ(self._stored(part.name, len(part.values)))
+                stored = stored.plus(Tally(name="", role="", vectors=len(differs), mismatches=int(differs.sum())))
+                wrong |= differs
+            if mismatch is None and wrong.any():
+                mismatch = self._describe(number, part, int(np.flatnonzero(wrong)[0]))
+            if recovery is not None and part.x is not None:
+                recovery = recovery.plus(recovery_of(self.codec.decode(reference), part.x))
+        sets = {part.name: len(part.values) for part in parts}
+        return ChunkResult(number, (*tallies, *([stored] if golden else ())), sets, mismatch, recovery)
+
+    def _compare(self, part: Part, shares: list[float], tallies: list[Tally]) -> tuple[Packets, NDArray[np.bool_]]:
+        """Run every implementation on a part, add to the tallies; return the reference's packets, and who is wrong."""
+        total, wrong = len(part.values), np.zeros(len(part.values), bool)
+        reference = Packets.of([])
+        for place, (implementation, share) in enumerate(zip(self.found, shares, strict=True)):
+            size = round(total * share)
+            if not size or (implementation.inputs_only and part.values.dtype != np.int8):
+                continue
+            chosen = np.arange(size, dtype=np.intp) * total // size
+            start = time.perf_counter()
+            packets = implementation.encode(part.values[chosen])
+            seconds = time.perf_counter() - start
+            if place == 0:
+                reference = packets
+            differs = packets.differ(reference if size == total else reference.select(chosen))
+            more = Tally(name="", role="", vectors=size, mismatches=int(differs.sum()), seconds=seconds)
+            tallies[place] = tallies[place].plus(more)
+            if implementation.role != "reported":
+                wrong[chosen] |= differs
+        return reference, wrong
+
+    def _stored(self, name: str, count: int) -> Packets:
+        """Return the packets that the bundle stores for a part of the golden chunk."""
+        vectors, prefix = self.codec.bundle.vectors, "input_" if name == "golden inputs" else ""
+        stored = Packets(vectors[f"{prefix}packed"], vectors[f"{prefix}packed_offsets"])
+        if len(stored) != count:
+            raise self.codec.bundle.fail(f"vectors.npz holds {len(stored)} packets for {count} vectors")
+        return stored
+
+    def _describe(self, number: int, part: Part, frame: int) -> Mismatch:
+        """Return the vector and what everyone makes of it, including those that had skipped it."""
+        values = part.values[frame : frame + 1]
+        taking = [i for i in self.found if not i.inputs_only or values.dtype == np.int8]
+        packets = {implementation.name: implementation.encode(values)[0] for implementation in taking}
+        if number < 0:
+            packets["golden file"] = self._stored(part.name, len(part.values))[frame]
+        return Mismatch(
+            chunk=number, frame=frame, set=part.name, input=values[0].tolist(),
+            packets={name: packet.hex() for name, packet in packets.items()},
+            explained={name: explained(self.codec, packet) for name, packet in packets.items()},
+        )  # fmt: skip
+
+
+def explained(codec: Codec, packet: bytes) -> list[int] | str:
+    """Return the numbers that a packet stands for, or why it stands for none."""
+    try:
+        return list(codec.explain(packet))
+    except QcsError as error:
+        return str(error)
+
+
+def check_counts(codec: Codec, host: HostCodec, config: SimulateConfig) -> CountsCheck:
+    """Compare on all 65,536 counts: integers with the definition, the C with NumPy with every count at every input."""
+    every = np.arange(-32768, 32768).astype(np.int16)
+    definition: int | None = 0 if config.oracle_vectors else None
+    wrong_counts, encoded_wrong, m = [], 0, codec.inputs
+    shifts = (np.arange(m) * max(1, 65536 // m)).astype(np.uint16)
+    for start in range(0, len(every), _STEP):
+        part = every[start : start + _STEP]
+        if definition is not None:
+            rows = np.repeat(part[:, None], m, axis=1)
+            differs = codec.encode_counts(rows).differ(codec.definition(rows))
+            definition += int(differs.sum())
+            wrong_counts += part[differs].tolist()
+        vectors = (part.view(np.uint16)[:, None] + shifts).view(np.int16)
+        answer = host.encode(vectors)
+        encoded_wrong += int(Packets.rows(answer.rows, answer.lengths).differ(codec.encode_counts(vectors)).sum())
+    front_end = _front_end_differs(codec, host, every)
+    if front_end is not None:
+        wrong_counts += every[front_end].tolist()
+    return CountsCheck(
+        counts=len(every), definition_mismatches=definition,
+        front_end_mismatches=None if front_end is None else int(front_end.sum()),
+        first_mismatch=min(wrong_counts) if wrong_counts else None, encoded_vectors=len(every),
+        encoded_mismatches=encoded_wrong,
+    )  # fmt: skip
+
+
+def _front_end_differs(codec: Codec, host: HostCodec, counts: NDArray[np.int16]) -> NDArray[Any] | None:
+    if not codec.takes_inputs:
+        return None
+    found = host.network_input(counts)
+    if found is None:
+        raise codec.bundle.fail("its C text has no front end, its tables have one")
+    return found != codec.network_input(counts)
+
+
+def chunk_vectors(config: SimulateConfig, number: int) -> int:
+    """Return the vectors of chunk `number`."""
+    return min(CHUNK_VECTORS, config.vectors - number * CHUNK_VECTORS)
+
+
+def _share(limit: int, config: SimulateConfig, number: int) -> int:
+    """Return how many vectors of a chunk an implementation with a limit computes, so that the sum is the limit."""
+    start = number * CHUNK_VECTORS
+    limit, end = min(limit, config.vectors), start + chunk_vectors(config, number)
+    return end * limit // config.vectors - start * limit // config.vectors

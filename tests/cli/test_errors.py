@@ -1,0 +1,75 @@
+"""How the command ends: 0 done, 1 a check failed, 2 wrong use or input, 70 a defect of the kit, 130 broken off."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support.command import Made, Run, refused
+
+BROKEN_ROOM = """
+from qcskit.codec.config import Table
+METHODS, TABLES = ("broken",), {"broken": Table}
+def chosen(method): return {}
+def design(out, tables, export): return 1 // 0
+"""
+REGISTER = """
+from qcskit.cli import main
+from qcskit.codec.codecs import Family, register
+register(Family("broken", 201, "it has a fault", "broken", "broken_room", "broken_room"))
+main()
+"""
+
+
+def test_a_defect_shows_its_traceback_and_asks_for_a_report(tmp_path: Path, run: Run) -> None:
+    """A family from outside whose designer divides by zero."""
+    (tmp_path / "broken_room.py").write_text(BROKEN_ROOM)
+    done = run("design", "broken", start=("-c", REGISTER))
+    assert done.returncode == 70
+    assert "ZeroDivisionError" in done.stderr
+    assert 'broken_room.py", line 5, in design' in done.stderr
+    assert done.stderr.splitlines()[-1] == "a defect of qcskit: please report it, with the command and these lines"
+    assert done.stdout == ""
+
+
+def test_a_user_error_of_that_family_is_none(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "broken_room.py").write_text(BROKEN_ROOM)
+    refused(run("design", "broken", "-s", "broken.key=1", start=("-c", REGISTER)), "unknown key 'key' in [broken]")
+
+
+@pytest.mark.skipif(os.name != "posix" or not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_no_defect(tmp_path: Path, run: Run, made: Made) -> None:
+    (tmp_path / "x.bin").symlink_to("/dev/full")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "qcskit.cli", "decode", str(made("classical")),
+                               str(made("classical") / "vectors.npz"), "-q"], stdout=full, stderr=subprocess.PIPE,
+                              text=True, cwd=tmp_path, check=False, timeout=120)  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: [Errno 28]")
+
+
+def test_a_check_that_fails_exits_with_1(tmp_path: Path, run: Run, made: Made) -> None:
+    """One board absent: the run is complete, its verdict is not good."""
+    refused(run("hil", str(made("int8")), "-p", "/dev/ttyNONE9", "-q"), "does not exist", code=2)
+    before = '{"kind": "hil", "schema_version": 2, "devices": [{"label": "a", "answered": 1}]}'
+    (tmp_path / "a.json").write_text(before)
+    (tmp_path / "b.json").write_text(before.replace('"answered": 1', '"error": "gone"'))
+    assert run("compare", "a.json", "b.json").returncode == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_control_c_is_one_word_and_130(tmp_path: Path, source_env: dict[str, str], made: Made) -> None:
+    command = [sys.executable, "-m", "qcskit.cli", "simulate", str(made("classical")), "-n", "50000000", "-j", "1"]
+    child = subprocess.Popen(command, cwd=tmp_path, env=source_env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True)  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "verdict.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert (tmp_path / "verdict.json").exists()

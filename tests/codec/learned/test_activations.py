@@ -1,0 +1,37 @@
+"""One record per activation: bounds and boundaries against the functions themselves."""
+
+import numpy as np
+import pytest
+
+from qcskit.codec.learned.activations import ACTIVATIONS, BOUNDED
+
+
+def value(name: str, a: np.ndarray) -> np.ndarray:
+    return {"tanh": np.tanh(a), "hard_tanh": a.clip(-1, 1), "relu": a.clip(0), "relu6": a.clip(0, 6)}[name]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_apply_is_the_function(name) -> None:
+    a = np.linspace(-9, 9, 1001)
+    found = ACTIVATIONS[name].apply(a)
+    np.testing.assert_array_equal(found, value(name, a))
+    assert ACTIVATIONS[name].low <= found.min() <= found.max() <= ACTIVATIONS[name].high
+    assert ACTIVATIONS[name].odd == bool(np.allclose(found, -found[::-1]))
+    assert ACTIVATIONS[name].bounded == bool(np.abs(found).max() <= 1)
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_a_boundary_is_where_the_output_is_above_the_threshold(name) -> None:
+    t = np.array([-1.5, -1.0, -0.3, 0.0, 0.7, 1.0, 2.0])
+    a = np.linspace(-3, 3, 6001)[None, :]
+    above = value(name, a) > t[:, None]
+    edge = ACTIVATIONS[name].boundary(t)[:, None]
+    assert np.array_equal(above, a > edge)
+
+
+def test_the_clamp_rounds_half_away_from_zero() -> None:
+    relu6 = ACTIVATIONS["relu6"]
+    assert relu6.clamp(np.float32(0.04), -128, 8) == (-128, 22)
+    assert ACTIVATIONS["hard_tanh"].clamp(np.float32(2 / 5), 0, 8) == (-3, 3)
+    assert ACTIVATIONS["tanh"].clamp(np.float32(1), 0, 16) == (-32768, 32767)
+    assert ACTIVATIONS["relu"].clamp(np.float32(1), -128, 8) == (-128, 127)

@@ -1,0 +1,85 @@
+"""A learned bundle whose manifest, tables and flatbuffer contradict each other is refused by name; its oracles."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.bundles import learned_bundle
+
+from qcskit.codec.bundle import Bundle
+from qcskit.codec.codecs import load_codec, open_codec
+from qcskit.codec.errors import QcsError
+
+
+@pytest.fixture(scope="module")
+def codecs_by_profile(tmp_path_factory):
+    root = tmp_path_factory.mktemp("b")
+    return {name: learned_bundle(root / name, profile=name) for name in ("tflm", "native", "tflm16")}
+
+
+def changed(bundle: Bundle, **facts) -> Bundle:
+    manifest = bundle.manifest
+    return replace(bundle, manifest=manifest.model_copy(update={"codec": manifest.codec.model_copy(update=facts)}))
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"levels": 9}, "differ in outputs, levels, widths or ADC offset"),
+        ({"widths": [10, 21, 10]}, "differ in outputs, levels, widths or ADC offset"),
+        ({"thresholds": [0.0] * 6}, "lists 6 thresholds, expected 7 in ascending order"),
+        ({"thresholds": [1.0, 0, 0, 0, 0, 0, 0]}, "in ascending order"),
+        ({"profile": "tflm16"}, "int8 does not go with profile tflm16"),
+        ({"input_grid": None}, "int8 does not go with profile tflm"),
+        ({"arithmetic": "int16"}, r"tables\.npz"),
+    ],
+)
+def test_facts_that_contradict_the_tables(codecs_by_profile, facts, message) -> None:
+    with pytest.raises(QcsError, match=message):
+        load_codec(changed(codecs_by_profile["tflm"].bundle, **facts))
+
+
+def test_an_adc_that_does_not_give_the_front_end(codecs_by_profile) -> None:
+    bundle = codecs_by_profile["tflm"].bundle
+    for update in ({"scale": 0.01}, {"offset_counts": 9}):
+        manifest = bundle.manifest.model_copy(update={"adc": bundle.manifest.adc.model_copy(update=update)})
+        with pytest.raises(QcsError, match=r"front end|ADC offset"):
+            load_codec(replace(bundle, manifest=manifest))
+
+
+def test_a_flatbuffer_of_other_widths(codecs_by_profile, tmp_path) -> None:
+    other = learned_bundle(tmp_path / "b", widths=(8, 20, 5)).bundle.read("encoder.tflite")
+    bundle = codecs_by_profile["tflm"].bundle
+    content = {name: bundle.read(name) for name in bundle.manifest.files} | {"encoder.tflite": other}
+    with pytest.raises(QcsError, match=r"encoder\.tflite has 8 inputs and 5 outputs, tables\.npz 10 and 10"):
+        load_codec(replace(bundle, content=content)).oracles()
+
+
+def test_every_profile_has_its_oracles(codecs_by_profile) -> None:
+    named = {name: [(o.name, o.role) for o in codec.oracles()] for name, codec in codecs_by_profile.items()}
+    assert named == {
+        "tflm": [("tflm", "oracle"), ("litert", "reported")],
+        "native": [("tflm hidden + float64", "oracle")],
+        "tflm16": [("tflm", "oracle")],
+    }
+    assert [codec.takes_inputs for codec in codecs_by_profile.values()] == [True, True, False]
+
+
+def test_edges_are_beside_thresholds(codecs_by_profile) -> None:
+    for codec in codecs_by_profile.values():
+        rng = np.random.default_rng(3)
+
+        def nearest(counts, tables=codec.tables) -> float:
+            acc = tables.accumulator(tables.network_input(counts))
+            gap = np.abs(acc[:, :, None] - tables.thresholds[None].astype(np.int64)).min(axis=(1, 2))
+            return float(np.median(gap))
+
+        uniform = rng.integers(-2000, 2000, (400, codec.inputs)).astype(np.int16)
+        assert nearest(codec.edges(400, rng)) < nearest(uniform) / 2
+
+
+def test_words_of_a_trained_bundle(bundle_path) -> None:
+    rows = open_codec(bundle_path).describe()
+    assert rows["encoder"] == "EncNet 10-50-10, tanh, 8 levels per output"
+    assert rows["arithmetic"].startswith("int8, profile tflm")
+    assert "variant deepqcs-q" in rows["trained"]

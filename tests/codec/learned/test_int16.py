@@ -1,0 +1,40 @@
+"""The int16 encoder: the fast NumPy form against the specification, tanh against the runtime, what counts become."""
+
+import numpy as np
+import pytest
+from support.bundles import random_encoder
+from tflite_micro import runtime
+
+from qcskit.codec.learned import int16
+from qcskit.codec.learned.int16 import Int16Tables
+from qcskit.export.learned.flatbuffer import int16_tanh_table, tanh_flatbuffer
+
+
+@pytest.mark.parametrize("activation", ["tanh", "hard_tanh", "relu"])
+@pytest.mark.parametrize("widths", [(5, 3), (10, 30, 7), (12, 40, 40, 5)])
+def test_fast_equals_the_specification(widths: tuple[int, ...], activation: str) -> None:
+    rng = np.random.default_rng(len(widths))
+    tables = random_encoder(rng, widths, 12, "tflm16", activation)[0].tables
+    assert isinstance(tables, Int16Tables)
+    x = rng.integers(-32768, 32768, (1100, widths[0])).astype(np.int16)
+    x[:2] = [[-32768], [32767]]
+    np.testing.assert_array_equal(int16.encode_index(tables, x), tables.encode_index(x))
+    assert Int16Tables.from_arrays(tables.to_arrays()).model_id == tables.model_id
+
+
+def test_tanh_is_the_runtime_s_for_every_input() -> None:
+    every = np.arange(-32768, 32768).astype(np.int16)
+    interpreter = runtime.Interpreter.from_bytes(tanh_flatbuffer(65536, int16.PRE_SCALE, 16), arena_size=1 << 20)
+    interpreter.set_input(every[None, :], 0)
+    interpreter.invoke()
+    found = int16.tanh(int16_tanh_table(), every)
+    np.testing.assert_array_equal(found, interpreter.get_output(0)[0])
+    assert (np.diff(found) >= 0).all()  # what lets thresholds be folded
+    assert np.abs(found / 32768 - np.tanh(every / 4096)).max() < 2.0 / 32768
+
+
+def test_counts_are_centred_and_shifted() -> None:
+    tables = random_encoder(np.random.default_rng(0), (4, 3), 4, "tflm16", adc_offset_counts=100)[0].tables
+    every = np.arange(-32768, 32768).astype(np.int16)
+    expected = ((every.astype(int) - 100) * 16).clip(-32768, 32767)
+    np.testing.assert_array_equal(tables.network_input(every), expected)

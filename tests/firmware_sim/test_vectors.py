@@ -1,0 +1,37 @@
+"""Chunks of vectors: the same wherever they are drawn, edges on edges, corners in corners."""
+
+import numpy as np
+from support.tables import edge_vectors, uniform_vectors
+
+from qcskit.codec.interface import Codec
+from qcskit.codec.learned.chain import edge_distance
+from qcskit.firmware_sim.vectors import Part, draw_chunk
+
+
+def drawn(codec: Codec, number: int) -> dict[str, Part]:
+    return {part.name: part for part in draw_chunk(codec, 7, number, 2_000)}
+
+
+def test_chunks_are_reproducible_and_edges_are_edges(codec: Codec) -> None:
+    one, again, other = drawn(codec, 3), drawn(codec, 3), drawn(codec, 4)
+    assert list(one) == ["source", "uniform", "corners", "edges", "inputs"]
+    assert sum(len(part.values) for part in one.values()) == 2_000
+    for name, part in one.items():
+        np.testing.assert_array_equal(part.values, again[name].values)
+        assert (part.values != other[name].values).any()
+
+    def distance_of(counts: np.ndarray) -> np.ndarray:
+        return edge_distance(codec.tables.thresholds, codec.tables.accumulator(codec.network_input(counts)))
+
+    assert np.median(distance_of(one["edges"].values)) * 4 <= np.median(distance_of(one["uniform"].values))
+    assert np.isin(one["corners"].values, [-32768, -32767, 32766, 32767]).mean() > 0.4
+    assert np.isin(one["inputs"].values, [-128, -127, 126, 127]).mean() > 0.4
+
+
+def test_edges_of_bare_tables_are_edges(codec: Codec) -> None:
+    rng, tables = np.random.default_rng(1), codec.tables
+    distance = [
+        np.median(edge_distance(tables.thresholds, tables.accumulator(make(tables, 400, rng))))
+        for make in (edge_vectors, uniform_vectors)
+    ]
+    assert distance[0] * 4 <= distance[1]

@@ -1,0 +1,124 @@
+"""Several boards at once, boards that fail, runs that break off and go on."""
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+import pytest
+from support.line import native_firmware
+
+from qcskit import firmware
+from qcskit.codec.errors import QcsError
+from qcskit.codec.interface import Codec
+from qcskit.hil.compare import Tolerances, compare
+from qcskit.hil.config import HilConfig
+from qcskit.hil.errors import LinkLostError, SilentError
+from qcskit.hil.fleet import journal_path, run_fleet
+from qcskit.hil.junit import junit_xml
+
+
+def silent(label: str, stage: str, done: int, total: int) -> None:
+    """No progress."""
+
+
+def test_a_fleet_goes_on_when_one_board_fails(codec: Codec, tmp_path: Path) -> None:
+    config = HilConfig(port=["emu:native", "/dev/ttyNONE", "emu:native"], vectors=300)
+    results = run_fleet(codec, config, out=tmp_path / "r.json", resume=False, progress=silent)
+    labels = [entry["label"] for entry in results["devices"]]
+    assert labels == ["emu:native #1", "/dev/ttyNONE", "emu:native #3"]
+    assert results["verdict"] == {"ok": False, "vectors": 600, "mismatches": 0, "failed": ["/dev/ttyNONE"]}
+    failure = Xml.fromstring(junit_xml(results).split("\n", 1)[1])[1][0][0]
+    assert "does not exist" in str(failure.get("message"))
+    changes = compare(results, results, Tolerances())
+    assert [change.board for change in changes if change.regression] == ["/dev/ttyNONE"]
+
+
+def test_boards_of_a_fleet_share_one_decoder(decoding_codec: Codec, tmp_path: Path) -> None:
+    config = HilConfig(port=["emu:native"] * 3, vectors=600)
+    results = run_fleet(decoding_codec, config, out=tmp_path / "r.json", resume=False, progress=silent)
+    found = {entry["nmse"]["device_db"] for entry in results["devices"]}
+    assert len(found) == 1
+    assert results["verdict"]["ok"]
+
+
+def test_a_port_named_twice_is_refused(codec: Codec, tmp_path: Path) -> None:
+    config = HilConfig(port=["/dev/ttyX", "/dev/ttyX"])
+    with pytest.raises(QcsError, match="'/dev/ttyX' is named twice"):
+        run_fleet(codec, config, out=tmp_path / "r.json", resume=False, progress=silent)
+
+
+def test_a_journal_of_format_1_is_not_resumed(codec: Codec, tmp_path: Path) -> None:
+    config, out = HilConfig(port=["emu:native"], vectors=50), tmp_path / "r.json"
+    journal_path(out, 0).write_text(json.dumps({"qcskit_journal": 1}) + "\n")
+    with pytest.raises(QcsError, match=r"format 1, this qcskit goes on with 2 only; delete it or leave out --resume"):
+        run_fleet(codec, config, out=out, resume=True, progress=silent)
+
+
+def test_killed_in_mid_run_and_resumed(codec: Codec, tmp_path: Path) -> None:
+    """kill -9 of the emulator, then --resume: complete, nothing twice, the journal gone."""
+    elf = native_firmware(codec)
+    config = HilConfig(port=["place"], vectors=40_000, batch=10)
+    out = tmp_path / "results.json"
+
+    def run(resume: bool, kill: bool) -> dict[str, Any]:
+        with firmware.start("native", elf) as board:
+            link = tmp_path / "port"
+            link.unlink(missing_ok=True)
+            link.symlink_to(board.url)
+            ours = config.model_copy(update={"port": [str(link)], "reconnect_s": 0.2})
+
+            def progress(label: str, stage: str, done: int, total: int) -> None:
+                if kill and stage == "run" and done > 9000:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(board.pid, signal.SIGKILL)
+
+            return run_fleet(codec, ours, out=out, resume=resume, progress=progress)
+
+    with pytest.raises((LinkLostError, SilentError), match="go on with --resume"):
+        run(resume=False, kill=True)
+    assert not out.exists()
+    assert list(tmp_path.glob("*.partial"))
+    results = run(resume=True, kill=False)["devices"][0]
+    assert results["answered"] == 40_000
+    assert 9000 <= results["resumed"] < 40_000
+    assert results["throughput"]["vectors"] == 40_000 - results["resumed"]
+    assert results["mismatches"]["count"] == 0
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_the_device_node_vanishes_and_returns(codec: Codec, tmp_path: Path) -> None:
+    """The board is pulled (process killed, its pty gone) and comes back under the same name: the run just goes on."""
+    elf = native_firmware(codec)
+    port, boards = tmp_path / "port", [firmware.start("native", elf)]
+    port.symlink_to(boards[0].url)
+
+    def replug() -> None:
+        port.unlink()
+        os.kill(boards[0].pid, signal.SIGKILL)
+        time.sleep(0.3)
+        boards.append(firmware.start("native", elf))
+        port.symlink_to(boards[1].url)
+
+    pulled = threading.Event()
+
+    def progress(label: str, stage: str, done: int, total: int) -> None:
+        if stage == "run" and done > 3000 and not pulled.is_set():
+            pulled.set()
+            threading.Thread(target=replug).start()
+
+    config = HilConfig(port=[str(port)], vectors=60_000, batch=5, reconnect_s=20)
+    try:
+        results = run_fleet(codec, config, out=tmp_path / "r.json", resume=False, progress=progress)
+    finally:
+        for board in boards:
+            board.stop()
+    entry = results["devices"][0]
+    assert (entry["answered"], entry["resumed"], entry["mismatches"]["count"]) == (60_000, 0, 0)
+    assert entry["link"]["host"]["reconnects"] == 1
+    assert entry["link"]["board_restarted"]

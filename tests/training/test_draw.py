@@ -1,0 +1,58 @@
+"""Batches are drawn from the source that they claim."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from qcskit.codec.matrices import sparsity_basis
+from qcskit.codec.signal import SignalConfig, measurement_matrix, recorded_windows
+from qcskit.training.draw import draw_batch, support, training_series
+
+
+def test_supports_are_distinct_and_every_one_equally_likely() -> None:
+    draws = 60_000
+    places = np.stack(support(6, 3, draws, tf.constant([3, 4])), axis=1)
+    ordered = np.sort(places, axis=1)
+    assert (np.diff(ordered, axis=1) > 0).all()
+    assert set(np.unique(places)) == set(range(6))
+    counts = np.unique(ordered @ [36, 6, 1], return_counts=True)[1]
+    assert len(counts) == 20
+    np.testing.assert_allclose(counts, draws / 20, rtol=6 / np.sqrt(draws / 20))
+
+
+def test_drawn_frames_follow_the_source_model() -> None:
+    signal = SignalConfig(noise_variance=0.01)
+    phi = measurement_matrix(signal)
+    x, y = (value.numpy() for value in draw_batch(signal, tf.constant(phi, tf.float32), 50_000, tf.constant([1, 2])))
+    assert set(np.count_nonzero(x, axis=1)) == {signal.s}
+    np.testing.assert_allclose((x != 0).mean(0), signal.s / signal.n, atol=0.01)
+    assert x[x != 0].var() == pytest.approx(1.0, abs=0.02)
+    assert (y - x @ phi.T).var() == pytest.approx(0.01, rel=0.02)
+
+
+@pytest.mark.parametrize("source", ["gaussian", "signs"])
+@pytest.mark.parametrize("basis", ["dct", "db4"])
+def test_drawn_frames_are_sparse_in_their_basis(source: str, basis: str) -> None:
+    signal = SignalConfig(n=16, m=8, s=3, source=source, basis=basis, snr_db=20, matrix="gaussian")
+    phi = tf.constant(measurement_matrix(signal), tf.float32)
+    x, y = (value.numpy() for value in draw_batch(signal, phi, 20_000, tf.constant([1, 2])))
+    c = x @ sparsity_basis(basis, 16)
+    active = np.abs(c) > 1e-4
+    assert np.quantile(active.sum(1), [0.01, 1.0]).tolist() == [3, 3]
+    clean = x @ phi.numpy().T
+    assert 10 * np.log10((clean**2).sum() / ((y - clean) ** 2).sum()) == pytest.approx(20, abs=0.15)
+    if source == "signs":
+        np.testing.assert_allclose(np.abs(c[active]), 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_drawn_windows_are_the_training_part_and_all_of_it(tmp_path, cut: bool) -> None:
+    series = np.random.default_rng(0).standard_normal(600)
+    np.save(tmp_path / "r.npy", series.reshape(-1, 20) if cut else series)
+    signal = SignalConfig(source="recorded", recording=str(tmp_path / "r.npy"), recording_hop=3)
+    samples = training_series(signal)
+    phi = tf.constant(measurement_matrix(signal), tf.float32)
+    x, _ = draw_batch(signal, phi, 5000, tf.constant([1, 2]), samples)
+    expected = {tuple(row) for row in recorded_windows(signal, "train").astype(np.float32)}
+    assert {tuple(row) for row in x.numpy()} == expected
+    assert len(expected) == (21 if cut else (420 - 20) // 3 + 1)

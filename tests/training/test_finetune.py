@@ -1,0 +1,37 @@
+"""Fine-tuning: the decoder gets better on the indices it is given, the encoder stays, divergence is named."""
+
+import numpy as np
+import pytest
+
+from qcskit.codec.errors import QcsError
+from qcskit.codec.metrics import nmse_db
+from qcskit.codec.quantizer import hard_index
+from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.training.config import TrainConfig
+from qcskit.training.finetune import finetune_decoder
+from qcskit.training.networks import build_model, parts
+
+SIGNAL = SignalConfig(n=8, m=4, s=1)
+
+
+def test_the_decoder_learns_what_the_indices_say() -> None:
+    stages = parts(build_model(TrainConfig(levels=4, decoder_widths=(24,), variant="ce-decnet"), SIGNAL))
+    t, g = stages.shq.quantizer()
+    x, y = draw_frames(SIGNAL, 2000, 5)
+
+    def reached() -> float:
+        levels = np.take_along_axis(g, hard_index(y, t).T, axis=1).T
+        return nmse_db(x, stages.decnet(levels.astype(np.float32)).numpy())
+
+    before, done = reached(), []
+    finetune_decoder(stages.decnet, g, lambda y: hard_index(y, t), SIGNAL, 250, 0.02, 0, 200, done.append)
+    assert done == [100, 200, 250]
+    assert reached() < min(before, -3.0)
+
+
+def test_divergence_is_one_clear_line() -> None:
+    stages = parts(build_model(TrainConfig(levels=4, decoder_widths=(8,)), SIGNAL))
+    t, g = stages.shq.quantizer()
+    with pytest.raises(QcsError, match="fine-tuning diverged; lower export") as caught:
+        finetune_decoder(stages.decnet, g, lambda y: hard_index(y, t), SIGNAL, 100, 1e30, 0, 50)
+    assert "\n" not in str(caught.value)

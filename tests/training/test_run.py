@@ -1,0 +1,122 @@
+"""Runs on disk: every variant and option learns and is read back, repeats exactly, refuses nonsense."""
+
+import json
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorflow import make_ndarray
+
+from qcskit.codec import seeds
+from qcskit.codec.errors import QcsError
+from qcskit.codec.metrics import nmse_db
+from qcskit.codec.quantizer import hard_index
+from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.training.config import TrainConfig
+from qcskit.training.networks import parts
+from qcskit.training.run import read_run, train_run
+
+SIGNAL = SignalConfig(n=8, m=4, s=1)
+TINY = {"levels": 4, "decoder_widths": (24,), "steps": 300, "warmup_steps": 10, "batch": 200, "test_frames": 2000,
+        "validation_frames": 1000, "encoder_widths": (16,), "hard_fraction": 0.0,
+        "optimizer": "adam", "weight_rate": 0.01}  # fmt: skip
+FAST = TrainConfig(levels=2, decoder_widths=(16,), steps=60, warmup_steps=10, batch=100, test_frames=1000,
+                   validation_frames=200)  # fmt: skip
+
+
+def ignore(step: int, soft: float, hard: float) -> None:
+    """No progress wanted."""
+
+
+def test_training_beats_the_trivial_estimate_and_keeps_a_curve(run_path) -> None:
+    metrics = json.loads((run_path / "metrics.json").read_text())
+    assert metrics["nmse_hard_db"] < -3.0  # 0 dB is x_hat = 0
+    curve = metrics["history"]
+    assert curve["step"][-1] == 500
+    assert {len(values) for values in curve.values()} == {len(curve["step"])}
+
+
+def test_the_same_seed_gives_the_same_model(tmp_path) -> None:
+    files = []
+    for name in ("a", "b"):
+        train_run(tmp_path / name, FAST, SignalConfig(), ignore)
+        files.append(read_run(tmp_path / name).model.get_weights())
+    train_run(tmp_path / "c", FAST.model_copy(update={"seed": 1}), SignalConfig(), ignore)
+    other = read_run(tmp_path / "c").model.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(*files, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(files[0], other, strict=True))
+
+
+def test_divergence_is_one_clear_line_and_leaves_nothing(tmp_path) -> None:
+    wild = FAST.model_copy(update={"weight_rate": 1e30, "bias_rate": 1e30, "warmup_steps": 0})
+    with pytest.raises(QcsError, match="diverged"):
+        train_run(tmp_path / "run", wild, SignalConfig(), ignore)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_directory_that_is_no_run_is_not_replaced(tmp_path) -> None:
+    (tmp_path / "thesis.txt").write_text("irreplaceable")
+    with pytest.raises(QcsError, match="so it is not replaced"):
+        train_run(tmp_path, FAST, SignalConfig(), ignore)
+    assert (tmp_path / "thesis.txt").read_text() == "irreplaceable"
+
+
+def test_a_recording_is_learned(tmp_path) -> None:
+    t = np.arange(6000)
+    np.savetxt(tmp_path / "r.csv", np.sin(t / 7) + 0.3 * np.sin(t / 3.1), header="v", comments="", fmt="%.6f")
+    signal = SignalConfig(source="recorded", recording=str(tmp_path / "r.csv"))
+    metrics = train_run(tmp_path / "run", FAST.model_copy(update={"levels": 8, "steps": 400}), signal, ignore)
+    assert metrics["nmse_hard_db"] < -6.0
+
+
+@pytest.mark.parametrize("variant", ["deepqcs", "deepqcs-ste", "ce-decnet"])
+def test_every_variant_learns_and_is_read_back(tmp_path, variant: str) -> None:
+    metrics = train_run(tmp_path / "run", TrainConfig(variant=variant, **TINY), SIGNAL, ignore)
+    assert metrics["nmse_hard_db"] < -2.0
+    run = read_run(tmp_path / "run")
+    if variant == "ce-decnet":
+        with pytest.raises(QcsError, match="no encoder to export"):
+            run.require_exportable()
+    stages = parts(run.model)
+    assert stages.shq.hard_forward == (variant != "deepqcs")
+    # The NMSE again, from the exported quantizer alone: index → level → decoder.
+    x, y = draw_frames(SIGNAL, 2000, seeds.TEST)
+    a = stages.encnet(y.astype(np.float32)).numpy()
+    t, g = stages.shq.quantizer()
+    index = hard_index(a, t)
+    levels = g[index] if g.ndim == 1 else np.take_along_axis(g, index.T, 1).T
+    assert nmse_db(x, stages.decnet(levels.astype(np.float32)).numpy()) == pytest.approx(
+        metrics["nmse_hard_db"], abs=0.05
+    )
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"quantizer": "per-output", "shifts": "trained", "level_rate": 1.0},
+        {"decoder_input": "hats", "decoder_widths": (24, 24), "decoder_residual": True},
+        {"optimizer": "orthogonal", "weight_rate": 0.02, "hard_fraction": 0.1, "rate_schedule": "sqrt"},
+        {"encoder_widths": (16, 12), "outputs": 3, "levels": 2, "decoder_activation": "gelu", "batches": (100, 200)},
+    ],
+)
+def test_options_train_and_are_read_back(tmp_path, keys) -> None:
+    metrics = train_run(tmp_path / "run", TrainConfig(**{**TINY, **keys}), SIGNAL, ignore)
+    assert metrics["nmse_hard_db"] < -1.0
+    run = read_run(tmp_path / "run")
+    shq = parts(run.model).shq
+    shape = (4, 3) if shq.per_output else (run.train.levels - 1,)
+    assert shq.v.shape == shape
+    uniform = np.linspace(-1, 1, run.train.levels + 1)[1:-1]
+    assert np.allclose(shq.t.numpy(), uniform) == (not shq.train_shifts)
+
+
+def test_the_event_files_hold_the_curve(tmp_path) -> None:
+    short = TrainConfig(**{**TINY, "steps": 500})
+    metrics = train_run(tmp_path / "run", short, SIGNAL, ignore, tmp_path / "logs")
+    events = EventAccumulator(str(tmp_path / "logs"))
+    events.Reload()
+    for name, curve in metrics["history"].items():
+        if name != "step":
+            logged = events.Tensors(name)
+            np.testing.assert_allclose([float(make_ndarray(e.tensor_proto)) for e in logged], curve, rtol=1e-5)
+            assert [event.step for event in logged] == metrics["history"]["step"]

@@ -1,0 +1,1 @@
+"""Classical codecs as points of a sweep."""

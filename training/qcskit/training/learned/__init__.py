@@ -1,0 +1,1 @@
+"""Trained codecs as points of a sweep."""

@@ -1,0 +1,31 @@
+"""Trainings as points of a sweep, by the variants of `[train]`."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+from qcskit.codec.signal import SignalConfig
+from qcskit.training.config import TrainConfig, Variant
+from qcskit.training.run import train_run
+
+METHODS: tuple[str, ...] = get_args(Variant)
+CONFIG = TrainConfig
+
+
+def configure(chosen: dict[str, Any], table: dict[str, Any], signal: SignalConfig) -> TrainConfig:
+    """Return the resolved configuration of one combination. Raises QcsError or ValueError if it cannot be."""
+    return TrainConfig(**{**table, **chosen}).resolved(signal)
+
+
+def columns(config: TrainConfig) -> dict[str, object]:
+    """Return the columns of its own that are known before it runs."""
+    return {"variant": config.variant, "recipe": config.recipe, "seed": config.seed, "steps": config.total_steps}
+
+
+def run(path: Path, config: TrainConfig, signal: SignalConfig) -> dict[str, str]:
+    """Train into run directory `path` and return the columns that are known then."""
+    metrics = train_run(path, config, signal, lambda step, soft, hard: None)
+    return {
+        "nmse_hard_db": f"{metrics['nmse_hard_db']:.4f}",
+        "best_step": str(metrics["best_step"]),
+        "seconds": str(metrics["train_seconds"]),
+    }
