@@ -1,0 +1,289 @@
+"""What every codec of the registry must do, whatever its family: one test over a small bundle of each."""
+
+import io
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import toy
+from support.bundles import BUNDLES
+
+from qcskit.codec import codecs
+from qcskit.codec.bundle import Bundle
+from qcskit.codec.errors import CheckFailedError, QcsError
+from qcskit.codec.files import npz_bytes
+from qcskit.codec.interface import Codec, Counts, Packets
+from qcskit.codec.stream import DecodeConfig, decode_packets, read_packets, varint
+from qcskit.export.packages import package_files, write_package
+from qcskit.firmware import HostCodec, build_host_library, c_directory, sources
+from qcskit.firmware_sim import SimulateConfig, simulate
+
+WRITERS: dict[str, Callable[[Path], Codec]] = {**BUNDLES, "toy": toy.toy_bundle}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _toy_family() -> Iterator[None]:
+    with toy.registered():
+        yield
+
+
+@pytest.fixture(scope="module", params=[*WRITERS, "trained"])
+def codec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, bundle_path: Path) -> Codec:
+    if request.param == "trained":
+        return codecs.open_codec(bundle_path)
+    return WRITERS[request.param](tmp_path_factory.mktemp(request.param) / "bundle")
+
+
+@pytest.fixture(scope="module")
+def sets(codec: Codec) -> dict[str, Counts]:
+    """Golden, random and edge counts."""
+    rng = np.random.default_rng(5)
+    return {
+        "golden": codec.bundle.vectors["counts"],
+        "source": codec.counts(codec.draw(200, 9)[1]),
+        "random": rng.integers(-32768, 32768, (200, codec.inputs)).astype(np.int16),
+        "edges": codec.edges(200, rng),
+    }
+
+
+def golden(codec: Codec) -> Packets:
+    vectors = codec.bundle.vectors
+    return Packets(vectors["packed"], vectors["packed_offsets"])
+
+
+def equal(a: Packets, b: Packets) -> bool:
+    return len(a) == len(b) and not a.differ(b).any()
+
+
+def test_every_family_of_the_registry_has_a_bundle_here(tmp_path: Path) -> None:
+    kinds = {WRITERS[name](tmp_path / name).kind for name in ("int8", "coded", "classical", "toy")}
+    assert kinds == {family.kind for family in codecs.families()}
+
+
+def test_golden_packets_answer_golden_counts(codec: Codec) -> None:
+    vectors = codec.bundle.vectors
+    assert np.array_equal(codec.counts(vectors["y"]), vectors["counts"])
+    assert equal(golden(codec), codec.encode_counts(vectors["counts"]))
+    assert equal(golden(codec), codec.encode(vectors["y"]))
+    assert vectors["x"].shape == (len(vectors["counts"]) * codec.windows, codec.width)
+    assert (vectors["packed"].dtype, vectors["packed_offsets"].dtype) == (np.uint8, np.int64)
+    assert ("x_hat" in vectors) == codec.decodes
+    if codec.decodes:
+        np.testing.assert_allclose(codec.decode(golden(codec)), vectors["x_hat"], atol=1e-6)
+    assert ("input" in vectors) == codec.takes_inputs
+    if codec.takes_inputs:
+        assert np.array_equal(codec.network_input(vectors["counts"]), vectors["input"])
+        answer = Packets(vectors["input_packed"], vectors["input_packed_offsets"])
+        assert equal(answer, codec.encode_inputs(vectors["input"]))
+
+
+def test_integers_equal_the_definition_and_the_c(codec: Codec, sets: dict[str, Counts]) -> None:
+    host = HostCodec(build_host_library(c_directory(codec.checked_c_files())), f"qcs_{codec.name}_codec")
+    stated = (host.model_id, host.inputs, host.windows, host.packed_bytes_max, host.kind)
+    number = codecs.find_family(codec.kind).number
+    assert stated == (
+        codec.bundle.manifest.model_id,
+        codec.inputs,
+        codec.windows,
+        codec.packed_bytes_max,
+        number,
+    )
+    for name, counts in sets.items():
+        packets = codec.encode_counts(counts)
+        assert equal(packets, codec.definition(counts)), name
+        assert equal(packets, Packets.rows(*host.encode(counts))), name
+        assert all(equal(packets, o.encode(counts)) for o in codec.oracles() if o.role == "oracle"), name
+
+
+def test_lengths_stay_in_bounds_and_a_packet_stands_alone(codec: Codec, sets: dict[str, Counts]) -> None:
+    packets = Packets.join([codec.encode_counts(counts) for counts in sets.values()])
+    assert 1 <= packets.lengths.min() <= packets.lengths.max() <= codec.packed_bytes_max
+    assert codec.fixed_size == bool((packets.lengths == codec.packed_bytes_max).all())
+    every = np.concatenate(list(sets.values()))
+    for number in (0, len(every) // 2, len(every) - 1):
+        assert codec.encode_counts(every[[number]])[0] == packets[number]
+    assert len(codec.encode_counts(every[:0])) == 0
+
+
+def test_shapes_of_draw_edges_and_decode(codec: Codec) -> None:
+    x, y = codec.draw(7, 3)
+    assert x.shape == (7 * codec.windows, codec.width)
+    assert y.shape == (7, codec.inputs)
+    again = codec.draw(7, 3)[1]
+    assert np.array_equal(y, again)
+    assert not np.array_equal(y, codec.draw(7, 4)[1])
+    edges = codec.edges(11, np.random.default_rng(0))
+    assert (edges.shape, edges.dtype) == ((11, codec.inputs), np.int16)
+    if codec.decodes:
+        for count in (7, 0):
+            x_hat = codec.decode(codec.encode(y[:count]))
+            assert (x_hat.shape, x_hat.dtype) == ((count * codec.windows, codec.width), np.float64)
+    else:
+        with pytest.raises(QcsError, match=r"holds no decoder\.tflite"):
+            codec.decode(codec.encode(y))
+
+
+def test_garbage_is_refused_or_decodes_to_something(codec: Codec) -> None:
+    rng, most = np.random.default_rng(1), codec.packed_bytes_max
+    good = golden(codec)[0]
+    for packet in [good + bytes(most), b"", *([good[:-1]] if codec.fixed_size else [])]:
+        with pytest.raises(QcsError):
+            codec.explain(packet)
+        with pytest.raises(QcsError):
+            codec.decode(Packets.of([packet]))
+    for number in range(200):
+        packet = rng.integers(0, 256, most if codec.fixed_size else rng.integers(1, most + 1), np.uint8).tobytes()
+        if number % 2:
+            packet = bytes([*good[:-1], good[-1] ^ 1 << rng.integers(0, 8)])
+        try:
+            numbers = codec.explain(packet)
+        except QcsError:
+            if codec.decodes:
+                with pytest.raises(QcsError):
+                    codec.decode(Packets.of([packet]))
+            continue
+        assert all(isinstance(value, int) for value in numbers)
+        if codec.decodes:
+            x_hat = codec.decode(Packets.of([packet]))
+            assert x_hat.shape == (codec.windows, codec.width)
+            assert np.isfinite(x_hat).all() or np.isnan(x_hat).all()
+
+
+def test_explain_tells_packets_apart(codec: Codec, sets: dict[str, Counts]) -> None:
+    packets = codec.encode_counts(sets["source"])
+    explained = [codec.explain(packet) for packet in packets]
+    assert all(isinstance(value, int) for numbers in explained for value in numbers)
+    assert len(set(explained)) == len(set(packets))
+
+
+def test_wrong_counts_and_measurements_are_refused(codec: Codec) -> None:
+    m = codec.inputs
+    wrong = {
+        "shape": [np.zeros((2, m + 1), np.int16), np.zeros(m, np.int16), np.zeros((1, 2, m), np.int16)],
+        "expected int16": [np.zeros((2, m)), np.zeros((2, m), bool), np.full((2, m), np.nan)],
+        "outside int16": [np.full((2, m), 32768), np.full((2, m), -32769), np.full((1, m), 2**64 - 1, np.uint64)],
+    }
+    for message, values in wrong.items():
+        for value in values:
+            with pytest.raises(QcsError, match=message):
+                codec.encode_counts(value)
+            with pytest.raises(QcsError, match=message):
+                codec.definition(value)
+    for bad in (np.nan, np.inf):
+        y = np.zeros((3, m))
+        y[1, 0] = bad
+        with pytest.raises(QcsError, match="frame 1 holds NaN or infinity"):
+            codec.encode(y)
+    assert equal(codec.encode_counts(np.full((1, m), 300, np.uint32)), codec.encode_counts(np.full((1, m), 300)))
+
+
+def test_network_inputs_where_they_can_be_given(codec: Codec, sets: dict[str, Counts]) -> None:
+    counts = sets["source"]
+    assert equal(codec.encode_any(counts), codec.encode_counts(counts))
+    inputs = np.zeros((2, codec.inputs), np.int8)
+    if codec.takes_inputs:
+        assert equal(codec.encode_any(codec.network_input(counts)), codec.encode_counts(counts))
+        assert equal(codec.encode_any(inputs), codec.encode_inputs(inputs))
+        return
+    for call in (lambda: codec.encode_inputs(inputs), lambda: codec.encode_any(inputs),
+                 lambda: codec.network_input(counts)):  # fmt: skip
+        with pytest.raises(QcsError, match="takes ADC counts, not network inputs"):
+            call()
+
+
+def test_words_and_costs(codec: Codec) -> None:
+    rows = codec.describe()
+    assert rows
+    assert all(isinstance(text, str) and text for row in rows.items() for text in row)
+    assert all(type(value) is int and value >= 0 for value in codec.cost().values())
+    assert codec.cost()["io_bytes"] == 2 * codec.inputs + codec.packed_bytes_max
+    assert codec.name in repr(codec)
+    assert 0 < codec.rate_bits <= 8 * codec.packed_bytes_max / (codec.windows * codec.width)
+
+
+def contents(bundle: Bundle) -> dict[str, bytes]:
+    return {name: bundle.read(name) for name in bundle.manifest.files}
+
+
+def test_tables_of_another_model_are_noticed(codec: Codec) -> None:
+    bundle = codec.bundle
+    for name, array in bundle.arrays.items():
+        changed = array.copy()
+        changed.flat[0] += 1
+        tables = npz_bytes({**bundle.arrays, name: changed})
+        other = replace(bundle, content={**contents(bundle), "tables.npz": tables})
+        with pytest.raises(QcsError, match=r"tables\.npz.*run 'qcskit export' again"):
+            codecs.load_codec(other)
+
+
+@pytest.mark.parametrize("change", [{"inputs": 1}, {"packed_bytes_max": 999}, {"windows": 3}, {"model_id": "0" * 16}])
+def test_a_manifest_of_another_model_is_noticed(codec: Codec, change: dict[str, int | str]) -> None:
+    manifest = codec.bundle.manifest.model_copy(update=change)
+    with pytest.raises(QcsError, match=r"manifest\.json"):
+        codecs.load_codec(replace(codec.bundle, manifest=manifest))
+
+
+def test_c_text_that_the_tables_do_not_give_is_noticed(codec: Codec) -> None:
+    for name in codec.c_files():
+        files = {**contents(codec.bundle), f"c/{name}": b"/* edited */\n"}
+        edited = codecs.load_codec(replace(codec.bundle, content=files))
+        with pytest.raises(CheckFailedError, match=f"c/{name} is not what tables.npz gives"):
+            edited.checked_c_files()
+
+
+def test_simulate_passes_and_resumes(codec: Codec, tmp_path: Path) -> None:
+    config = SimulateConfig(vectors=300, oracle_vectors=100)
+    verdict = simulate(codec.bundle, config, out=tmp_path / "verdict.json")
+    assert verdict.passed
+    assert verdict.complete
+    assert verdict.sets["edges"] == 60
+    assert verdict.counts is not None
+    assert verdict.counts.encoded_vectors == 65536
+    assert (verdict.recovery is not None) == codec.exact
+    again = simulate(codec.bundle, config, resume=verdict)
+    assert again.implementations == verdict.implementations
+
+
+def streamed(codec: Codec, packets: Packets, kind: str) -> bytes:
+    if kind == "bin":
+        return b"".join(packet if codec.fixed_size else varint(len(packet)) + packet for packet in packets)
+    if kind == "hex":
+        return "\n".join(p.hex() for p in packets).encode()
+    if kind == "csv":
+        return b"# bytes\n" + "\n".join(",".join(map(str, p)) for p in packets).encode() + b"\n"
+    if kind == "npz":
+        return npz_bytes({"packed": packets.bytes, "packed_offsets": packets.offsets})
+    file = io.BytesIO()
+    np.save(file, packets.table(codec.packed_bytes_max))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["bin", "hex", "csv", "npy", "npz"])
+def test_decode_reads_every_format(codec: Codec, kind: str) -> None:
+    packets = golden(codec)
+    data = io.BytesIO(streamed(codec, packets, kind))
+    if kind == "npy" and not codec.fixed_size:
+        with pytest.raises(QcsError, match=r"different sizes do not fit a \.npy"):
+            list(read_packets(data, kind, codec))
+        return
+    read = list(read_packets(data, kind, codec))
+    assert equal(Packets.join(read), packets)
+    if codec.decodes:
+        x_hat = np.concatenate(list(decode_packets(codec, read, DecodeConfig(batch_frames=5))))
+        np.testing.assert_allclose(x_hat, codec.bundle.vectors["x_hat"], atol=1e-6)
+
+
+def test_a_package_builds_and_predicts(codec: Codec, tmp_path: Path) -> None:
+    if not shutil.which("cmake"):
+        pytest.skip("needs the Debian package cmake")
+    write_package(tmp_path / "p", package_files([codec.bundle], "plain", sources()))
+    build = tmp_path / "build"
+    for command in (["cmake", "-S", str(tmp_path / "p"), "-B", str(build)], ["cmake", "--build", str(build)]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run([build / "qcs_example"], capture_output=True, text=True, check=True)
+    assert done.stdout == " ".join(f"{byte:02x}" for byte in golden(codec)[0]) + " as predicted\n"
