@@ -4,9 +4,9 @@
 
 Needs `pip install 'qcskit[mutation]'`. A mutant is one changed operator, number or condition, or a dropped statement
 (Python: Cosmic Ray's operators; C: the table below), drawn evenly over the lines of an area. Tests run nearest first
-and stop at the first failure; a mutant that hangs is noticed too. Survivors are printed with their change: read each, then
-write the test that it asks for, or say why it changes nothing. --state keeps what was tried, so that a broken run goes
-on; --again tries its survivors once more.
+and stop at the first failure; a mutant that hangs is noticed too. Survivors are printed with their change: read each,
+then write the test that it asks for, or say why it changes nothing. --state keeps what was tried, so that a broken
+run goes on; --again tries its survivors once more.
 """
 
 import argparse
