@@ -122,8 +122,8 @@ void qcs_agent_receive(qcs_agent_t *agent, uint8_t byte);
   _Static_assert((rx_bytes_) <= 65535, "rx_bytes is a uint16_t");                                  \
   static uint8_t memory##_ring[rx_bytes_];                                                         \
   static uint32_t memory##_body[((rx_bytes_) + 3) / 4];                                            \
-  static uint32_t                                                                                  \
-      memory##_work[(QCS_##NAME##_SCRATCH_BYTES + 6 + QCS_##NAME##_PACKED_BYTES_MAX + 3) / 4];     \
+  static uint32_t memory##_work[(QCS_##NAME##_SCRATCH_BYTES + 3) / 4 +                             \
+                                (6 + QCS_##NAME##_PACKED_BYTES_MAX + 3) / 4];                      \
   static const qcs_agent_memory_t memory = {memory##_ring, (uint8_t *)memory##_body, (rx_bytes_),  \
                                             (uint8_t *)memory##_work}
 

@@ -1,7 +1,6 @@
 """What `qcskit simulate` prints: the tallies of every kind, the first mismatch in full, boards that were not run."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,9 @@ import pytest
 from support.bundles import BUNDLES, learned_bundle
 from support.command import Made, Run, refused
 from support.need import need_board
+from support.tampered import arrays_edited, tampered
 
-from qcskit.codec.files import npz_bytes, sha256
+from qcskit.codec.bundle import read_bundle
 
 FEW = ("-n", "1000", "-o", "v.json")
 
@@ -18,15 +18,11 @@ FEW = ("-n", "1000", "-o", "v.json")
 @pytest.fixture
 def wrong(made: Made, tmp_path: Path) -> Path:
     """A bundle whose golden packet 3 has one bit flipped, and whose manifest knows."""
-    bundle = Path(shutil.copytree(made("classical"), tmp_path / "wrong"))
-    with np.load(bundle / "vectors.npz") as archive:
-        vectors = dict(archive)
-    vectors["packed"][3 * 4] ^= 1
-    content, manifest = npz_bytes(vectors), json.loads((bundle / "manifest.json").read_text())
-    manifest["files"]["vectors.npz"] = sha256(content)
-    (bundle / "vectors.npz").write_bytes(content)
-    (bundle / "manifest.json").write_text(json.dumps(manifest))
-    return bundle
+
+    def edit(vectors: dict[str, np.ndarray]) -> None:
+        vectors["packed"][3 * 4] ^= 1
+
+    return tampered(read_bundle(made("classical")), tmp_path / "wrong", "vectors.npz", arrays_edited(edit)).path
 
 
 @pytest.mark.parametrize("name", BUNDLES)

@@ -7,11 +7,13 @@ import pytest
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import (
+    check_ascending,
     check_replaceable,
     npz_bytes,
     read_npz,
     sha256,
     tables_id,
+    take_table,
     write_directory,
     write_file,
     write_text,
@@ -82,3 +84,83 @@ def test_an_id_names_kind_names_types_shapes_and_values() -> None:
     ]
     assert len({base, *others}) == 6
     assert sha256(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+class Broken(dict):
+    """Files of which the second cannot be had."""
+
+    def items(self):
+        yield "manifest.json", b"after"
+        raise KeyboardInterrupt
+
+
+def fails_half_way(path) -> None:
+    path.write_text("half")
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("write", [fails_half_way, lambda path: None])
+def test_a_writer_that_fails_leaves_nothing(write, before: bool, tmp_path) -> None:
+    target = tmp_path / "a.txt"
+    if before:
+        target.write_text("before")
+    with pytest.raises((KeyboardInterrupt, OSError)):
+        write_file(target if before else tmp_path / "x" / "a.txt", write)
+    if before:
+        assert target.read_text() == "before"
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path != target] == []
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("fault", ["content", "rename"])
+def test_a_directory_that_cannot_be_written_leaves_nothing(fault: str, before: bool, tmp_path, monkeypatch) -> None:
+    out, files = tmp_path / "b", {"manifest.json": b"after"}
+    if before:
+        write_directory(out, {"manifest.json": b"before", "c/a.c": b"x"})
+    if fault == "rename":
+        rename = type(out).rename
+
+        def fail(self, target):
+            if self.name == "new":
+                raise OSError("no")
+            return rename(self, target)
+
+        monkeypatch.setattr(type(out), "rename", fail)
+    with pytest.raises((KeyboardInterrupt, OSError)):
+        write_directory(out, Broken() if fault == "content" else files)
+    kept = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert kept == ({"b/manifest.json": b"before", "b/c/a.c": b"x"} if before else {})
+    assert [path.name for path in tmp_path.iterdir()] == (["b"] if before else [])
+
+
+def test_a_written_directory_can_be_read_by_others(tmp_path) -> None:
+    write_directory(tmp_path / "b", {"manifest.json": b""})
+    (tmp_path / "plain").mkdir()
+    assert (tmp_path / "b").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, r"there is no array 'a', expected int8 \(any, 3\)"),
+        ({"a": np.zeros((2, 3), np.int16)}, r"array 'a' is int16 \(2, 3\), expected int8 \(any, 3\)"),
+        ({"a": np.zeros((2, 3), np.uint8)}, "array 'a' is uint8"),
+        ({"a": np.zeros((3, 2), np.int8)}, r"array 'a' is int8 \(3, 2\)"),
+        ({"a": np.zeros(3, np.int8)}, r"array 'a' is int8 \(3,\)"),
+        ({"a": np.zeros((1, 2, 3), np.int8)}, "array 'a' is int8"),
+    ],
+)
+def test_an_array_of_another_type_or_size_is_named(arrays, message: str) -> None:
+    with pytest.raises(QcsError, match=message):
+        take_table(arrays, "a", np.int8, (None, 3))
+
+
+def test_a_table_that_is_right_is_given_back() -> None:
+    array = np.arange(6, dtype=np.int16).reshape(2, 3)
+    assert take_table({"a": array}, "a", np.int16, (2, None)) is array
+    for ascends in ([[1, 1, 2], [-5, -5, 9]], [[-32768, 32767]]):
+        check_ascending("a", np.array(ascends, np.int16))
+    for descends in ([[1, 2, 1]], [[0, 1], [1, 0]], [[32767, -32768]]):
+        with pytest.raises(QcsError, match="array 'a' must ascend in every row"):
+            check_ascending("a", np.array(descends, np.int16))

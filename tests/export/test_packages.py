@@ -133,6 +133,47 @@ def test_plain_example_prints_the_predicted_bytes(packages, compiler, standard, 
     assert done.stdout == " ".join(f"{byte:02x}" for byte in expected) + " as predicted\n"
 
 
+@pytest.fixture(scope="module")
+def core_objects(packages, tmp_path_factory) -> list[str]:
+    """The C of every format, compiled once."""
+    place, root = tmp_path_factory.mktemp("objects"), packages["plain"]
+    command = ["gcc", "-std=c11", "-c", f"-I{root / 'include'}", *map(str, (root / "src").glob("*.c"))]
+    subprocess.run(command, cwd=place, check=True)
+    return [str(file) for file in place.glob("*.o")]
+
+
+WRONG_EXAMPLES = {
+    "first byte": lambda number: [number[0] ^ 1, *number[1:]],
+    "last byte": lambda number: [*number[:-1], number[-1] ^ 0x80],
+    "one byte more": lambda number: [*number, 0],
+    "one byte less": lambda number: number[:-1],
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_EXAMPLES)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "arduino"])  # a sketch has no exit status
+def test_an_example_whose_bytes_differ_fails(packages, core_objects, expected, kind, wrong, tmp_path) -> None:
+    (main,) = packages[kind].rglob("main.c")
+    start = tmp_path / "start.c"
+    start.write_text("void app_main(void);\nint main(void) { app_main(); return 0; }\n" if kind == "esp-idf" else "")
+    other, text = WRONG_EXAMPLES[wrong](list(expected)), main.read_text()
+    tampered = text.replace(c_bytes(list(expected)), c_bytes(other))
+    assert tampered != text
+    for content, told in ((text, "as predicted\n"), (tampered, "DIFFERS\n")):
+        (tmp_path / "main.c").write_text(content)
+        program = tmp_path / "example"
+        subprocess.run(["gcc", "-std=c11", f"-I{packages['plain'] / 'include'}", str(tmp_path / "main.c"), str(start),
+                        *core_objects, "-o", str(program)], check=True)  # fmt: skip
+        done = subprocess.run([str(program)], capture_output=True, text=True, check=False)
+        assert done.stdout.endswith(told)
+        assert (done.returncode == 0) == (content == text)
+
+
+def c_bytes(values: list[int]) -> str:
+    """The array of an example."""
+    return f"expected[{len(values)}] = {{\n    {', '.join(map(str, values))}}}"
+
+
 @CMAKE
 def test_plain_builds_with_cmake_alone_and_inside_another_project(packages, tmp_path) -> None:
     run_cmake(packages["plain"], tmp_path / "alone")
@@ -252,8 +293,17 @@ def test_pack_description_names_what_the_archive_holds(bundle, tmp_path) -> None
 @needs("avr-g++", "gcc-avr")
 @pytest.mark.skipif(not HARDWARE.is_dir(), reason="needs the Debian package arduino-core-avr")
 @needs("simavr", "simavr")
-def test_arduino_library_encodes_on_a_simulated_mega(packages, tmp_path, expected) -> None:
-    elf = build_sketch(packages["arduino"], "QcsSensor", tmp_path / "sensor")
+@pytest.mark.parametrize("told", ["as predicted, ", "DIFFERS, "])
+def test_arduino_library_encodes_on_a_simulated_mega(packages, tmp_path, expected, told) -> None:
+    library = tmp_path / "library"
+    shutil.copytree(packages["arduino"], library)
+    if told == "DIFFERS, ":
+        (sketch,) = library.rglob("QcsSensor.ino")
+        other = [*expected[:-1], expected[-1] ^ 0x80]
+        tampered = sketch.read_text().replace(c_bytes(list(expected)), c_bytes(other))
+        assert tampered != sketch.read_text()
+        sketch.write_text(tampered)
+    elf = build_sketch(library, "QcsSensor", tmp_path / "sensor")
     command = ["simavr", "-m", "atmega2560", "-f", "16000000", str(elf)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
@@ -261,7 +311,7 @@ def test_arduino_library_encodes_on_a_simulated_mega(packages, tmp_path, expecte
             line = process.stdout.readline().decode()
         finally:
             process.kill()
-    assert " ".join(f"{byte:02X}" for byte in expected) + " as predicted, " in line
+    assert f"{' '.join(f'{byte:02X}' for byte in expected)} {told}" in line
 
 
 @pytest.mark.skipif(not HARDWARE.is_dir(), reason="needs the Debian package arduino-core-avr")

@@ -3,11 +3,13 @@
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cobs import cobs
 from support.raw_line import Line, frame, unframe
 from support.tables import c_dir, packed_of, random_tables
 
@@ -128,6 +130,13 @@ def test_counts_what_happens_on_the_line(line: Line) -> None:
     line.receive()
     line.send(b"\0" + b"\x01" * (2 * line.info()["rx_bytes"]) + b"\0")
     assert counts() == {"frames": 5, "crc_errors": 3, "overruns": 0, "duplicates": 1}
+
+
+def test_a_body_too_short_for_a_header_is_no_frame_whatever_its_crc(line: Line) -> None:
+    line.ask(5)
+    for content in (b"", b"\2", b"\2\1", b"\2\1\7"):
+        line.send(b"\0" + cobs.encode(content + zlib.crc32(content).to_bytes(4, "little")) + b"\0")
+    assert np.frombuffer(line.ask(4)[2], "<u4").tolist() == [1, 4, 0, 0]
 
 
 def test_a_frame_longer_than_the_buffer_is_refused_by_name(line: Line) -> None:

@@ -1,14 +1,31 @@
 """Every kind of tampering is found by the comparison, and shown."""
 
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.bundles import learned_bundle
-from support.tampered import lower_first_threshold, tampered, with_other_c
+from support.tampered import arrays_edited, flipping_c, lower_first_threshold, tampered, with_other_c
 
+from qcskit.codec.bundle import Bundle, read_bundle
+from qcskit.codec.codecs import load_codec
 from qcskit.codec.errors import CheckFailedError, QcsError
-from qcskit.codec.interface import Codec
+from qcskit.codec.files import npz_bytes, read_npz
+from qcskit.codec.interface import Codec, Oracle, Packets
+from qcskit.codec.text import TEXT_VERSION
+from qcskit.firmware import HostCodec
 from qcskit.firmware_sim import SimulateConfig, simulate
+from qcskit.firmware_sim.checker import Checker, check_counts, chunk_vectors, explained, share
+from qcskit.firmware_sim.implementations import Implementation, host_codec
+from qcskit.firmware_sim.run import chunk_count
+from qcskit.firmware_sim.vectors import CHUNK_VECTORS, SHARES, Part, draw_chunk, golden_chunk
 
 
 def test_c_text_that_is_not_the_tables_is_refused(codec: Codec, tmp_path: Path) -> None:
@@ -60,3 +77,270 @@ def test_a_flatbuffer_of_other_widths_is_refused(tmp_path: Path) -> None:
     wrong = tampered(bundle, tmp_path / "c", "encoder.tflite", lambda content: other.read("encoder.tflite"))
     with pytest.raises(QcsError, match=r"encoder\.tflite has 8 inputs and 5 outputs, tables\.npz 9 and 5"):
         simulate(wrong, SimulateConfig(vectors=100))
+
+
+def flips(implementation: Implementation, wrong: Callable[[np.ndarray], np.ndarray]) -> Implementation:
+    """The implementation with a bit of the packet flipped for vectors on which `wrong` is true."""
+
+    def encode(values: np.ndarray) -> Packets:
+        packets = implementation.encode(values)
+        content = packets.bytes.copy()
+        content[packets.offsets[:-1][wrong(values)]] ^= 1
+        return Packets(content, packets.offsets)
+
+    return replace(implementation, encode=encode)
+
+
+def rows_in(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    wanted = {row.tobytes() for row in among} if values.dtype == among.dtype else set()
+    return np.array([row.tobytes() in wanted for row in np.ascontiguousarray(values)], bool)
+
+
+def parts_of(checker: Checker, number: int) -> list[Part]:
+    if number < 0:
+        return golden_chunk(checker.codec)
+    return draw_chunk(checker.codec, checker.config.seed, number, chunk_vectors(checker.config, number))
+
+
+@pytest.mark.parametrize("number", [-1, 1])
+def test_whoever_differs_on_one_vector_of_any_set_is_named(each: Codec, number: int) -> None:
+    """Every implementation, every set, golden vectors and drawn ones; those that are only reported fail nothing."""
+    checker = Checker(each.bundle, SimulateConfig(vectors=10_200, boards="native", board_vectors=10_200))
+    found, roles = checker.found, {i.name: i.role for i in checker.found}
+    assert found[0].name == "numpy"
+    known = {"numpy": "reference", "c-host": "must agree", "c-block": "must agree", "native": "must agree"}
+    known |= {"litert": "reported"} | {oracle.name: "oracle" for oracle in each.oracles()[:1]}
+    assert roles == {name: known[name] for name in roles}
+    assert ("c-block" in roles) == each.takes_inputs
+    for part in parts_of(checker, number):
+        frame = len(part.values) - 2
+        for place, implementation in enumerate(found[1:], start=1):
+            if implementation.inputs_only and part.values.dtype != np.int8:
+                continue
+            wrong = flips(implementation, partial(rows_in, among=part.values[frame : frame + 1]))
+            checker.found = [*found[:place], wrong, *found[place + 1 :]]
+            result = checker.chunk(number)
+            tallies = {tally.name: tally.mismatches for tally in result.tallies if tally.mismatches}
+            assert tallies == {implementation.name: 1}, part.name
+            if implementation.role == "reported":
+                assert result.mismatch is None
+                continue
+            shown = result.mismatch
+            assert shown is not None
+            assert (shown.chunk, shown.set, shown.frame) == (number, part.name, frame)
+            assert shown.input == part.values[frame].tolist()
+            right = shown.packets.pop(implementation.name)
+            assert set(shown.packets.values()) != {right}
+            assert len(set(shown.packets.values())) == 1
+            assert shown.explained.keys() == {*shown.packets, implementation.name}
+
+
+def test_the_first_of_several_mismatches_is_shown(codec: Codec) -> None:
+    checker = Checker(codec.bundle, SimulateConfig(vectors=200, oracle_vectors=0, reported_vectors=0))
+    parts = parts_of(checker, 0)
+    some = np.concatenate([parts[1].values[4:9], parts[3].values[:2]])
+    checker.found[1] = flips(checker.found[1], lambda values: rows_in(values, some))
+    shown = checker.chunk(0).mismatch
+    assert shown is not None
+    assert (shown.set, shown.frame) == (parts[1].name, 4)
+
+
+def test_who_has_a_limit_sees_every_set_in_a_long_run() -> None:
+    """Also where a chunk's share is one vector, or less."""
+    for limit, chunks in ((300, 3), (60, 60), (40, 120)):
+        config = SimulateConfig(vectors=chunks * CHUNK_VECTORS - 70)
+        seen = [share(limit, config, number) for number in range(chunk_count(config))]
+        assert sum(map(len, seen)) == limit
+        ends = np.cumsum([round(CHUNK_VECTORS * part) for part in SHARES.values()])
+        sets = np.searchsorted(ends, np.concatenate(seen), side="right")
+        assert set(sets.tolist()) == set(range(len(SHARES)))
+
+
+def test_who_has_a_limit_is_compared_on_the_vectors_it_saw(codec: Codec) -> None:
+    config = SimulateConfig(vectors=2_000, oracle_vectors=100, reported_vectors=0)
+    checker = Checker(codec.bundle, config)
+    parts = parts_of(checker, 0)
+    seen = share(100, config, 0)
+    number = int(seen[(seen >= 50) & (seen < len(parts[0].values))][0])
+    checker.found[-1] = flips(checker.found[-1], partial(rows_in, among=parts[0].values[number : number + 1]))
+    result = checker.chunk(0)
+    assert (result.tallies[-1].vectors, result.tallies[-1].mismatches) == (100, 1)
+    assert result.mismatch is not None
+    assert (result.mismatch.set, result.mismatch.frame) == (parts[0].name, number)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(0, 9))
+def test_a_limit_is_kept_to_the_vector(vectors: int, limit: int, seed: int) -> None:
+    config = SimulateConfig(vectors=vectors, seed=seed)
+    seen = [share(limit, config, number) for number in range(chunk_count(config))]
+    assert sum(map(len, seen)) == min(limit, vectors)
+    for number, chosen in enumerate(seen):
+        assert (np.diff(chosen) > 0).all()
+        assert len(chosen) == 0 or 0 <= chosen[0] <= chosen[-1] < chunk_vectors(config, number)
+
+
+@pytest.mark.parametrize("wrong", ["packed", "input_packed", "counts", "input"])
+def test_a_golden_file_of_other_packets_or_vectors_fails(each: Codec, wrong: str, tmp_path: Path) -> None:
+    if wrong.startswith("input") and not each.takes_inputs:
+        return
+
+    def edit(vectors: dict[str, np.ndarray]) -> None:
+        flat = vectors[wrong].reshape(len(each.bundle.vectors["counts"]), -1)
+        flat[5] = flat[5] ^ 1 if "packed" in wrong else flat[6]
+
+    bundle = tampered(each.bundle, tmp_path / "b", "vectors.npz", arrays_edited(edit))
+    verdict = simulate(bundle, SimulateConfig(vectors=100, oracle_vectors=0, reported_vectors=0))
+    assert not verdict.passed
+    assert {t.name: t.mismatches for t in verdict.implementations if t.mismatches} == {"golden file": 1}
+    shown = verdict.first_mismatch
+    assert shown is not None
+    assert (shown.chunk, shown.frame) == (-1, 5)
+    assert shown.set == ("golden inputs" if wrong.startswith("input") else "golden")
+    assert shown.packets["golden file"] != shown.packets["numpy"]
+
+
+def test_a_golden_file_without_a_packet_is_refused(codec: Codec, tmp_path: Path) -> None:
+    def edit(vectors: dict[str, np.ndarray]) -> None:
+        vectors["packed_offsets"] = vectors["packed_offsets"][:-1]
+
+    bundle = tampered(codec.bundle, tmp_path / "b", "vectors.npz", arrays_edited(edit))
+    with pytest.raises(QcsError, match="holds 31 packets for 32 vectors"):
+        simulate(bundle, SimulateConfig(vectors=100, oracle_vectors=0, reported_vectors=0))
+
+
+def test_c_that_is_wrong_for_single_counts_at_single_inputs_fails(each: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [(0, -32768), (each.inputs - 1, 32767), (1, 0), (each.inputs - 1, -24576), (0, -24577)]
+    # The last one: where inputs are not all the same.
+    condition = " || ".join([f"counts[{p}] == {count}" for p, count in places] + ["(counts[0] == 7 && counts[1] != 7)"])
+    with_other_c(each, flipping_c(f"({condition})"), monkeypatch)
+    # The host library knows a front end by the entry that the wrong one replaces.
+    monkeypatch.setattr(HostCodec, "network_input", lambda self, counts: each.network_input(counts))
+    verdict = simulate(each.bundle, SimulateConfig(vectors=100, oracle_vectors=0, reported_vectors=0))
+    counts = verdict.counts
+    assert counts is not None
+    assert (counts.encoded_mismatches, counts.encoded_vectors) == (6, 65536)
+    assert (counts.definition_mismatches, counts.first_mismatch) == (None, None)
+    assert not verdict.passed
+    assert verdict.implementations == []
+
+
+@pytest.mark.parametrize("count", [-32768, -24577, -24576, 5, 32767])
+def test_a_definition_that_differs_at_one_count_fails(
+    count: int, codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Implementation("definition", "oracle", codec.encode_any)
+    wrong = flips(made, lambda values: (values == count).all(axis=1))
+    monkeypatch.setattr(type(codec), "oracles", lambda self: (Oracle("definition", "oracle", wrong.encode),))
+    verdict = simulate(codec.bundle, SimulateConfig(vectors=100))
+    assert not verdict.passed
+    assert verdict.counts is not None
+    assert (verdict.counts.definition_mismatches, verdict.counts.first_mismatch) == (1, count)
+    assert (verdict.counts.front_end_mismatches, verdict.counts.encoded_mismatches) == (0, 0)
+
+
+def test_a_front_end_of_other_numbers_is_counted_exactly(each: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not each.takes_inputs:
+        return
+    with_other_c(each, lambda text: text.replace(".offset = 3,", ".offset = 4,"), monkeypatch)
+    every = np.arange(-32768, 32768).astype(np.int16)
+    moved = each.network_input(np.maximum(every, -32767) - np.int16(1))
+    differs = moved != each.network_input(every)
+    counts = simulate(each.bundle, SimulateConfig(vectors=100, oracle_vectors=0)).counts
+    assert counts is not None
+    assert counts.front_end_mismatches == differs[1:].sum() > 0
+    assert counts.first_mismatch == every[1:][differs[1:]][0]
+    assert not counts.passed
+
+
+def test_c_without_a_front_end_or_of_another_model_is_refused(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = host_codec(codec)
+    monkeypatch.setattr(type(host), "network_input", lambda self, counts: None)
+    with pytest.raises(QcsError, match="its C text has no front end, its tables have one"):
+        check_counts(codec, host, SimulateConfig(oracle_vectors=0))
+    own = ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(codec.bundle.manifest.model_id))
+    with_other_c(codec, lambda text: text.replace(own, "1, 2, 3, 4, 5, 6, 7, 8"), monkeypatch)
+    with pytest.raises(QcsError, match=r"the C text is of model 0102030405060708, manifest\.json of"):
+        host_codec(codec)
+
+
+def test_stale_c_text_does_not_compile(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_other_c(codec, lambda text: text.replace("QCS_VERSION == ", "QCS_VERSION == 1"), monkeypatch)
+    with pytest.raises(QcsError, match="stale tables: run `qcskit export` again"):
+        host_codec(codec)
+
+
+def test_every_c_text_asserts_its_version(each: Codec) -> None:
+    assert f"_Static_assert(QCS_VERSION == {TEXT_VERSION}, " in each.c_files()[f"qcs_model_{each.name}.c"]
+
+
+def test_a_packet_that_no_encoder_gives_is_explained(codec: Codec) -> None:
+    assert "expected uint8 (frames, 4)" in str(explained(codec, b"\0" * 99))
+
+
+def bit_flips(content: bytes, seed: int, count: int = 60) -> Iterator[bytes]:
+    for place in np.random.default_rng(seed).choice(8 * len(content), count, replace=False).tolist():
+        changed = bytearray(content)
+        changed[place // 8] ^= 1 << place % 8
+        yield bytes(changed)
+
+
+def means_the_same(manifest: bytes, other: bytes) -> bool:
+    """1e-5 and 1E-5, or another last digit of the same double."""
+    try:
+        return bool(json.loads(manifest) == json.loads(other))
+    except ValueError:
+        return False
+
+
+def test_any_bit_of_a_bundle_that_changes_is_noticed(each: Codec, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(each.bundle.path, tmp_path / "b"))
+    for seed, name in enumerate(["manifest.json", *each.bundle.manifest.files]):
+        content = (path / name).read_bytes()
+        for changed in bit_flips(content, seed):
+            if name == "manifest.json" and means_the_same(content, changed):
+                continue
+            (path / name).write_bytes(changed)
+            with pytest.raises(QcsError) as caught:
+                read_bundle(path)
+            assert str(caught.value).count(name if name != "manifest.json" else "'"), changed
+            assert "\n" not in str(caught.value)
+        (path / name).write_bytes(content)
+    read_bundle(path)
+
+
+def test_any_bit_of_tables_c_or_golden_packets_is_noticed_without_hashes(each: Codec, tmp_path: Path) -> None:
+    """Contents checked against each other, as if someone had made the hashes fit."""
+    bundle = each.bundle
+    content = {name: bundle.read(name) for name in bundle.manifest.files}
+    for name in sorted(content):
+        if name.endswith(".npz"):
+            arrays = read_npz(content[name], name)
+            changes = array_flips(arrays, ("packed", "input_packed") if name == "vectors.npz" else tuple(arrays))
+        elif name.startswith("c/qcs_model_"):
+            changes = bit_flips(content[name], 1, 15)
+        else:
+            continue
+        for changed in changes:
+            with pytest.raises(QcsError):
+                notice(replace(bundle, content={**content, name: changed}))
+    notice(replace(bundle, content=content))
+
+
+def array_flips(arrays: dict[str, np.ndarray], names: tuple[str, ...], count: int = 40) -> Iterator[bytes]:
+    rng = np.random.default_rng(2)
+    for name in rng.choice([name for name in names if name in arrays], count).tolist():
+        array = arrays[name].copy()
+        array.reshape(-1).view(np.uint8)[rng.integers(array.nbytes)] ^= 1 << int(rng.integers(8))
+        yield npz_bytes({**arrays, name: array})
+
+
+def notice(bundle: Bundle) -> None:
+    """Do what simulate does with a bundle's contents, without the compiler."""
+    codec = load_codec(bundle)
+    codec.checked_c_files()
+    for part in golden_chunk(codec):
+        prefix = "input_" if part.name == "golden inputs" else ""
+        stored = Packets(bundle.vectors[f"{prefix}packed"], bundle.vectors[f"{prefix}packed_offsets"])
+        if codec.encode_any(part.values).differ(stored).any():
+            raise QcsError("a golden packet differs")

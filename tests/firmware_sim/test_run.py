@@ -7,12 +7,16 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
-from support.tampered import lower_first_threshold, tampered, with_other_c
+from support.bundles import coded_bundle, learned_bundle
+from support.tampered import arrays_edited, lower_first_threshold, tampered, with_other_c
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
@@ -20,7 +24,9 @@ from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.interface import Codec
 from qcskit.codec.learned import tflm
 from qcskit.firmware_sim import SimulateConfig, simulate
-from qcskit.firmware_sim.verdict import read_verdict
+from qcskit.firmware_sim.checker import ChunkResult
+from qcskit.firmware_sim.run import _fresh, _in_order, _merge
+from qcskit.firmware_sim.verdict import Mismatch, RecoveryFacts, Tally, read_verdict, recovery_of
 
 
 def test_every_implementation_agrees_on_every_set(codec: Codec, tmp_path: Path) -> None:
@@ -155,3 +161,123 @@ def test_importing_and_running_load_no_tensorflow(codec: Codec) -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+FEW = SimulateConfig(vectors=300, oracle_vectors=0, reported_vectors=0)
+
+
+def other_thresholds(manifest: dict[str, Any]) -> None:
+    manifest["codec"]["thresholds"][3] += 1 / 128
+
+
+def test_a_verdict_of_another_bundle_or_configuration_is_not_resumed(codec: Codec, tmp_path: Path) -> None:
+    verdict = simulate(codec.bundle, FEW)
+    assert simulate(codec.bundle, FEW.model_copy(update={"processes": 1}), resume=verdict).passed
+    model = learned_bundle(tmp_path / "model", widths=(10, 50, 10), seed=2).bundle
+    with pytest.raises(QcsError, match=f"of model {verdict.model_id}, the bundle is {model.manifest.model_id}"):
+        simulate(model, FEW, resume=verdict)
+    same_tables = tampered(codec.bundle, tmp_path / "thresholds", "manifest.json", other_thresholds)
+    with pytest.raises(QcsError, match="is another one than the verdict to resume is of; run without --resume"):
+        simulate(same_tables, FEW, resume=verdict)
+    for key, value in {"vectors": 301, "seed": 2, "oracle_vectors": 1, "reported_vectors": 1, "boards": "native",
+                       "board_vectors": 2, "compiler": "clang"}.items():  # fmt: skip
+        with pytest.raises(QcsError, match=r"another \[simulate\] configuration; run without --resume"):
+            simulate(codec.bundle, FEW.model_copy(update={key: value}), resume=verdict)
+
+
+def test_a_failed_verdict_stays_failed_and_runs_no_further(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_other_c(codec, lambda text: text.replace(".offset = 3,", ".offset = 4,"), monkeypatch)
+    out = tmp_path / "v.json"
+    verdict = simulate(codec.bundle, FEW, out=out)
+    assert (verdict.passed, verdict.complete, verdict.chunks_done) == (False, False, [])
+    assert read_verdict(out) == verdict
+    monkeypatch.undo()
+    assert simulate(codec.bundle, FEW, resume=read_verdict(out)) == verdict
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_golden_packet_that_differs_ends_the_run(codec: Codec, tmp_path: Path, processes: int) -> None:
+    def edit(vectors: dict[str, np.ndarray]) -> None:
+        vectors["packed"][9] ^= 1
+
+    bundle = tampered(codec.bundle, tmp_path / "b", "vectors.npz", arrays_edited(edit))
+    config = FEW.model_copy(update={"vectors": 30_000, "processes": processes})
+    verdict = simulate(bundle, config, out=tmp_path / "v.json")
+    assert (verdict.passed, verdict.complete, verdict.chunks_done) == (False, True, [-1])
+    assert verdict.sets == {"golden": 32, "golden inputs": 32}
+    assert verdict.first_mismatch is not None
+    assert verdict.first_mismatch.frame == 2
+    assert read_verdict(tmp_path / "v.json") == verdict
+
+
+def a_mismatch(chunk: int) -> Mismatch:
+    return Mismatch(chunk=chunk, frame=0, set="source", input=[], packets={}, explained={})
+
+
+def test_chunks_add_up_to_the_run(codec: Codec) -> None:
+    """Tallies by name, sets by name, recovery; the first mismatch stays, and fails the run for good."""
+    rng = np.random.default_rng(0)
+    verdict = _fresh(codec.bundle, FEW)
+    numbers = rng.integers(1, 100, (6, 5)).tolist()
+    for place, (a, b, c, d, e) in enumerate(numbers):
+        names = {"a": (a, c)} | ({"b": (b, c)} if place else {})
+        tallies = tuple(Tally(name=name, role=name, vectors=v, mismatches=m) for name, (v, m) in names.items())
+        wrong = a_mismatch(place) if place in (3, 5) else None
+        recovery = RecoveryFacts(frames=a, perfect=b, flagged=c, energy=d, error=e) if place > 1 else None
+        verdict = _merge(verdict, ChunkResult(5 - place, tallies, {"s": d, f"t{place % 2}": e}, wrong, recovery))
+        assert verdict.passed == (place < 3)
+    total = [sum(column) for column in zip(*numbers, strict=True)]
+    tail = [sum(column) for column in zip(*numbers[1:], strict=True)]
+    assert [(t.name, t.role, t.vectors, t.mismatches) for t in verdict.implementations] == [
+        ("a", "a", total[0], total[2]), ("b", "b", tail[1], tail[2]),
+    ]  # fmt: skip
+    assert verdict.sets == {
+        "s": total[3],
+        "t0": sum(n[4] for n in numbers[::2]),
+        "t1": sum(n[4] for n in numbers[1::2]),
+    }
+    assert verdict.vectors == total[3] + total[4]
+    assert verdict.chunks_done == [0, 1, 2, 3, 4, 5]
+    assert verdict.first_mismatch == a_mismatch(3)
+    a, b, c, d, e = (sum(column) for column in zip(*numbers[2:], strict=True))
+    assert verdict.recovery == RecoveryFacts(frames=a, perfect=b, flagged=c, energy=d, error=e)
+
+
+def test_results_come_in_order_whoever_is_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunk 0 ends only after two later ones have."""
+    ended = {number: threading.Event() for number in range(12)}
+
+    def work(number: int) -> ChunkResult:
+        for later in (number + 1, number + 2):
+            if number % 4 == 0:
+                assert ended[later].wait(20)
+        ended[number].set()
+        return ChunkResult(number, (), {}, None, None)
+
+    monkeypatch.setattr("qcskit.firmware_sim.run._work", work)
+    with ThreadPoolExecutor(3) as pool:
+        assert [result.number for result in _in_order(cast(Any, pool), range(12), 3)] == list(range(12))
+
+
+def test_a_worker_s_error_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(number: int) -> ChunkResult:
+        if number == 2:
+            raise QcsError("the worker failed")
+        return ChunkResult(number, (), {}, None, None)
+
+    monkeypatch.setattr("qcskit.firmware_sim.run._work", work)
+    with ThreadPoolExecutor(2) as pool, pytest.raises(QcsError, match="the worker failed"):
+        list(_in_order(cast(Any, pool), range(6), 2))
+
+
+def test_recovery_is_counted_over_golden_and_drawn_sources(tmp_path: Path) -> None:
+    codec = coded_bundle(tmp_path / "b")
+    verdict = simulate(codec.bundle, SimulateConfig(vectors=200, oracle_vectors=0))
+    found = verdict.recovery
+    assert found is not None
+    assert found.frames == verdict.sets["golden"] + verdict.sets["source"]
+    x, y = codec.bundle.vectors["x"], codec.bundle.vectors["y"]
+    assert found.perfect >= recovery_of(codec.decode(codec.encode(y)), x).perfect > 0
+    assert found.energy > (x.astype(float) ** 2).sum()

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 from support.line import native_firmware
+from support.tampered import lower_first_threshold
 
 from qcskit import firmware
 from qcskit.codec.errors import QcsError
@@ -35,16 +36,31 @@ def test_a_fleet_goes_on_when_one_board_fails(codec: Codec, tmp_path: Path) -> N
     assert results["verdict"] == {"ok": False, "vectors": 600, "mismatches": 0, "failed": ["/dev/ttyNONE"]}
     failure = Xml.fromstring(junit_xml(results).split("\n", 1)[1])[1][0][0]
     assert "does not exist" in str(failure.get("message"))
-    changes = compare(results, results, Tolerances())
-    assert [change.board for change in changes if change.regression] == ["/dev/ttyNONE"]
+    whole = {**results, "devices": [{**results["devices"][0], "label": label} for label in labels]}
+    regressions = [change for change in compare(whole, results, Tolerances()) if change.regression]
+    assert [(lost.board, lost.before, lost.after) for lost in regressions] == [("/dev/ttyNONE", "answered", "failed")]
+    assert not any(change.regression for change in compare(results, whole, Tolerances()))
 
 
-def test_boards_of_a_fleet_share_one_decoder(decoding_codec: Codec, tmp_path: Path) -> None:
-    config = HilConfig(port=["emu:native"] * 3, vectors=600)
-    results = run_fleet(decoding_codec, config, out=tmp_path / "r.json", resume=False, progress=silent)
-    found = {entry["nmse"]["device_db"] for entry in results["devices"]}
-    assert len(found) == 1
-    assert results["verdict"]["ok"]
+def test_every_board_of_a_fleet_is_judged_by_its_own_answers(decoding_codec: Codec, tmp_path: Path) -> None:
+    """Three boards decode side by side as one alone does; the second one's firmware holds another threshold."""
+    text = decoding_codec.c_files()
+    name = f"qcs_model_{decoding_codec.name}.c"
+    other = firmware.c_directory({**text, name: lower_first_threshold(text[name], 40)})
+    with firmware.start("native", firmware.build("native", other, decoding_codec.name)) as board:
+        ports = ["emu:native", board.url, "emu:native"]
+        alone, *fleet = (
+            run_fleet(decoding_codec, HilConfig(port=some, vectors=600), out=tmp_path / "r.json", resume=False,
+                      progress=silent)
+            for some in (ports[:1], ports)
+        )  # fmt: skip
+    (right,), (first, second, third) = alone["devices"], fleet[0]["devices"]
+    assert [entry["port"] for entry in fleet[0]["devices"]] == ports
+    assert right["nmse"]["device_db"] == right["nmse"]["deployed_db"]
+    assert first["nmse"] == third["nmse"] == right["nmse"]
+    assert second["nmse"]["deployed_db"] == right["nmse"]["deployed_db"] != second["nmse"]["device_db"]
+    assert [entry["mismatches"]["count"] > 0 for entry in (first, second, third)] == [False, True, False]
+    assert (fleet[0]["verdict"]["ok"], fleet[0]["verdict"]["failed"]) == (False, [board.url])
 
 
 def test_a_port_named_twice_is_refused(codec: Codec, tmp_path: Path) -> None:

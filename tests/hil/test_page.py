@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.bundles import BUNDLES
+from support.entries import entry
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
@@ -13,7 +14,8 @@ from qcskit.hil.fleet import run_fleet
 
 pytest.importorskip("matplotlib", reason="needs the extra 'report': pip install 'qcskit[report]'")
 pytest.importorskip("jinja2", reason="needs the extra 'report': pip install 'qcskit[report]'")
-from qcskit.hil.report.page import facts, read_json, render
+from qcskit.hil.report import plots
+from qcskit.hil.report.page import bundle_figures, device_view, facts, read_json, render
 
 
 def test_failed_boards_and_mismatches_are_on_the_page(codec: Codec, tmp_path: Path) -> None:
@@ -60,3 +62,102 @@ def test_results_of_schema_1_are_refused(codec: Codec, tmp_path: Path) -> None:
     file.write_text(json.dumps(facts))
     with pytest.raises(QcsError, match="schema version 1, this qcskit reads 2; run 'qcskit hil' again"):
         read_json(file, codec, "hil")
+
+
+def test_the_rows_of_a_board_by_hand() -> None:
+    """Every row from its own figure: all of them differ."""
+    made = entry(
+        answered=299, mismatches__count=1234, nmse__device_db=-11.0, device_time_us__max=1234.5,
+        energy={"kind": "estimate", "encode_uj": 1.5},
+    )  # fmt: skip
+    assert device_view(made)["rows"] == {
+        "board": "native, firmware 1.2.3, protocol 2",
+        "vectors answered": "299 of 300",
+        "mismatches": "1,234",
+        "packet": "4 bytes",
+        "NMSE device": "-11.000 dB",
+        "NMSE integer reference, same vectors": "-12.000 dB",
+        "encode": "min 900, p50 1,000, p95 1,500, p99 2,000, max 4,000 cycles",
+        "encode time": "min 1.5, p50 2.5, p95 3.5, p99 4.5, max 1,234.5 µs",
+        "round trip, one vector": "min 300, p50 400, p95 500, p99 600, max 700 µs",
+        "throughput": "1200.0 vectors/s through this link",
+        "retries": "8",
+        "energy (estimate)": "{'kind': 'estimate', 'encode_uj': 1.5}",
+    }
+
+
+def test_what_is_not_measured_says_so() -> None:
+    nothing = "not measured"
+    made = entry(ticks=nothing, device_time_us=nothing, nmse__device_db=nothing, nmse__deployed_db=None)
+    view = device_view(made)
+    told = ("encode", "encode time", "NMSE device", "NMSE integer reference, same vectors", "energy (estimate)")
+    assert [view["rows"][row] for row in told] == [nothing] * 5
+    assert not [title for title in view["figures"] if title.startswith("Encode")]
+
+
+def test_recovery_by_hand() -> None:
+    recovery = {"frames": 3000, "perfect": 2000, "flagged": 900, "wrong": 100}
+    view = device_view(entry(recovery=recovery))
+    assert view["rows"]["perfect recovery"] == "2,000 of 3,000; flagged 900, wrong 100"
+    assert "NMSE over the run" not in view["figures"]
+
+
+def test_a_board_that_failed_has_one_row() -> None:
+    view = device_view({"label": "it", "error": "gone"})
+    assert view == {"label": "it", "rows": {"failed": "gone"}, "figures": {}, "first": []}
+
+
+def test_the_figures_of_a_board_draw_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, list[tuple[object, ...]]] = {}
+    for name in ("lines", "histogram", "cumulative", "mismatch_map"):
+        monkeypatch.setattr(
+            plots, name, lambda *data, _name=name, **more: drawn.setdefault(_name, []).append((*data, more))
+        )
+    first = [{"vector": number} for number in range(30)]
+    wrong = {"count": 30, "first": first, "per_output": [0, 9], "segment_vectors": 100, "segments": [[2, 30]]}
+    view = device_view(entry(mismatches=wrong))
+    assert list(view["figures"]) == ["Encode, cycles", "Encode, cumulative", "NMSE over the run", "Link", "Mismatches"]
+    assert view["first"] == first[:20]
+    bins = {"edges": [0.5, 1.5, 2.5], "counts": [100, 200], "unit": "cycles"}
+    assert drawn["histogram"] == [(bins | {"marks": {"p50": 1000, "p95": 1500, "p99": 2000}},)]
+    assert drawn["cumulative"] == [(bins,)]
+    assert drawn["mismatch_map"] == [([[2, 30]], 100, [0, 9], {})]
+    (starts, curve, *_), (t_s, counters, *_) = drawn["lines"]
+    assert (list(starts), curve) == ([0, 100, 200], {"NMSE": [-11.0, None, -13.0]})  # type: ignore[call-overload]
+    assert (t_s, counters) == ([0.0, 0.1], {"answered": [0, 300], "retries": [0, 8], "not frames": [0, 9]})
+
+
+def test_bars_of_bundle_and_boards(decoding_codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    bars: list[dict[str, float]] = []
+    monkeypatch.setattr(plots, "nmse_bars", lambda values: bars.append(values))
+    failed, unmeasured = {"label": "b", "error": "gone"}, entry(label="c", nmse__device_db="not measured")
+    bundle_figures(decoding_codec, {"devices": [entry(nmse__device_db=-11.0), failed, unmeasured]})
+    nmse = decoding_codec.bundle.manifest.nmse
+    assert bars == [{"float": nmse.float_db, "deployed": nmse.deployed_db, "left": -11.0}]
+
+
+@pytest.mark.parametrize(
+    ("content", "command", "told"),
+    [
+        (None, "hil", "does not exist; make it with 'qcskit hil'"),
+        ("{", "simulate", "is not valid JSON .*; make it again with 'qcskit simulate'"),
+        ("[]", "hil", "is of model None, bundle .*; run 'qcskit hil' on this bundle"),
+        ('{"model_id": "ff", "implementations": []}', "simulate", "is of model ff, bundle .*; run 'qcskit simulate'"),
+        ('{"model_id": "OWN", "devices": []}', "simulate", "is not what 'qcskit simulate' writes; -r takes"),
+        ('{"bundle": {"model_id": "OWN"}, "implementations": []}', "hil", "is not what 'qcskit hil' writes; -r takes"),
+    ],
+)
+def test_files_that_do_not_belong_on_the_page(
+    codec: Codec, tmp_path: Path, content: str | None, command: str, told: str
+) -> None:
+    file = tmp_path / "r.json"
+    if content is not None:
+        file.write_text(content.replace("OWN", codec.bundle.manifest.model_id))
+    with pytest.raises(QcsError, match=told):
+        read_json(file, codec, command)
+
+
+def test_a_verdict_of_this_model_is_taken(codec: Codec, tmp_path: Path) -> None:
+    file, verdict = tmp_path / "v.json", {"model_id": codec.bundle.manifest.model_id, "implementations": []}
+    file.write_text(json.dumps(verdict))
+    assert read_json(file, codec, "simulate") == verdict

@@ -1,19 +1,23 @@
-"""Mismatches, NMSE and recovery, from packets made wrong on purpose."""
+"""Mismatches, NMSE and recovery, from packets made wrong on purpose; ticks, energies and units by hand."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from support.bundles import coded_bundle
 
 from qcskit.codec import codecs
+from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec, Packets
 from qcskit.codec.metrics import nmse_db
+from qcskit.firmware.protocol.messages import Info
 from qcskit.hil.config import HilConfig
+from qcskit.hil.distribution import Distribution
 from qcskit.hil.link import start_emulated
-from qcskit.hil.results import Score, check_schema, energy_facts
+from qcskit.hil.results import Score, check_schema, energy_facts, microseconds, tick_facts
 from qcskit.hil.session import Run, results_of, run_device
 from qcskit.hil.vectors import VectorSet
 
@@ -41,7 +45,7 @@ def test_a_mismatch_is_found_and_told(codec: Codec) -> None:
     assert not results_of(doctored, config, [entry])["verdict"]["ok"]
     assert facts["count"] > 0
     assert [i for i, n in enumerate(facts["per_output"]) if n] == [3]
-    assert all(first["outputs"] == [3] for first in facts["first"])
+    assert [first["outputs"] for first in facts["first"]] == [[3]] * min(facts["count"], 100)
     assert sum(n for _, n in facts["segments"]) == facts["count"]
 
 
@@ -95,8 +99,10 @@ def test_damaged_packets_are_flagged_or_wrong_never_perfect(coded: Codec) -> Non
     facts, wrong = found.recovery_facts(), found.mismatch_facts()
     assert isinstance(clean, dict)
     assert isinstance(facts, dict)
-    assert facts["perfect"] == clean["perfect"] - 2
-    assert facts["flagged"] + facts["wrong"] == 2 + clean["flagged"] + clean["wrong"]
+    assert facts == clean | {
+        "perfect": clean["perfect"] - 2, "flagged": clean["flagged"] + 1, "wrong": clean["wrong"] + 1,
+        "probability": (clean["perfect"] - 2) / 40,
+    }  # fmt: skip
     assert wrong["undecodable"] == 1
     assert wrong["first"][0]["outputs"] is None
     assert np.isfinite(found.nmse_facts()["device_db"])
@@ -118,12 +124,175 @@ def test_packets_of_another_length_are_mismatches(toy_codec: Codec) -> None:
     assert found.lengths.summary()["max"] > found.lengths.summary()["min"]  # type: ignore[index]
 
 
+@dataclass
+class Numbers:
+    """A codec whose packet is one byte b and decodes to (b, b); 0 is damage, and nothing else is refused."""
+
+    exact: bool = True
+    decodes: bool = True
+    fixed_size: bool = True
+    rate_bits: float = 1.5
+    width: int = 2
+    windows: int = 1
+    bundle: ClassVar[Any] = SimpleNamespace(manifest=SimpleNamespace(nmse=SimpleNamespace(float_db=-20.0, frames=77)))
+
+    def decode(self, packets: Packets) -> Any:
+        if not packets.bytes.all():
+            raise QcsError("damaged")
+        return np.repeat(packets.bytes.astype(np.float64), self.width).reshape(-1, self.width)
+
+    def explain(self, packet: bytes) -> tuple[int, ...]:
+        if packet == b"\0":
+            raise QcsError("no encoder gives it")
+        return packet[0] // 16, packet[0] % 16
+
+
+def numbers_score(expected: list[int], got: list[int], step: int = 1000, **facts: Any) -> Score:
+    """The score of one-byte packets; every source is (4, 4), the reference's packets are `expected`."""
+
+    def part(start: int, stop: int) -> tuple[range, Any]:
+        return range(start, stop), np.full((stop - start, 2), 4.0)
+
+    def reference(values: range) -> Packets:
+        return Packets.of([bytes([expected[number]]) for number in values])
+
+    vectors: Any = SimpleNamespace(codec=Numbers(**facts), count=len(got), part=part, expected=reference)
+    found = Score(vectors)
+    for start in range(0, len(got), step):
+        found.add(start, Packets.of([bytes([byte]) for byte in got[start : start + step]]))
+    return found
+
+
+def test_nmse_by_hand() -> None:
+    """Errors 1 + 1 of the energy 32 of each vector; damage counts as an estimate of zero, error 32."""
+    facts = numbers_score([4, 4, 4, 3], [4, 3, 0, 4]).nmse_facts()
+    assert facts["deployed_db"] == pytest.approx(10 * np.log10(2 / 128), abs=1e-6)
+    assert facts["device_db"] == pytest.approx(10 * np.log10((2 + 32) / 128), abs=1e-6)
+    assert (facts["frames"], facts["float_db"], facts["float_frames"]) == (4, -20.0, 77)
+    assert facts["per_segment_db"] == [facts["device_db"]]
+
+
+def test_nmse_of_the_reference_is_its_own() -> None:
+    """Whatever the board answers, worse or better than the reference."""
+    expected = [3, 4, 4, 5]
+    for got, device in (([4, 4, 4, 4], None), ([3, 4, 4, 5], 4), ([1, 1, 1, 1], 72), ([0, 0, 0, 0], 128)):
+        facts = numbers_score(expected, got).nmse_facts()
+        assert facts["deployed_db"] == pytest.approx(10 * np.log10(4 / 128), abs=1e-6)
+        assert facts["device_db"] == (None if device is None else pytest.approx(10 * np.log10(device / 128), abs=1e-6))
+
+
+def test_nmse_is_pooled_and_told_by_segment() -> None:
+    facts = numbers_score([4] * 6, [4, 4, 3, 4, 2, 3], step=2).nmse_facts()
+    assert facts["device_db"] == pytest.approx(10 * np.log10((2 + 8 + 2) / 192), abs=1e-6)
+    assert facts["deployed_db"] is None
+    wanted = [None, 10 * np.log10(2 / 64), 10 * np.log10(10 / 64)]
+    assert facts["per_segment_db"] == [pytest.approx(value, abs=1e-6) for value in wanted]
+
+
+def test_recovery_by_hand() -> None:
+    """Perfect, flagged, wrong; a packet that is not the reference's can still be the source's."""
+    found = numbers_score([4, 3, 3, 4, 4, 4], [4, 4, 3, 0, 0, 5], step=4)
+    assert found.recovery_facts() == {"frames": 6, "perfect": 2, "flagged": 2, "wrong": 2, "probability": 2 / 6}
+    assert numbers_score([], []).recovery_facts()["probability"] is None  # type: ignore[index]
+    for lossy in ({"exact": False}, {"decodes": False}):
+        assert numbers_score([4], [4], **lossy).recovery_facts() == "not measured"
+
+
+def test_mismatches_by_hand() -> None:
+    facts = numbers_score([0x11] * 5, [0x11, 0x12, 0x22, 0, 0x21]).mismatch_facts()
+    assert (facts["count"], facts["undecodable"], facts["per_output"]) == (4, 1, [2, 2])
+    assert facts["first"] == [
+        {"vector": 1, "expected": "11", "got": "12", "outputs": [1]},
+        {"vector": 2, "expected": "11", "got": "22", "outputs": [0, 1]},
+        {"vector": 3, "expected": "11", "got": "00", "outputs": None},
+        {"vector": 4, "expected": "11", "got": "21", "outputs": [0]},
+    ]
+
+
+def test_the_first_hundred_mismatches_are_told_and_all_counted() -> None:
+    facts = numbers_score([4] * 150, [5] * 150).mismatch_facts()
+    assert (facts["count"], facts["per_output"], facts["segments"]) == (150, [0, 150], [[0, 150]])
+    assert [first["vector"] for first in facts["first"]] == list(range(100))
+
+
+@pytest.mark.parametrize(
+    ("count", "segment_vectors"), [(1, 100), (49_999, 100), (50_000, 100), (50_001, 101), (200_000, 400)]
+)
+def test_there_are_at_most_500_segments(codec: Codec, count: int, segment_vectors: int) -> None:
+    assert Score(VectorSet(codec, count)).segment_vectors == segment_vectors
+
+
+def test_a_mismatch_lies_in_the_segment_of_its_vector() -> None:
+    """Segments of 100: wrong are 99 | 100, 150 | – | 300 | 499."""
+    got = [4] * 500
+    for number in (99, 100, 150, 300, 499):
+        got[number] = 5
+    facts = numbers_score([4] * 500, got, step=100).mismatch_facts()
+    assert facts["segment_vectors"] == 100
+    assert facts["segments"] == [[0, 1], [1, 2], [3, 1], [4, 1]]
+    assert [first["vector"] for first in facts["first"]] == [99, 100, 150, 300, 499]
+
+
+def test_bits_of_a_packet() -> None:
+    """Of one size: what the rate counts, 1.5 bits · 2 entries · 3 windows. Of any: the bytes that there were."""
+    assert numbers_score([4], [4], windows=3).packet_bits() == 9.0
+    assert numbers_score([4], [4], windows=3, fixed_size=False).packet_bits() == 8.0
+    assert numbers_score([], [], windows=3, fixed_size=False).packet_bits() == 9.0
+
+
 def test_energy_is_an_estimate_from_the_user_s_factors() -> None:
-    config = HilConfig(uj_per_kilocycle=2.0, nj_per_bit=5.0)
-    facts = energy_facts(config, {"mean": 500.0}, 30)
+    """500 ticks at 2 µJ per 1000 are 1 µJ; 30 bits at 5 nJ are 150 nJ."""
+    both, encode, radio = (
+        HilConfig(uj_per_kilocycle=2.0, nj_per_bit=5.0),
+        {"uj_per_kilocycle": 2.0},
+        {"nj_per_bit": 5.0},
+    )
+    ticks = {"mean": 500.0, "max": 900, "p50": 400}
+    assert energy_facts(both, ticks, 30) == {"kind": "estimate", "encode_uj": 1.0, "radio_uj": 0.15} | encode | radio
+    facts = energy_facts(HilConfig(**encode), ticks, 30)  # type: ignore[arg-type]
     assert isinstance(facts, dict)
-    assert (facts["kind"], facts["encode_uj"], facts["radio_uj"]) == ("estimate", 1.0, 0.15)
-    assert energy_facts(HilConfig(), {"mean": 500.0}, 30) == "not measured"
+    assert (facts["encode_uj"], facts["radio_uj"]) == (1.0, "not measured")
+    facts = energy_facts(both, "not measured", 30)
+    assert isinstance(facts, dict)
+    assert (facts["encode_uj"], facts["radio_uj"]) == ("not measured", 0.15)
+    assert energy_facts(HilConfig(), ticks, 30) == "not measured"
+    assert energy_facts(HilConfig(**encode), "not measured", 30) == "not measured"  # type: ignore[arg-type]
+
+
+def ticks_of(values: list[int], source: str = "cycles", hz: int = 16_000_000) -> dict[str, Any]:
+    """tick_facts of a board with such a tick source."""
+    distribution = Distribution()
+    distribution.add(values)
+    return tick_facts(Info(2, (1, 0, 0), "00", 4, 0, 0, 1, 3, 4, 256, 20, source, hz), distribution)
+
+
+def test_ticks_are_told_as_they_are_and_in_microseconds() -> None:
+    """At 16 MHz."""
+    facts = ticks_of([16, 32, 32, 160])
+    ticks, time_us = facts["ticks"], facts["device_time_us"]
+    assert (ticks["unit"], ticks["hz"], ticks["count"], ticks["p50"], ticks["max"]) == (
+        "cycles",
+        16_000_000,
+        4,
+        32,
+        160,
+    )
+    assert time_us == {"min": 1.0, "mean": 3.75, "p50": 2.0, "p95": 10.0, "p99": 10.0, "max": 10.0}
+
+
+def test_what_has_no_rate_or_no_ticks_is_not_measured() -> None:
+    facts = ticks_of([16, 32], "instructions", 0)
+    assert (facts["ticks"]["unit"], facts["ticks"]["hz"]) == ("instructions", None)
+    assert facts["device_time_us"] == "not measured"
+    nothing = {"ticks": "not measured", "device_time_us": "not measured"}
+    assert ticks_of([0, 0], "none") == ticks_of([]) == nothing
+
+
+def test_times_are_in_microseconds() -> None:
+    times = microseconds([0.001, 0.002, 0.0000035])
+    assert isinstance(times, dict)
+    assert (times["min"], times["p50"], times["max"], times["mean"]) == (3, 1000, 2000, 1001.0)
+    assert microseconds([]) == "not measured"
 
 
 def test_results_of_another_schema_say_what_to_run() -> None:

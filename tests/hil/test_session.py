@@ -1,16 +1,27 @@
-"""Whole runs: every byte of the board is the reference's, of every kind of codec and input."""
+"""Whole runs: every byte of the board is the reference's, of every kind of codec and input; every figure by hand."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from support.bundles import BUNDLES
+from support.entries import entry
+from support.line import PretendBoard
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.interface import Codec
+from qcskit.codec.interface import Codec, Packets
+from qcskit.codec.metrics import nmse_db
 from qcskit.firmware import find_board
+from qcskit.firmware.protocol.framing import Frame, encode_frame
+from qcskit.firmware.protocol.messages import Answers, Counts, Type
+from qcskit.hil import Device
 from qcskit.hil.config import HilConfig
 from qcskit.hil.fleet import run_fleet
-from qcskit.hil.session import Run, results_of, run_device
+from qcskit.hil.journal import Recorder
+from qcskit.hil.session import Measurement, Run, entry_fails, results_of, run_device
+from qcskit.hil.stream import Answer
+from qcskit.hil.vectors import VectorSet
 
 
 def silent(label: str, stage: str, done: int, total: int) -> None:
@@ -59,3 +70,112 @@ def test_packets_of_two_windows_and_any_length(toy_codec: Codec) -> None:
 def test_inputs_of_a_codec_that_takes_counts_only_are_refused_at_once(decoding_codec: Codec) -> None:
     with pytest.raises(QcsError, match="takes ADC counts, not network inputs"):
         run_device(decoding_codec, Run("/dev/ttyNONE", HilConfig(vectors=10, input="inputs")))
+
+
+def test_every_figure_is_the_board_s(decoding_codec: Codec) -> None:
+    """A board that swaps two packets and takes 100 + n ticks of 1 MHz for vector n: 250 vectors, segments of 100."""
+    vectors = VectorSet(decoding_codec, 250)
+    values, x = vectors.part(0, 250)
+    right = list(vectors.expected(values))
+    given = right.copy()
+    given[99], given[240] = right[240], right[99]
+    board = PretendBoard(vectors, packet=lambda number, _: given[number], tick=lambda number: 100 + number)
+    config = HilConfig(vectors=250, uj_per_kilocycle=4.0, nj_per_bit=2.0, baud=9600, give_up_s=60)
+    stages: list[tuple[str, int, int]] = []
+    run = Run(board.url, config, label="it", progress=lambda *stage: stages.append(stage))
+    entry = run_device(decoding_codec, run)
+    assert stages[:2] == [("connect", 0, 1), ("connect", 1, 1)]
+    assert stages[-4:] == [("run", 250, 250), *(("compare", done, 250) for done in (100, 200, 250))]
+    size = decoding_codec.packed_bytes_max
+    nmse = [nmse_db(x, decoding_codec.decode(Packets.of(packets))) for packets in (given, right)]
+    assert (entry["port"], entry["label"], entry["board"], entry["baud"]) == (board.url, "it", None, 9600)
+    assert (entry["firmware"], entry["tick_source"], entry["rx_buffer_bytes"]) == ("9.8.7", "cycles", 4096)
+    assert (entry["vectors"], entry["answered"], entry["resumed"]) == (250, 250, 0)
+    assert entry["mismatches"]["segments"] == [[0, 1], [2, 1]]
+    assert [first["vector"] for first in entry["mismatches"]["first"]] == [99, 240]
+    assert [first["got"] for first in entry["mismatches"]["first"]] == [right[240].hex(), right[99].hex()]
+    assert [entry["nmse"][name] for name in ("device_db", "deployed_db")] == pytest.approx(nmse, abs=1e-5)
+    assert len(entry["nmse"]["per_segment_db"]) == 3
+    wanted = {"min": 100, "p50": 224, "p95": 337, "p99": 347, "max": 349, "mean": 224.5, "count": 250}
+    assert {name: entry["ticks"][name] for name in wanted} == wanted
+    assert entry["device_time_us"] == {name: wanted[name] for name in entry["device_time_us"]}
+    assert entry["packet_bytes"]["min"] == entry["packet_bytes"]["max"] == size
+    bits = decoding_codec.rate_bits * decoding_codec.width
+    assert entry["energy"]["encode_uj"] == pytest.approx(4.0 * 224.5 / 1000)
+    assert entry["energy"]["radio_uj"] == pytest.approx(2.0 * bits / 1000)
+    done = entry["throughput"]
+    assert done["vectors"] == 250
+    assert done["vectors_per_s"] == pytest.approx(250 / done["seconds"], rel=1e-3)
+    assert done["bytes_sent"] > values.nbytes
+    assert done["bytes_received"] > 250 * (6 + size)
+    assert entry["round_trip_us"]["echo"]["count"] == 30
+    assert entry["round_trip_us"]["single"]["count"] <= 100
+    assert entry["round_trip_us"]["answer"]["count"] == entry["link"]["host"]["replies"] - 1  # the last one: STATS
+    verdict = results_of(decoding_codec, config, [entry])["verdict"]
+    assert verdict == {"ok": False, "vectors": 250, "mismatches": 2, "failed": ["it"]}
+
+
+def test_round_trips_are_the_answers_own(codec: Codec) -> None:
+    """Half a second and a whole one, as the recorder has them."""
+    vectors = VectorSet(codec, 4)
+    with Device.open(PretendBoard(vectors).url, codec) as device:
+        measured = Measurement(device, vectors, HilConfig(), "it")
+        recorder = Recorder(4, codec.packed_bytes_max)
+        for start, seconds in ((0, 0.5), (2, 1.0)):
+            rows = vectors.expected(vectors.part(start, start + 2)[0]).table(codec.packed_bytes_max)
+            recorder.take(Answer(start, Answers(rows, np.full(2, 4), np.zeros(2, np.uint32)), seconds, 1))
+        measured.add(recorder, 0)
+        measured.note_answered(4)
+        entry = measured.entry(2.0)
+    times = entry["round_trip_us"]["answer"]
+    assert (times["count"], times["min"], times["max"]) == (2, 500_000, 1_000_000)
+    assert (entry["mismatches"]["count"], entry["throughput"]["vectors_per_s"]) == (0, 2.0)
+
+
+@pytest.mark.parametrize(("more", "agree", "restarted"), [(0, True, False), (1, False, False), (-1, False, True)])
+def test_both_ends_must_agree_on_what_was_sent(codec: Codec, more: int, agree: bool, restarted: bool) -> None:
+    """A clean line: as many frames as the host sent; fewer than it answered means that it was restarted."""
+
+    def reply(frame: Frame, right: bytes) -> bytes:
+        if frame.type != Type.STATS:
+            return right
+        counts = Counts(board.frames + more, 0, 0, 0)
+        return encode_frame(Type.COUNTS, frame.seq, counts.to_payload())
+
+    board = PretendBoard(VectorSet(codec, 50), reply=reply)
+    link = run_device(codec, Run(board.url, HilConfig(vectors=50, timeout_s=20, give_up_s=60)))["link"]
+    assert (link["agree"], link["board_restarted"]) == (agree, restarted)
+
+
+@pytest.mark.parametrize(
+    ("changes", "tolerance_db", "fails"),
+    [
+        ({}, 0.0, False),
+        ({"mismatches__count": 1}, 9.0, True),
+        ({"nmse__device_db": -11.875}, 0.0, True),
+        ({"nmse__device_db": -12.125}, 0.0, True),  # better than the reference is another one, too
+        ({"nmse__device_db": -11.875}, 0.125, False),
+        ({"nmse__device_db": -11.875}, 0.12, True),
+        ({"nmse__device_db": -12.125}, 0.12, True),
+        ({"nmse__device_db": None}, 9.0, True),
+        ({"nmse__deployed_db": None}, 9.0, True),
+        ({"nmse__device_db": None, "nmse__deployed_db": None}, 0.0, False),
+        ({"nmse__device_db": "not measured", "nmse__deployed_db": "not measured"}, 0.0, False),
+        ({"error": "gone"}, 9.0, True),
+    ],
+)
+def test_what_fails(codec: Codec, changes: dict[str, Any], tolerance_db: float, fails: bool) -> None:
+    config, made = HilConfig(nmse_tolerance_db=tolerance_db), entry(**changes)
+    assert entry_fails(made, config) == fails
+    verdict = results_of(codec, config, [made])["verdict"]
+    assert (verdict["ok"], verdict["failed"]) == (not fails, ["left"] if fails else [])
+
+
+def test_a_verdict_adds_up_all_boards(codec: Codec) -> None:
+    boards = [entry(), entry(label="b", vectors=50, mismatches__count=4), {"label": "c", "error": "gone"}]
+    results = results_of(codec, HilConfig(), boards)
+    assert results["verdict"] == {"ok": False, "vectors": 350, "mismatches": 4, "failed": ["b", "c"]}
+    assert results["devices"] == boards
+    about = results["bundle"]
+    assert (about["model_id"], about["codec"], about["n"]) == (codec.bundle.manifest.model_id, "learned", 20)
+    assert (about["inputs"], about["windows"], about["packed_bytes_max"], about["rate_bits"]) == (10, 1, 4, 1.5)

@@ -1,18 +1,24 @@
-"""The real C agent behind lines that lose, damage, reorder, restart and vanish: every vector once, none wrong."""
+"""The real C agent behind lines that lose, damage, reorder, restart and vanish: every vector once, none wrong.
+
+And boards that answer twice, late, to no one's question, in another type, or never to one request.
+"""
 
 import os
+import re
 import signal
 import threading
-import time
+from collections.abc import Callable
 
 import pytest
-from support.line import Faults, Line, LinkSimulator, native_firmware
+from support.line import Faults, Line, LinkSimulator, PretendBoard, TimelessLine, native_firmware
 
 from qcskit import firmware
+from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
-from qcskit.firmware.protocol.framing import FrameParser
+from qcskit.firmware.protocol.framing import Frame, FrameParser, encode_frame
+from qcskit.firmware.protocol.messages import Type, error_payload
 from qcskit.hil import Device
-from qcskit.hil.errors import LinkLostError, SilentError, WrongDeviceError
+from qcskit.hil.errors import DeviceError, LinkLostError, SilentError, WrongDeviceError
 from qcskit.hil.journal import Recorder
 from qcskit.hil.vectors import InputKind, VectorSet
 
@@ -22,12 +28,20 @@ def simulator(codec: Codec, line: Line | None = None, faults: Faults | None = No
     return LinkSimulator(lambda: firmware.start("native", elf), line, faults, seed=5)
 
 
-def check(codec: Codec, board: Device, count: int, kind: InputKind = "counts") -> Recorder:
-    """Stream vectors; the recorder refuses a second answer. Every byte must be the reference's."""
+def check(
+    codec: Codec, board: Device, count: int, kind: InputKind = "counts", in_mid_run: Callable[[], None] | None = None
+) -> Recorder:
+    """Stream vectors; the recorder refuses a second answer. Every byte must be the reference's.
+
+    in_mid_run: called once, when a tenth is answered.
+    """
     vectors = VectorSet(codec, count, 3, kind)
     values, recorder = vectors.values(), Recorder(count, codec.packed_bytes_max)
     for answer in board.stream(values, [(0, count)]):
         recorder.take(answer)
+        if in_mid_run is not None and 10 * recorder.answered.sum() > count:
+            in_mid_run, call = None, in_mid_run
+            call()
     assert recorder.answered.all()
     assert not recorder.packets().differ(vectors.expected(values)).any()
     return recorder
@@ -105,18 +119,15 @@ def test_window_never_exceeds_what_the_board_buffers(codec: Codec) -> None:
 
 
 def test_a_pulled_cable_that_comes_back(codec: Codec) -> None:
-    with simulator(codec, Line(230_400)) as line, Device.open(line.url, codec, reconnect_s=20) as board:
+    with simulator(codec, Line(460_800)) as line, Device.open(line.url, codec, reconnect_s=20) as board:
+        wait_back = board.link.wait_back
 
-        def fiddle() -> None:
-            time.sleep(0.4)
-            line.unplug()
-            time.sleep(0.5)
-            line.plug()
+        def plug_and_wait(patience_s: float) -> None:
+            threading.Timer(0.15, line.plug).start()  # the first look finds nothing
+            wait_back(patience_s)
 
-        thread = threading.Thread(target=fiddle)
-        thread.start()
-        check(codec, board, 4000)
-        thread.join()
+        board.link.wait_back = plug_and_wait  # type: ignore[method-assign]
+        check(codec, board, 1500, in_mid_run=line.unplug)
         assert board.exchange.counts.reconnects == 1
 
 
@@ -126,21 +137,21 @@ def test_another_board_in_the_same_place_is_refused(codec: Codec, other_codec: C
     with line, Device.open(line.url, codec, reconnect_s=20) as board:
 
         def swap() -> None:
-            time.sleep(0.3)
             line.unplug()
             line.reset()
             line.plug()
 
-        threading.Thread(target=swap).start()
         with pytest.raises(WrongDeviceError, match=other_codec.bundle.manifest.model_id):
-            check(codec, board, 20_000)
+            check(codec, board, 2000, in_mid_run=swap)
 
 
 def test_a_cable_that_stays_out_fails_loudly(codec: Codec) -> None:
-    with simulator(codec, Line(115_200)) as line, Device.open(line.url, codec, reconnect_s=0.5) as board:
-        threading.Timer(0.3, line.unplug).start()
-        with pytest.raises(LinkLostError, match=r"did not come back within 0\.5 s"):
-            check(codec, board, 20_000)
+    with (
+        simulator(codec, Line(115_200)) as line,
+        Device.open(line.url, codec, reconnect_s=0.5) as board,
+        pytest.raises(LinkLostError, match=r"did not come back within 0\.5 s"),
+    ):
+        check(codec, board, 2000, in_mid_run=line.unplug)
 
 
 def test_a_board_that_hangs_fails_loudly(codec: Codec) -> None:
@@ -152,3 +163,178 @@ def test_a_board_that_hangs_fails_loudly(codec: Codec) -> None:
                 check(codec, device, 100)
         finally:
             os.kill(board.pid, signal.SIGCONT)
+
+
+def test_numbers_wrap_with_frames_in_flight(codec: Codec) -> None:
+    with firmware.start("native", native_firmware(codec)) as board, Device.open(board.url, codec, batch=1) as device:
+        device.exchange._seq = 65500
+        check(codec, device, 200)
+        assert 0 < device.exchange._seq < 1000
+        assert device.exchange.counts.unexpected == 0
+
+
+Reply = Callable[[Frame, bytes], bytes]
+
+
+class Pretended:
+    """A device that is a `PretendBoard` on a line without time."""
+
+    def __init__(self, codec: Codec, monkeypatch: pytest.MonkeyPatch, batch: int | None = 1) -> None:
+        self.reply: Reply = lambda frame, right: right
+        board = PretendBoard(VectorSet(codec, 60, 3), reply=lambda frame, right: self.reply(frame, right))
+        self.codec, self.board = codec, board
+        self.line = TimelessLine(self.board.answer, monkeypatch)
+        self.device = Device(self.line, codec, timeout_s=0.5, give_up_s=5.0, batch=batch)  # type: ignore[arg-type]
+        self.exchange, self.counts = self.device.exchange, self.device.exchange.counts
+
+    def check(self) -> None:
+        """Stream all vectors; every byte must be the reference's."""
+        check(self.codec, self.device, 60)
+
+    def asked(self, number: int) -> list[Frame]:
+        """Return the requests that held this vector."""
+        encodes = [frame for frame in self.board.requests if frame.type == Type.ENCODE]
+        return [frame for frame in encodes if number in self.board.numbers(frame)]
+
+
+def test_numbers_of_16_bits_follow_each_other(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretended = Pretended(codec, monkeypatch)
+    pretended.exchange._seq = 65529
+    pretended.check()
+    seqs = [frame.seq for frame in pretended.board.requests[-60:]]
+    assert seqs == [*range(65530, 65536), *range(54)]
+    assert (pretended.counts.retries, pretended.counts.unexpected) == (0, 0)
+
+
+@pytest.mark.parametrize("distance", [-300, -1, 300], ids=["earlier", "just answered", "never sent"])
+def test_replies_that_nobody_waits_for_are_not_taken(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch, distance: int
+) -> None:
+    """A whole RESULT of wrong packets under another number, before and after each right one."""
+
+    def reply(frame: Frame, right: bytes) -> bytes:
+        stale = encode_frame(Type.RESULT, (frame.seq + distance) % 65536, wrong)
+        return stale + right + stale
+
+    wrong = b"\1" + bytes(4) + codec.packed_bytes_max.to_bytes(2, "little") + b"\xa5" * codec.packed_bytes_max
+    pretended = Pretended(codec, monkeypatch)
+    pretended.reply = reply
+    pretended.check()
+    assert (pretended.counts.unexpected, pretended.counts.retries) == (120, 0)
+
+
+def test_a_doubled_reply_is_taken_once(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretended = Pretended(codec, monkeypatch)
+    pretended.reply = lambda frame, right: 2 * right
+    pretended.check()  # the recorder refuses a second answer
+    assert pretended.counts.unexpected == 60
+
+
+@pytest.mark.parametrize(
+    ("type_", "payload", "told"),
+    [
+        (Type.ECHOED, b"", "ENCODE was answered by ECHOED"),
+        (Type.DONE, b"", "ENCODE was answered by DONE"),
+        (Type.COUNTS, bytes(16), "ENCODE was answered by COUNTS"),
+        (0x92, b"", "ENCODE was answered by type 0x92"),
+        (Type.ERROR, error_payload(2, 5), r"the board refused ENCODE: payload has the wrong length \(detail 5\)"),
+        (Type.RESULT, b"", "RESULT of 0 bytes does not hold 1 packets"),
+        (Type.RESULT, b"\2" + bytes(20), "RESULT of 21 bytes does not hold 1 packets"),
+    ],
+)
+def test_a_reply_of_another_type_or_form_ends_the_run(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch, type_: int, payload: bytes, told: str
+) -> None:
+    def reply(frame: Frame, right: bytes) -> bytes:
+        return encode_frame(type_, frame.seq, payload) if frame in pretended.asked(7) else right
+
+    pretended = Pretended(codec, monkeypatch)
+    pretended.reply = reply
+    with pytest.raises(QcsError, match=told) as failure:
+        pretended.check()
+    assert isinstance(failure.value, DeviceError) == (type_ != Type.RESULT)
+
+
+def test_another_protocol_version_in_mid_run_ends_it(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretended = Pretended(codec, monkeypatch)
+    pretended.reply = lambda frame, right: encode_frame(Type.RESULT, frame.seq, b"", 3)
+    with pytest.raises(WrongDeviceError, match="speaks protocol 3"):
+        pretended.check()
+
+
+@pytest.mark.parametrize("batch", [1, 8, None])
+def test_a_request_that_is_never_answered_is_given_up(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch, batch: int | None
+) -> None:
+    """All others are: after six times the patience for silence, and not many attempts."""
+    tries = 0
+
+    def reply(frame: Frame, right: bytes) -> bytes:
+        nonlocal tries
+        poison = frame in pretended.asked(17)
+        tries += poison
+        return b"" if poison and tries < 1000 else right
+
+    pretended = Pretended(codec, monkeypatch, batch)
+    pretended.reply = reply
+    told = r"vectors (\d+) … (\d+) are never answered \((\d+) attempts\) while others are$"
+    with pytest.raises(SilentError, match=told) as failure:
+        pretended.check()
+    found = re.search(told, str(failure.value))
+    assert found
+    first, last, attempts = map(int, found.groups())
+    assert first <= 17 <= last < first + (batch or 60)
+    assert 2 < attempts <= tries < 300
+    assert 30.0 < pretended.line.now_s < 60.0
+
+
+def test_the_number_of_a_request_in_flight_is_not_given_again(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The counter comes round to a request that is still open, for vectors and for the HELLO that ends a silence."""
+
+    def reply(frame: Frame, right: bytes) -> bytes:
+        asked = pretended.asked(17)
+        if asked:
+            pretended.exchange._seq = asked[0].seq - 1
+        return b"" if frame in asked and len(asked) < 9 else right
+
+    pretended = Pretended(codec, monkeypatch)
+    pretended.reply, pretended.exchange._seq = reply, 1000
+    pretended.check()
+    seq = pretended.asked(17)[0].seq
+    others = [frame for frame in pretended.board.requests if frame.seq == seq and frame not in pretended.asked(17)]
+    assert not others
+    assert len(pretended.asked(17)) == 9
+    assert [frame.type for frame in pretended.board.requests].count(Type.HELLO) > 1
+
+
+def test_a_request_overtaken_by_three_others_is_asked_again_at_once(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reply(frame: Frame, right: bytes) -> bytes:
+        lost = frame in pretended.asked(17) and len(pretended.asked(17)) == 1
+        return b"" if lost else right
+
+    pretended = Pretended(codec, monkeypatch)
+    pretended.reply = reply
+    pretended.check()
+    one, again = pretended.asked(17)
+    assert one == again
+    assert (pretended.counts.retries, pretended.counts.timeouts) == (1, 1)
+    assert pretended.line.now_s < 0.001
+
+
+def test_a_reply_two_later_than_its_turn_is_waited_for(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """17 comes after 18 and 19."""
+    late = []
+
+    def reply(frame: Frame, right: bytes) -> bytes:
+        if frame in pretended.asked(17):
+            late.append(right)
+            return b""
+        return late[0] + right if frame in pretended.asked(20) else right
+
+    pretended = Pretended(codec, monkeypatch)
+    pretended.reply = reply
+    pretended.check()
+    assert len(pretended.asked(17)) == 1
+    assert (pretended.counts.retries, pretended.counts.unexpected) == (0, 0)

@@ -1,4 +1,4 @@
-"""Kernels on emulated cores: many models in one firmware, their packed bytes hashed there and here."""
+"""Kernels on emulated cores: many models in one firmware, their packed bytes hashed there and here, memory guarded."""
 
 import subprocess
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from support.tables import Vectors, c_dir, c_text, corner_vectors, edge_vectors, packed_of
+from support.tables import Vectors, c_text, corner_vectors, edge_vectors, packed_of
 
 from qcskit import firmware
 from qcskit.codec.learned.chain import DenseChain
@@ -30,10 +30,20 @@ class Check:
     seed: int
 
 
-def make_check(tables: DenseChain, seed: int, *, given: int = 16, random: int = 500) -> Check:
-    """Return a check with half its given vectors in corners, half on threshold edges."""
+OVERRUNS = ("", "before packed", "behind packed", "before scratch", "behind scratch", "an impossible length")
+"""By number, as in qcs_guard.h."""
+
+
+def make_check(tables: DenseChain, seed: int, *, given: int = 16, random: int = 500, counts: bool = False) -> Check:
+    """Return a check with half its given vectors in corners, half on threshold edges.
+
+    counts: ADC counts through the front end, also where the codec takes network inputs.
+    """
     rng = np.random.default_rng(seed)
-    vectors = [corner_vectors(tables, given // 2, rng), edge_vectors(tables, given - given // 2, rng)]
+    vectors = [
+        corner_vectors(tables, given // 2, rng, counts=counts),
+        edge_vectors(tables, given - given // 2, rng, counts=counts),
+    ]
     return Check(tables, np.concatenate(vectors), random, int(rng.integers(1, 2**32)))
 
 
@@ -41,7 +51,8 @@ def mismatches(core: Core, checks: Sequence[Check], *, plain: bool = False, time
     """Return the numbers of the checks whose packed bytes on the core differ from the NumPy reference's.
 
     plain: build the plain C kernel instead of the core's fast one. Raises MissingToolError without compiler or
-    emulator, FirmwareError if the firmware does not compile, dies or takes longer than timeout_s.
+    emulator, FirmwareError if the firmware does not compile, dies, takes longer than timeout_s or writes beside packed
+    or scratch.
     """
     if not _has_semihosting(core):
         return _over_the_line(core, checks, ("-DQCS_PLAIN",) if plain else ())
@@ -59,12 +70,64 @@ def _over_the_line(core: Core, checks: Sequence[Check], flags: tuple[str, ...]) 
     wrong = []
     for number, check in enumerate(checks):
         x = all_vectors(check)
-        elf = build(core.board, c_dir("m", check.tables), "m", extra_flags=flags)
+        elf = build(core.board, _guarded_dir(check), "guarded", extra_flags=(*flags, *_limits([check])))
         with start(core.board, elf) as emulator:
             rows = encode_packets(emulator.url, x).rows
-        if not np.array_equal(rows, packed_of(check.tables, x)):
+        _refuse_overrun(core, number, int(rows[:, 0].max()))
+        if not np.array_equal(rows[:, 1:], packed_of(check.tables, x)):
             wrong.append(number)
     return wrong
+
+
+_GUARDED_H = """\
+#include "qcs_model_m.h"
+#define QCS_GUARDED_INPUTS QCS_M_INPUTS
+#define QCS_GUARDED_SCRATCH_BYTES 4
+#define QCS_GUARDED_PACKED_BYTES_MAX (1 + QCS_M_PACKED_BYTES_MAX)
+extern const qcs_codec_t qcs_guarded_codec;
+"""
+
+_GUARDED_C = """\
+#include <string.h>
+#include "qcs_guard.h"
+#include "qcs_model_guarded.h"
+static uint16_t encode(const qcs_codec_t *codec, uint8_t type, const void *input, uint8_t packed[], void *scratch) {
+  const qcs_guarded_t out = qcs_guarded_encode(codec->model, QCS_M_SCRATCH_BYTES, type, input);
+  (void)scratch;
+  packed[0] = out.overrun;
+  memcpy(packed + 1, out.packed, out.length);
+  return (uint16_t)(1 + out.length);
+}
+static const uint8_t id[8] = {0};
+const qcs_codec_t qcs_guarded_codec = {
+  .model = &qcs_m_codec, .id = id, .inputs = QCS_M_INPUTS, .outputs = QCS_M_OUTPUTS, .levels = QCS_M_LEVELS,
+  .windows = 1, .packed_bytes_max = QCS_GUARDED_PACKED_BYTES_MAX, .scratch_bytes = QCS_GUARDED_SCRATCH_BYTES,
+  .kind = 1, .input_types = QCS_INPUT_INT8 | QCS_INPUT_COUNTS, .encode = encode};
+"""
+"""A codec around qcs_m_codec whose packets start with a byte that says what an encode overran."""
+
+
+def _guarded_dir(check: Check) -> Path:
+    port = sources() / "ports" / "kernel_check"
+    guard = {name: (port / name).read_text(encoding="utf-8") for name in ("qcs_guard.c", "qcs_guard.h")}
+    codec = {"qcs_model_guarded.h": _GUARDED_H, "guarded.c": _GUARDED_C}
+    return firmware.c_directory(c_text("m", check.tables) | guard | codec)
+
+
+def _refuse_overrun(core: Core, number: int, overrun: int) -> None:
+    if overrun:
+        raise FirmwareError(f"{core.name}: an encode of model {number} writes {OVERRUNS[overrun]}")
+
+
+def _limits(checks: Sequence[Check]) -> tuple[str, ...]:
+    """Return what qcs_guard.c and qcs_kernel_check.c reserve for the largest model."""
+    limits = {
+        "PACKED_BYTES": max(check.tables.packing.packed_bytes for check in checks),
+        "INPUTS": max(check.tables.inputs for check in checks),
+        # Enough for any layout: two halves of 32-bit activations, rounded up.
+        "SCRATCH_BYTES": max(8 * (max(check.tables.widths) + 64) for check in checks),
+    }
+    return tuple(f"-DQCS_CHECK_MOST_{key}={value}" for key, value in limits.items())
 
 
 def all_vectors(check: Check) -> Vectors:
@@ -107,20 +170,13 @@ def _build(core: Core, checks: Sequence[Check], plain: bool) -> Path:
     ports, riscv = root / "ports", _riscv(core)
     family = ports / ("qemu_rv32" if riscv else "cortex_m")
     startup = family / ("qcs_start.S" if riscv else "qcs_startup.c")
-    own = ("qcs_kernel_check.c", "qcs_check_rv32.c" if riscv else "qcs_check_cortex_m.c")
-    limits = {
-        "PACKED_BYTES": max(check.tables.packing.packed_bytes for check in checks),
-        "INPUTS": max(check.tables.inputs for check in checks),
-        # Enough for any layout: two halves of 32-bit activations, rounded up.
-        "SCRATCH_BYTES": max(8 * (max(check.tables.widths) + 64) for check in checks),
-    }
+    own = ("qcs_kernel_check.c", "qcs_guard.c", "qcs_check_rv32.c" if riscv else "qcs_check_cortex_m.c")
     return compile_cached(Job(
         output=f"kernels-{board.name}.elf", compiler=board.compiler, package=board.package,
         purpose=f"kernels for {core.name}",
         flags=("-std=c11", *WARNINGS, *board.flags, *core.flags, *(("-DQCS_PLAIN",) if plain else ()),
-               *(f"-DQCS_CHECK_MOST_{key}={value}" for key, value in limits.items()), "-ffreestanding",
-               "-ffunction-sections", "-fdata-sections", "-nostartfiles", "-nodefaultlibs", "-Wl,--gc-sections",
-               "-Wl,--no-warn-rwx-segments", f"-Wl,-T,{ports / board.script}"),
+               *_limits(checks), "-ffreestanding", "-ffunction-sections", "-fdata-sections", "-nostartfiles",
+               "-nodefaultlibs", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", f"-Wl,-T,{ports / board.script}"),
         sources=(*sorted((root / "src").glob("*.c")), startup, ports / "freestanding" / "qcs_string.c",
                  *(ports / "kernel_check" / name for name in own), *sorted(place.glob("*.c"))),
         include=(root / "include", root / "src", ports / "freestanding", family, ports / "kernel_check", place),
@@ -137,8 +193,8 @@ def _checks_text(checks: Sequence[Check]) -> str:
     lines.append(f"const uint32_t qcs_check_count = {len(checks)};")
     lines.append(f"const qcs_check_t qcs_checks[{len(checks)}] = {{")
     for number, check in enumerate(checks):
-        lines.append(f"  {{&qcs_m{number}_codec, vectors{number}, {len(check.vectors)}, {check.random}, "
-                     f"{check.seed}U}},")  # fmt: skip
+        lines.append(f"  {{&qcs_m{number}_codec, vectors{number}, {len(check.vectors)}, {check.random}, {check.seed}U, "
+                     f"QCS_M{number}_SCRATCH_BYTES, {check.vectors.itemsize}}},")  # fmt: skip
     return "\n".join([*lines, "};", ""])
 
 
@@ -157,4 +213,7 @@ def _run(core: Core, elf: Path, count: int, timeout_s: float) -> list[int]:
     if done.returncode != 0 or len(lines) != count:
         raise FirmwareError(f"{core.name}: the emulator stopped after {len(lines)} of {count} models: "
                             f"{(done.stdout + done.stderr)[-200:].strip()}")  # fmt: skip
+    for number, line in enumerate(lines):
+        if line.startswith("overrun="):
+            _refuse_overrun(core, number, int(line[-1]))
     return [int(line, 16) for line in lines]

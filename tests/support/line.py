@@ -1,7 +1,7 @@
 """A bad line between host and board: limited rate, latency, lost, flipped and doubled bytes, resets, a pulled plug.
 
 A proxy with one thread: hosts connect to `.url` (a socket), the board is whatever pyserial opens or a factory of
-emulated boards. Used by the tests and benchmarks; nothing of it is a mock of the board.
+emulated boards. Used by the tests and benchmarks; only `Pretender` and `PretendBoard` are no boards.
 """
 
 import contextlib
@@ -15,15 +15,20 @@ import time
 import tty
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pytest
 
 from qcskit import firmware
+from qcskit.codec.codecs import find_family
 from qcskit.codec.interface import Codec
-from qcskit.firmware.protocol.framing import Frame, FrameParser, decode_stretch
-from qcskit.firmware.protocol.messages import Type
+from qcskit.firmware.protocol.framing import Frame, FrameParser, decode_stretch, encode_frame
+from qcskit.firmware.protocol.messages import Counts, Info, Type, result_payload
+from qcskit.hil import exchange, stream
+from qcskit.hil.vectors import VectorSet
 
 _PIECE_S = 0.001
 _GATHER_S = 0.0005
@@ -351,3 +356,99 @@ class Pretender:
             while data := line.recv(4096):
                 for frame in parser.feed(data) or [None]:
                     line.sendall(self._answer(frame))
+
+
+class PretendBoard:
+    """A board that answers as it is told: the right packets of `vectors`, each made into `packet(number, right)`.
+
+    tick(number): ticks of an encode, at 1 MHz. reply(frame, right): what goes on the line, instead of `right`.
+    requests: every frame that came. frames: how many since RESET.
+    """
+
+    def __init__(
+        self, vectors: VectorSet, *, packet: Callable[[int, bytes], bytes] = lambda number, right: right,
+        tick: Callable[[int], int] = lambda number: number + 1,
+        reply: Callable[[Frame, bytes], bytes] = lambda frame, right: right,
+    ) -> None:  # fmt: skip
+        self._packet, self._tick, self._reply = packet, tick, reply
+        codec, values = vectors.codec, vectors.values()
+        self._answers = {row.tobytes(): (n, codec.encode_any(row[None])[0]) for n, row in enumerate(values)}
+        self._row_bytes = values[0].nbytes
+        self._info = Info(
+            2, (9, 8, 7), codec.bundle.manifest.model_id, codec.inputs, 0, 0, find_family(codec.kind).number, 0x83,
+            codec.packed_bytes_max, 4096, 255, "cycles", 1_000_000, codec.windows,
+        )  # fmt: skip
+        self.frames = 0
+        self.requests: list[Frame] = []
+
+    @cached_property
+    def url(self) -> str:
+        """Where it answers, from the first time that someone asks."""
+        return Pretender(self.answer).url
+
+    def answer(self, frame: Frame | None) -> bytes:
+        """Return what goes on the line for a frame."""
+        if frame is None:
+            return b""
+        self.requests.append(frame)
+        self.frames += 1
+        return self._reply(frame, encode_frame(frame.type + 0x80, frame.seq, self._payload(frame)))
+
+    def _payload(self, frame: Frame) -> bytes:
+        match frame.type:
+            case Type.HELLO:
+                return self._info.to_payload()
+            case Type.ENCODE:
+                found = [self._answers[row] for row in self.rows(frame)]
+                packets = [self._packet(number, right) for number, right in found]
+                return result_payload(packets, [self._tick(number) for number, _ in found])
+            case Type.STATS:
+                return Counts(self.frames, 0, 0, 0).to_payload()
+            case Type.RESET:
+                self.frames = 0
+        return frame.payload
+
+    def rows(self, frame: Frame) -> list[bytes]:
+        """Return the values of an ENCODE frame, one vector each."""
+        return [frame.payload[at : at + self._row_bytes] for at in range(2, len(frame.payload), self._row_bytes)]
+
+    def numbers(self, frame: Frame) -> list[int]:
+        """Return which vectors an ENCODE frame asks for."""
+        return [self._answers[row][0] for row in self.rows(frame)]
+
+
+class TimelessLine:
+    """A `Link` whose time passes only while the host waits in vain: no test of a time-out waits for it.
+
+    answer: as for a `Pretender`. now_s: the time so far.
+    """
+
+    name, baud = "pretended", 115_200
+
+    def __init__(self, answer: Callable[[Frame], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+        self._answer, self._parser = answer, FrameParser()
+        self._held: list[bytes] = []
+        self.bytes_sent = self.bytes_received = 0
+        self.now_s = 0.0
+        for module in (exchange, stream):
+            monkeypatch.setattr(module, "time", self)
+
+    def monotonic(self) -> float:
+        """Stand in for `time.monotonic`."""
+        return self.now_s
+
+    def write(self, data: bytes) -> None:
+        """Take what the host sends."""
+        self.bytes_sent += len(data)
+        self._held += filter(None, map(self._answer, self._parser.feed(data)))
+
+    def read(self, timeout_s: float) -> bytes:
+        """Return the next answer; let the time-out pass if there is none."""
+        data = self._held.pop(0) if self._held else b""
+        self.bytes_received += len(data)
+        if not data:
+            self.now_s += timeout_s + 1e-6
+        return data
+
+    def close(self) -> None:
+        """Do nothing."""

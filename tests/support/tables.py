@@ -52,24 +52,24 @@ def vectors_type(tables: DenseChain) -> type[np.integer[Any]]:
     return np.int8 if arithmetic(tables).dtype == np.int8 else np.int16
 
 
-def uniform_vectors(tables: DenseChain, frames: int, rng: np.random.Generator) -> Vectors:
-    """Return uniform entries."""
-    kind = vectors_type(tables)
+def uniform_vectors(tables: DenseChain, frames: int, rng: np.random.Generator, *, counts: bool = False) -> Vectors:
+    """Return uniform entries. counts: ADC counts, also where the device takes network inputs."""
+    kind = np.int16 if counts else vectors_type(tables)
     info = np.iinfo(kind)
     return rng.integers(info.min, info.max, (frames, tables.inputs), kind, endpoint=True)
 
 
-def corner_vectors(tables: DenseChain, frames: int, rng: np.random.Generator) -> Vectors:
+def corner_vectors(tables: DenseChain, frames: int, rng: np.random.Generator, *, counts: bool = False) -> Vectors:
     """Return extreme entries, which drive accumulators to where requantization saturates."""
-    return corners(tables.inputs, frames, rng, vectors_type(tables))
+    return corners(tables.inputs, frames, rng, np.int16 if counts else vectors_type(tables))
 
 
-def edge_vectors(tables: DenseChain, frames: int, rng: np.random.Generator) -> Vectors:
+def edge_vectors(tables: DenseChain, frames: int, rng: np.random.Generator, *, counts: bool = False) -> Vectors:
     """Return those of a pool of all scales of which an accumulator lies closest to a threshold: on it, or one below.
 
     There an error of one unit anywhere flips an index.
     """
-    pool = uniform_vectors(tables, frames * _POOL_FACTOR, rng)
+    pool = uniform_vectors(tables, frames * _POOL_FACTOR, rng, counts=counts)
     pool >>= rng.integers(0, 5 if pool.itemsize == 1 else 12, (len(pool), 1), pool.dtype)
     inputs = pool if pool.itemsize == 1 else tables.network_input(pool)
     distance = edge_distance(tables.thresholds, tables.accumulator(inputs))

@@ -42,7 +42,9 @@ class Adc(Table):
         values = np.asarray(y, np.float64)
         if not np.isfinite(values).all():
             raise QcsError(f"measurement frame {np.argwhere(~np.isfinite(values))[0, 0]} holds NaN or infinity")
-        return (np.rint(values / self.scale) + self.offset_counts).clip(-32768, 32767).astype(np.int16)
+        with np.errstate(over="ignore"):  # infinity saturates as well
+            steps = np.rint(values / self.scale) + self.offset_counts
+        return steps.clip(-32768, 32767).astype(np.int16)
 
 
 class SignalFacts(Table):
@@ -90,6 +92,8 @@ class Manifest(Table):
     nmse: NmseFacts
     tools: dict[str, str] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
+    checksum: str | None = None
+    """`manifest_checksum` of the rest; None: not known."""
 
     @field_validator("codec", mode="before")
     @classmethod
@@ -100,6 +104,12 @@ class Manifest(Table):
             return codecs.find_family(value.get("kind")).room("codec").Facts.model_validate(value)
         except QcsError as error:
             raise ValueError(str(error)) from None
+
+
+def manifest_checksum(raw: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of everything in a manifest but its checksum, however it is spaced and ordered."""
+    rest = {key: value for key, value in raw.items() if key != "checksum"}
+    return sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,8 @@ def read_bundle(path: Path) -> Bundle:
         key = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
         raise QcsError(f"bundle '{path}': manifest.json: {key}: {reason}; {again}") from None
+    if manifest.checksum not in (None, manifest_checksum(raw)):
+        raise QcsError(f"bundle '{path}': manifest.json does not match its own checksum: it was changed; {again}")
     for name, digest in manifest.files.items():
         file = path / name
         if not file.is_file():

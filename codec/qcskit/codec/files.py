@@ -43,17 +43,20 @@ def write_directory(path: Path, files: Mapping[str, bytes], marker: str = "manif
     path = Path(path)
     check_replaceable(path, marker)
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    staging, before = temporary / "new", temporary / "before"
     try:
-        staging.chmod(0o755)
+        staging.mkdir()
         for name, content in files.items():
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             (staging / name).write_bytes(content)
         if path.exists():
-            shutil.rmtree(path)
+            path.rename(before)
         staging.rename(path)
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if before.exists() and not path.exists():
+            before.rename(path)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -93,3 +96,23 @@ def read_npz(content: bytes, what: str) -> dict[str, NDArray[Any]]:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise QcsError(f"{what} is not a readable .npz file ({error}); run 'qcskit export' again") from None
+
+
+def take_table(
+    arrays: Mapping[str, NDArray[Any]], name: str, dtype: type[np.generic], shape: tuple[int | None, ...]
+) -> NDArray[Any]:
+    """Return one array; None in `shape`: any length. Raises QcsError that names it if it is missing or another kind."""
+    wanted = f"expected {np.dtype(dtype)} ({', '.join('any' if size is None else str(size) for size in shape)})"
+    if name not in arrays:
+        raise QcsError(f"there is no array '{name}', {wanted}")
+    array = arrays[name]
+    fits = len(shape) == array.ndim and all(size in (None, own) for size, own in zip(shape, array.shape, strict=True))
+    if array.dtype != dtype or not fits:
+        raise QcsError(f"array '{name}' is {array.dtype} {array.shape}, {wanted}")
+    return array
+
+
+def check_ascending(name: str, array: NDArray[Any]) -> None:
+    """Raise QcsError that names a table (rows, any) if one of its rows descends."""
+    if np.any(array[:, 1:] < array[:, :-1]):
+        raise QcsError(f"array '{name}' must ascend in every row")

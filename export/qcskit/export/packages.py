@@ -124,7 +124,7 @@ def _facts(codec: Codec, names: Sequence[str], c_files: CFiles, kind: str, url: 
         "model_includes": "\n".join(f'#include "qcs_model_{each}.h"' for each in names),
         "counts": _numbers(vectors["counts"][0]), "expected": _numbers(expected), "expected_bytes": len(expected),
         "main": "void app_main(void)" if kind == "esp-idf" else "int main(void)",
-        "leave": "" if kind == "esp-idf" else "\n  return !same;",
+        "leave": "\n  if (!same)\n    exit(1);" if kind == "esp-idf" else "\n  return !same;",
     }  # fmt: skip
     facts["example"] = _fill(_templates() / "example.c.in", facts).rstrip("\n")
     return facts

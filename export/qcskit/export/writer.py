@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec import codecs, seeds
-from qcskit.codec.bundle import Adc, Bundle, CodecFacts, Manifest, NmseFacts, SignalFacts
+from qcskit.codec.bundle import Adc, Bundle, CodecFacts, Manifest, NmseFacts, SignalFacts, manifest_checksum
 from qcskit.codec.files import npz_bytes, sha256, write_directory
 from qcskit.codec.interface import Codec
 from qcskit.codec.metrics import nmse_db
@@ -90,6 +90,8 @@ def write_bundle(out: Path, draft: Draft, golden_packets: int, seed: int = 0) ->
         **{f"c/{name}": text.encode() for name, text in codec.c_files().items()},
     }
     manifest = draft.manifest(files)
+    checksum = manifest_checksum(manifest.model_dump(mode="json"))
+    manifest = manifest.model_copy(update={"checksum": checksum})
     text = json.dumps(manifest.model_dump(mode="json"), indent=1, allow_nan=False) + "\n"
     write_directory(out, {**files, "manifest.json": text.encode()})
     return manifest

@@ -92,6 +92,25 @@ class CodecStruct(ctypes.Structure):
     )  # fmt: skip
 
 
+_GUARD = bytes(range(0xA0, 0xE0))
+
+
+class _Memory:
+    """Bytes for C to write, zero, aligned to 16; before and behind them stands a guard that it must not touch."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self._name, self._all = name, np.zeros(size + 2 * len(_GUARD), np.uint8)
+        self.inside = self._all[len(_GUARD) : len(_GUARD) + size]
+        self._all[: len(_GUARD)] = self._all[len(_GUARD) + size :] = np.frombuffer(_GUARD, np.uint8)
+
+    def check(self) -> None:
+        """Raise FirmwareError if a guard was overwritten."""
+        for part, where in ((self._all[: len(_GUARD)], "before"), (self._all[-len(_GUARD) :], "behind")):
+            if part.tobytes() != _GUARD:
+                raise FirmwareError(f"the C code of this codec writes {where} its {self._name}, "
+                                    f"{self.inside.size:,} bytes: do not use it")  # fmt: skip
+
+
 class HostCodec:
     """A `qcs_codec_t` of any kind in a host library, encoding whole batches.
 
@@ -125,22 +144,27 @@ class HostCodec:
         if not self.input_types & input_type:
             raise FirmwareError(f"this codec does not take {x.dtype} input")
         x = self._checked(x)
-        rows, lengths = np.zeros((len(x), self.packed_bytes_max), np.uint8), np.empty(len(x), np.uint16)
-        scratch = np.empty(-(-self._scratch_bytes // 4), np.uint32)
+        rows, lengths = _Memory("packets", len(x) * self.packed_bytes_max), _Memory("lengths", 2 * len(x))
+        scratch = _Memory("scratch", self._scratch_bytes)
         self._library.qcs_host_batch(
-            self._codec, ctypes.c_uint8(input_type), _pointer(x), ctypes.c_size_t(len(x)), _pointer(rows),
-            _pointer(lengths), _pointer(scratch),
+            self._codec, ctypes.c_uint8(input_type), _pointer(x), ctypes.c_size_t(len(x)), _pointer(rows.inside),
+            _pointer(lengths.inside), _pointer(scratch.inside),
         )  # fmt: skip
-        return Rows(rows, lengths.astype(np.int64))
+        for memory in (rows, lengths, scratch):
+            memory.check()
+        return Rows(rows.inside.reshape(-1, self.packed_bytes_max), lengths.inside.view(np.uint16).astype(np.int64))
 
     def encode_block(self, x: NDArray[np.int8]) -> Rows:
         """Return what `encode` returns for int8 inputs, from the kernel that works on many packets side by side."""
         x = self._checked(x)
-        rows, scratch = np.empty((len(x), self.packed_bytes_max), np.uint8), np.empty(self._block_entries, np.int16)
+        rows = _Memory("packets", len(x) * self.packed_bytes_max)
+        scratch = _Memory("scratch", 2 * self._block_entries)
         self._library.qcs_host_block(
-            self._codec, _pointer(x), ctypes.c_size_t(len(x)), _pointer(rows), _pointer(scratch)
+            self._codec, _pointer(x), ctypes.c_size_t(len(x)), _pointer(rows.inside), _pointer(scratch.inside)
         )
-        return Rows(rows, np.full(len(x), self.packed_bytes_max, np.int64))
+        for memory in (rows, scratch):
+            memory.check()
+        return Rows(rows.inside.reshape(-1, self.packed_bytes_max), np.full(len(x), self.packed_bytes_max, np.int64))
 
     def network_input(self, counts: NDArray[np.int16]) -> NDArray[np.int8] | None:
         """Return what the C front end makes of counts, one dimension; None if there is none."""

@@ -45,16 +45,16 @@ class Checker:
         golden = number < 0
         if golden:
             parts = golden_chunk(self.codec)
-            shares = [1.0] * len(self.found)
         else:
-            vectors = chunk_vectors(self.config, number)
-            parts = draw_chunk(self.codec, self.config.seed, number, vectors)
-            shares = [1.0 if i.limit is None else _share(i.limit, self.config, number) / vectors for i in self.found]
+            parts = draw_chunk(self.codec, self.config.seed, number, chunk_vectors(self.config, number))
+        chosen = [None if golden or i.limit is None else share(i.limit, self.config, number) for i in self.found]
         tallies = [Tally(name=i.name, role=i.role) for i in self.found]
         stored = Tally(name="golden file", role="must agree")
         mismatch, recovery = None, RecoveryFacts() if self.codec.exact else None
+        first = 0
         for part in parts:
-            reference, wrong = self._compare(part, shares, tallies)
+            reference, wrong = self._compare(part, first, chosen, tallies)
+            first += len(part.values)
             if golden:
                 differs = reference.differ(self._stored(part.name, len(part.values)))
                 stored = stored.plus(Tally(name="", role="", vectors=len(differs), mismatches=int(differs.sum())))
@@ -66,25 +66,30 @@ class Checker:
         sets = {part.name: len(part.values) for part in parts}
         return ChunkResult(number, (*tallies, *([stored] if golden else ())), sets, mismatch, recovery)
 
-    def _compare(self, part: Part, shares: list[float], tallies: list[Tally]) -> tuple[Packets, NDArray[np.bool_]]:
-        """Run every implementation on a part, add to the tallies; return the reference's packets, and who is wrong."""
+    def _compare(
+        self, part: Part, first: int, chosen: list[NDArray[np.intp] | None], tallies: list[Tally]
+    ) -> tuple[Packets, NDArray[np.bool_]]:
+        """Run every implementation on a part, add to the tallies; return the reference's packets, and who is wrong.
+
+        first: the part's first vector in the chunk. chosen: vectors of the chunk that each one computes, None: all.
+        """
         total, wrong = len(part.values), np.zeros(len(part.values), bool)
         reference = Packets.of([])
-        for place, (implementation, share) in enumerate(zip(self.found, shares, strict=True)):
-            size = round(total * share)
-            if not size or (implementation.inputs_only and part.values.dtype != np.int8):
+        for place, (implementation, numbers) in enumerate(zip(self.found, chosen, strict=True)):
+            own = np.arange(total) if numbers is None else numbers - first
+            own = own[(own >= 0) & (own < total)]
+            if not len(own) or (implementation.inputs_only and part.values.dtype != np.int8):
                 continue
-            chosen = np.arange(size, dtype=np.intp) * total // size
             start = time.perf_counter()
-            packets = implementation.encode(part.values[chosen])
+            packets = implementation.encode(part.values[own])
             seconds = time.perf_counter() - start
             if place == 0:
                 reference = packets
-            differs = packets.differ(reference if size == total else reference.select(chosen))
-            more = Tally(name="", role="", vectors=size, mismatches=int(differs.sum()), seconds=seconds)
+            differs = packets.differ(reference if len(own) == total else reference.select(own))
+            more = Tally(name="", role="", vectors=len(own), mismatches=int(differs.sum()), seconds=seconds)
             tallies[place] = tallies[place].plus(more)
             if implementation.role != "reported":
-                wrong[chosen] |= differs
+                wrong[own] |= differs
         return reference, wrong
 
     def _stored(self, name: str, count: int) -> Packets:
@@ -158,8 +163,13 @@ def chunk_vectors(config: SimulateConfig, number: int) -> int:
     return min(CHUNK_VECTORS, config.vectors - number * CHUNK_VECTORS)
 
 
-def _share(limit: int, config: SimulateConfig, number: int) -> int:
-    """Return how many vectors of a chunk an implementation with a limit computes, so that the sum is the limit."""
-    start = number * CHUNK_VECTORS
-    limit, end = min(limit, config.vectors), start + chunk_vectors(config, number)
-    return end * limit // config.vectors - start * limit // config.vectors
+def share(limit: int, config: SimulateConfig, number: int) -> NDArray[np.intp]:
+    """Return which vectors of a chunk an implementation with a limit computes: over all chunks they are the limit.
+
+    Evenly spaced from a random place, so that every set comes into it, in a long run with a small limit too.
+    """
+    vectors, begin = chunk_vectors(config, number), number * CHUNK_VECTORS
+    limit = min(limit, config.vectors)
+    count = (begin + vectors) * limit // config.vectors - begin * limit // config.vectors
+    start = int(np.random.default_rng([config.seed, number, 1]).integers(vectors))
+    return (np.arange(count, dtype=np.intp) * vectors + start) // max(count, 1)

@@ -14,6 +14,7 @@ from pathlib import Path
 from qcskit.codec import codecs
 from qcskit.codec.bundle import Bundle, read_bundle
 from qcskit.codec.errors import QcsError
+from qcskit.codec.files import sha256
 from qcskit.firmware_sim.checker import Checker, ChunkResult, check_counts
 from qcskit.firmware_sim.config import SimulateConfig
 from qcskit.firmware_sim.vectors import CHUNK_VECTORS
@@ -72,15 +73,22 @@ def simulate(
 
 def _fresh(bundle: Bundle, config: SimulateConfig) -> Verdict:
     return Verdict(
-        bundle=bundle.manifest.name, model_id=bundle.manifest.model_id, config=config, passed=True, complete=False,
-        vectors=0, sets={}, implementations=[], environment=environment(),
+        bundle=bundle.manifest.name, model_id=bundle.manifest.model_id, manifest=_sha256(bundle), config=config,
+        passed=True, complete=False, vectors=0, sets={}, implementations=[], environment=environment(),
     )  # fmt: skip
+
+
+def _sha256(bundle: Bundle) -> str:
+    """Return the SHA-256 of the manifest, and so of every file of the bundle."""
+    return sha256(bundle.manifest.model_dump_json().encode())
 
 
 def _check_resumable(verdict: Verdict, bundle: Bundle, config: SimulateConfig) -> None:
     if verdict.model_id != bundle.manifest.model_id:
         raise QcsError(f"the verdict to resume is of model {verdict.model_id}, the bundle is "
                        f"{bundle.manifest.model_id}; run without --resume")  # fmt: skip
+    if verdict.manifest != _sha256(bundle):
+        raise QcsError(f"bundle '{bundle.path}' is another one than the verdict to resume is of; run without --resume")
     if verdict.config.model_copy(update={"processes": config.processes}) != config:
         raise QcsError("the verdict to resume was made with another [simulate] configuration; run without --resume")
 

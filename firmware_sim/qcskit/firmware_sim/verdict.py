@@ -98,11 +98,12 @@ def recovery_of(x_hat: NDArray[np.float64], x: NDArray[np.number[Any]]) -> Recov
 
 
 class Verdict(Table):
-    """Contents of verdict.json. not_run: boards that were not, and why."""
+    """Contents of verdict.json. manifest: SHA-256 of the bundle's. not_run: boards that were not, and why."""
 
     schema_version: Literal[2] = 2
     bundle: str
     model_id: str
+    manifest: str
     config: SimulateConfig
     passed: bool
     complete: bool

@@ -8,7 +8,7 @@ from typing import Any
 
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
-from qcskit.hil.results import check_schema
+from qcskit.hil.results import NOT_MEASURED, check_schema
 
 
 class Tolerances(Table):
@@ -60,8 +60,9 @@ def _board(label: str, old: dict[str, Any], new: dict[str, Any], tolerances: Tol
     if (before, after) != ("answered", "answered"):
         return [Change(label, "board", before, after, None, "", None, after != "answered")]
     change = partial(_change, label, old, new)
-    old_unit, new_unit = _get(old, "ticks.unit"), _get(new, "ticks.unit")
-    ticks_percent = tolerances.ticks_percent if old_unit == new_unit != "timer" else None
+    unit = _get(old, "ticks.unit")
+    judged = unit != "timer" and _get(new, "ticks.unit") in (unit, NOT_MEASURED)
+    ticks_percent = tolerances.ticks_percent if judged else None
     changes = [
         change("mismatches", "mismatches.count", "", 0.0),
         change("NMSE device", "nmse.device_db", "dB", tolerances.nmse_db),
@@ -81,20 +82,23 @@ def _change(
     label: str, old: dict[str, Any], new: dict[str, Any], name: str, path: str, unit: str, tolerance: float | None,
     *, smaller_is_better: bool = True,
 ) -> Change:  # fmt: skip
-    """Return one figure's change. unit: "%" is relative, others are differences."""
-    before, after = _get(old, path), _get(new, path)
-    measured, worse = isinstance(before, int | float), None
-    if measured and isinstance(after, int | float):
+    """Return one figure's change. unit: "%" is relative, others are differences.
+
+    A figure that was measured and is not any more is a regression; so is the first error (null is an NMSE without any).
+    """
+    before, after, worse = _get(old, path), _get(new, path), None
+    if isinstance(before, int | float) and isinstance(after, int | float):
         worse = float(after - before) if smaller_is_better else float(before - after)
         if unit == "%":
             worse = 100.0 * worse / before if before else 0.0
-    beyond = measured if worse is None else worse > (tolerance or 0.0) + 1e-9
+    vanished = before != after and not isinstance(before, str) and after is not None
+    beyond = vanished if worse is None else worse > (tolerance or 0.0) + 1e-9
     return Change(label, name, before, after, worse, unit, tolerance, beyond and tolerance is not None)
 
 
 def _get(entry: dict[str, Any], path: str) -> Any:
-    """Return the value at a path; the words that stand in its place if it was not measured."""
+    """Return the value at a path, NOT_MEASURED if it or what holds it was not measured."""
     value: Any = entry
     for key in path.split("."):
-        value = value.get(key) if isinstance(value, dict) else value
+        value = value.get(key, NOT_MEASURED) if isinstance(value, dict) else value
     return value

@@ -4,7 +4,7 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from qcskit.firmware.protocol.framing import PROTOCOL_VERSION, Frame, FrameParser, encode_frame
@@ -96,13 +96,18 @@ class Exchange:
         self.parser = FrameParser(self._text)
         # A random start: replies to an earlier host, still on the way, do not look like ours.
         self._seq = random.randrange(65536)
+        self.in_flight: Container[int] = ()
+        """Sequence numbers that wait for a reply: none of them is given again."""
         self._heard = False
         self.last_valid_s = self.last_byte_s = self.last_sent_s = time.monotonic()
 
     def next_seq(self) -> int:
         """Return a fresh sequence number."""
-        self._seq = (self._seq + 1) & 0xFFFF
-        return self._seq
+        seq = (self._seq + 1) & 0xFFFF
+        while seq in self.in_flight:
+            seq = (seq + 1) & 0xFFFF
+        self._seq = seq
+        return seq
 
     def send(self, wire: bytes, frames: int = 1) -> None:
         """Put whole frames on the line."""

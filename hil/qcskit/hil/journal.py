@@ -7,7 +7,6 @@ dropped. Every vector is taken once, whatever the file holds.
 import json
 import os
 import struct
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +22,6 @@ from qcskit.hil.stream import Answer
 
 FORMAT = 2
 _RECORD = struct.Struct("<IHfI")  # start, count, seconds, attempts; then packets, CRC-32
-_FLUSH_S = 0.2
 
 
 class Recorder:
@@ -63,7 +61,7 @@ class Journal:
 
     def __init__(self, path: Path, run: dict[str, Any]) -> None:
         self.path, self._head = path, {"qcskit_journal": FORMAT, **run}
-        self._flushed_s, self._kept = 0.0, 0
+        self._kept = 0
 
     def load(self, into: Recorder) -> int:
         """Read an earlier run's records into `into`; return how many vectors they answer, 0 if there is no file.
@@ -110,17 +108,14 @@ class Journal:
             error.args = (f"{error}; answers so far are kept, go on with --resume", *error.args[1:])
 
     def append(self, answer: Answer) -> None:
-        """Add one answer; it is on its way to disk within 0.2 s."""
+        """Add one answer; it outlives this process, whatever ends it."""
         rows, lengths, ticks = answer.result
         packets = np.zeros(len(rows), _packet_type(rows.shape[1]))
         packets["tick"], packets["length"], packets["bytes"] = ticks, lengths, rows
         record = _RECORD.pack(answer.start, len(rows), answer.seconds, answer.attempts) + packets.tobytes()
         self._file.write(record + zlib.crc32(record).to_bytes(4, "little"))
+        self._file.flush()
         self._kept += len(rows)
-        now = time.monotonic()
-        if now - self._flushed_s > _FLUSH_S:
-            self._file.flush()
-            self._flushed_s = now
 
     def discard(self) -> None:
         """Delete the file: another run's, or one whose results are complete."""

@@ -75,7 +75,7 @@ class EncodeStream:
         Raises SilentError, DeviceError, WrongDeviceError, LinkLostError; what was yielded before stands.
         """
         self._todo.extend((a, b) for a, b in ranges if a < b)
-        self._x.last_valid_s = time.monotonic()
+        self._x.last_valid_s, self._x.in_flight = time.monotonic(), self._pending
         while self._todo or self._pending:
             try:
                 self._send_due()
@@ -115,7 +115,7 @@ class EncodeStream:
             room = self._model.shape.window_bytes - self._on_line_bytes
             if self._pending and self._model.shape.request_bytes(take - start) > room:
                 break
-            seq = self._fresh_seq()
+            seq = self._x.next_seq()
             wire = encode_frame(Type.ENCODE, seq, encode_payload(self._vectors[start:take], repeat))
             self._todo.popleft()
             if take < stop:
@@ -127,12 +127,6 @@ class EncodeStream:
             self._x.transcript.add(">", "ENCODE seq", seq, "vectors", start, "to", take - 1)
         if wires:
             self._x.send(b"".join(wires), len(wires))
-
-    def _fresh_seq(self) -> int:
-        seq = self._x.next_seq()
-        while seq in self._pending:
-            seq = self._x.next_seq()
-        return seq
 
     def _retry_expired(self, now: float) -> list[bytes]:
         """Return frames again that have waited too long, or split them; the oldest stand first."""

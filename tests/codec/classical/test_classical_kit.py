@@ -1,8 +1,6 @@
 """A classical codec through the kit: export, C on the host and on boards, simulate, hil, decode, wrong input."""
 
-import hashlib
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.linear_model import orthogonal_mp
+from support.tampered import tampered
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
@@ -170,15 +169,10 @@ def test_simulate_finds_a_threshold_off_by_one_count_in_c(bundles, tmp_path, mon
 
 
 def test_a_c_file_that_was_edited_is_noticed(bundles, tmp_path):
-    path = tmp_path / "b"
-    shutil.copytree(bundles / "l1", path)
-    source = path / "c" / "qcs_model_l1.c"
-    source.write_text(source.read_text().replace("{", "{ ", 1))
-    manifest = json.loads((path / "manifest.json").read_text())
-    manifest["files"]["c/qcs_model_l1.c"] = hashlib.sha256(source.read_bytes()).hexdigest()
-    (path / "manifest.json").write_text(json.dumps(manifest))
+    bundle = read_bundle(bundles / "l1")
+    edited = tampered(bundle, tmp_path / "b", "c/qcs_model_l1.c", lambda text: text.replace(b"{", b"{ ", 1))
     with pytest.raises(CheckFailedError, match=r"c/qcs_model_l1\.c is not what tables\.npz gives"):
-        simulate(read_bundle(path), SimulateConfig(vectors=500))
+        simulate(edited, SimulateConfig(vectors=500))
 
 
 def test_boards_agree_and_decode_to_the_same_nmse(bundles):

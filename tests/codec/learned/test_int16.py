@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from support.bundles import random_encoder
+from support.python_int8 import python_requantize
 from tflite_micro import runtime
 
 from qcskit.codec.learned import int16
-from qcskit.codec.learned.int16 import Int16Tables
+from qcskit.codec.learned.int16 import Int16Layer, Int16Tables
 from qcskit.export.learned.flatbuffer import int16_tanh_table, tanh_flatbuffer
 
 
@@ -38,3 +39,29 @@ def test_counts_are_centred_and_shifted() -> None:
     every = np.arange(-32768, 32768).astype(np.int16)
     expected = ((every.astype(int) - 100) * 16).clip(-32768, 32767)
     np.testing.assert_array_equal(tables.network_input(every), expected)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-32768, 32767), (-32767, 32767), (0, 32767), (-1000, 2000)])
+def test_sums_beyond_the_grid_saturate_and_keep_their_sign(low: int, high: int) -> None:
+    """A layer of one input, weights of either sign, against Python integers; with tanh and without."""
+    x = np.arange(-32768, 32768, 17).astype(np.int16)[:, None]
+    weights, bias = np.array([[127], [-127], [3]], np.int8), np.array([0, 5, -(2**20)], np.int32)
+    for table in (np.empty(0, np.int16), int16_tanh_table()):
+        layer = Int16Layer(weights, bias, np.full(3, 3 << 29, np.int32), np.full(3, -2, np.int8), low, high, table)
+        tables = Int16Tables((layer,), np.ones((2, 3), np.int8), np.zeros((2, 1), np.int32), 0, 0)
+        rows = list(zip(weights[:, 0].tolist(), bias.tolist(), strict=True))
+        sums = [[python_requantize(v * w + b, 3 << 29, -2) for w, b in rows] for v in x[:, 0].tolist()]
+        expected = np.array([[min(max(value, low), high) for value in row] for row in sums])
+        assert np.abs(sums).max() > 32768
+        if table.size:
+            expected = int16.tanh(table, expected)
+        np.testing.assert_array_equal(tables.dense(layer, x), expected)
+        np.testing.assert_array_equal(int16.encode_index(tables, x), tables.encode_index(x))
+
+
+@pytest.mark.parametrize(("offset", "shift"), [(-32768, 0), (32767, 0), (-32768, 8), (32767, 8), (0, 8)])
+def test_counts_saturate_at_any_offset(offset: int, shift: int) -> None:
+    tables = Int16Tables((), np.ones((1, 1), np.int8), np.zeros((1, 1), np.int32), offset, shift)
+    every = np.arange(-32768, 32768).astype(np.int16)
+    expected = [min(max((count - offset) << shift, -32768), 32767) for count in every.tolist()]
+    assert tables.network_input(every).tolist() == expected

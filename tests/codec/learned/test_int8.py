@@ -61,12 +61,13 @@ def test_tables_that_contradict_themselves_are_refused() -> None:
     tables = random_tables(np.random.default_rng(2), [5, 7, 3], 6)
     arrays = tables.to_arrays()
     cases = {
-        "incomplete": {"thresholds": None},
-        "hidden layer 0 has inconsistent shapes": {"hidden0_bias": np.zeros(6, np.int32)},
-        "its activation has 255 entries": {"hidden0_activation": np.zeros(255, np.int8)},
-        "last layer has inconsistent shapes": {"weights": np.zeros((3, 6), np.int8)},
-        "1 … 255 thresholds": {"thresholds": np.zeros((3, 256), np.int32)},
-        "must ascend": {"thresholds": np.array([[3, 2]] * 3, np.int32)},
+        "there is no array 'thresholds'": {"thresholds": None},
+        r"array 'hidden0_bias' is int32 \(6,\), expected int32 \(7\)": {"hidden0_bias": np.zeros(6, np.int32)},
+        "'hidden0_activation' has 255 entries": {"hidden0_activation": np.zeros(255, np.int8)},
+        r"array 'weights' is int8 \(3, 6\), expected int8 \(any, 7\)": {"weights": np.zeros((3, 6), np.int8)},
+        "has 256 per output, expected 1 … 255": {"thresholds": np.zeros((3, 256), np.int32)},
+        "has 0 per output, expected 1 … 255": {"thresholds": np.zeros((3, 0), np.int32)},
+        "'thresholds' must ascend": {"thresholds": np.array([[2, 2], [3, 2], [1, 2]], np.int32)},
     }
     for message, change in cases.items():
         kept = {key: value for key, value in {**arrays, **change}.items() if value is not None}

@@ -75,24 +75,22 @@ def test_nmse_of_the_manifest_is_what_the_codec_gives(exported) -> None:
     assert nmse_db(x, codec.decode(codec.encode(y))) == pytest.approx(bundle.manifest.nmse.deployed_db, abs=0.4)
 
 
-@pytest.mark.parametrize("activation", ["hard_tanh"])
-def test_other_activations_are_fused_and_exact_end_to_end(activation, tmp_path) -> None:
+def test_a_fused_activation_is_exact_end_to_end(tmp_path) -> None:
     from qcskit.training.config import TrainConfig
     from qcskit.training.run import train_run
 
     recipe = TrainConfig(levels=4, decoder_widths=(32,), steps=60, warmup_steps=5, batch=200, test_frames=1000,
-                         validation_frames=1000, encoder_activation=activation)  # fmt: skip
+                         validation_frames=1000, encoder_activation="hard_tanh")  # fmt: skip
     train_run(tmp_path / "run", recipe, SignalConfig(), lambda step, soft, hard: None)
     export_run(tmp_path / "run", tmp_path / "b", QUICK, ignore)
     bundle = read_bundle(tmp_path / "b")
     fused = [(op.name, op.fused) for op in read_operators(bundle.read("encoder.tflite"))]
-    hidden = {"hard_tanh": "RELU_N1_TO_1", "relu6": "RELU6"}[activation]
-    assert fused == [("FULLY_CONNECTED", hidden), ("FULLY_CONNECTED", "RELU_N1_TO_1")]
+    assert fused == [("FULLY_CONNECTED", "RELU_N1_TO_1")] * 2
     output = tflm_outputs(bundle.read("encoder.tflite"), bundle.vectors["input"])
     expected = (output[..., None] > np.floor(np.array(bundle.manifest.codec.thresholds) / np.float32(1 / 127))).sum(-1)
     packed = load_codec(bundle).packing.pack(expected.astype(np.uint8))
     np.testing.assert_array_equal(packed.ravel(), bundle.vectors["input_packed"])
-    assert bundle.manifest.codec.activation == activation
+    assert bundle.manifest.codec.activation == "hard_tanh"
 
 
 def test_an_out_that_cannot_be_replaced_is_refused_before_the_work(run_path, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 import binascii
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,5 +90,22 @@ def test_an_endless_stretch_does_not_grow_the_parser() -> None:
     assert parser.feed(encode_frame(1, 2))[0].seq == 2
 
 
-def test_too_short_a_body_is_no_frame() -> None:
-    assert decode_stretch(cobs_encode(b"\x01\x01\x00")) is None
+@pytest.mark.parametrize("content", [b"", b"\x02", b"\x02\x01", b"\x02\x01\x34"])
+def test_too_short_a_body_is_no_frame_whatever_its_crc(content: bytes) -> None:
+    whole = b"\x02\x01\x34\x12"
+    assert decode_stretch(cobs_encode(whole + binascii.crc32(whole).to_bytes(4, "little"))) == Frame(2, 1, 0x1234, b"")
+    assert decode_stretch(cobs_encode(content + binascii.crc32(content).to_bytes(4, "little"))) is None
+    assert decode_stretch(cobs_encode(content)) is None
+
+
+def test_the_end_of_a_stretch_is_no_frame_if_its_start_was_passed_on() -> None:
+    parser, text = FrameParser(lambda part: text.append(part)), []
+    end = encode_frame(3, 7, b"hi")[1:]
+    assert parser.feed(b"x" * 70_001) == []  # too long to be kept
+    assert parser.feed(end) == []
+    assert parser.feed(b"half") == []
+    parser.flush()
+    assert parser.feed(end + encode_frame(1, 8)) == [Frame(2, 1, 8, b"")]
+    assert b"".join(text) == b"x" * 70_001 + end[:-1] + b"half" + end[:-1]
+    assert parser.text_bytes == len(b"".join(text))
+    assert parser.text_stretches == 3

@@ -75,13 +75,20 @@ def test_result_holds_tick_length_and_bytes_of_each_packet(packets: list[tuple[b
     assert got.ticks.tolist() == [tick for _, tick in packets]
     for wrong, count, most in ((payload[:-1], len(packets), room), (payload, len(packets) + 1, room),
                                (payload + b"\0", len(packets), room),
+                               (bytes([payload[0] ^ 1]) + payload[1:], len(packets), room),
                                (payload, len(packets), int(got.lengths.max()) - 1)):  # fmt: skip
         with pytest.raises(QcsError):
             read_result(wrong, count, most)
 
 
-@given(st.binary(max_size=60), st.integers(1, 5), st.integers(1, 20))
-def test_any_result_payload_is_read_or_refused(payload: bytes, count: int, room: int) -> None:
+@given(st.lists(st.binary(max_size=12), min_size=1, max_size=5), st.data())
+def test_any_result_payload_is_read_or_refused(packets: list[bytes], data: st.DataObject) -> None:
+    """Payloads with up to two bytes of head, tick, length or packet changed, cut or lengthened."""
+    payload = bytearray(result_payload(packets, [9] * len(packets)))
+    for _ in range(data.draw(st.integers(0, 2))):
+        payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 14))
+    payload = payload[: data.draw(st.integers(len(payload) - 1, len(payload)))] + data.draw(st.binary(max_size=1))
+    payload, count, room = bytes(payload), len(packets), data.draw(st.integers(8, 20))
     try:
         got = read_result(payload, count, room)
     except QcsError:

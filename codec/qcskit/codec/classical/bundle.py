@@ -18,7 +18,7 @@ from qcskit.codec.bundle import Adc, Bundle, CodecFacts
 from qcskit.codec.classical.codecs import quantize
 from qcskit.codec.classical.recovery import Front, Recover, decoder_name, recover_with
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import tables_id
+from qcskit.codec.files import check_ascending, tables_id, take_table
 from qcskit.codec.indexed import Index, IndexCodec
 from qcskit.codec.interface import Array, Counts, Oracle
 from qcskit.codec.packing import Packing
@@ -140,11 +140,18 @@ def read(bundle: Bundle) -> ClassicalCodec:
     found = model_id(facts, arrays, manifest.adc)
     if found != manifest.model_id:
         raise bundle.fail(f"tables.npz is of model {found}, manifest.json of {manifest.model_id}")
+    m, n = manifest.inputs, manifest.signal.n
     try:
-        cells = CountCells(np.asarray(arrays["thresholds"], np.int16), manifest.adc)
-        front = Front(cells.edges, np.asarray(arrays["points"], np.float64))
-        dictionary = np.asarray(arrays["dictionary"], np.float64)
+        cells = CountCells(take_table(arrays, "thresholds", np.int16, (m, facts.levels - 1)), manifest.adc)
+        check_ascending("thresholds", cells.thresholds)
+        front = Front(cells.edges, take_table(arrays, "points", np.float64, (m, facts.levels)))
+        dictionary = take_table(arrays, "dictionary", np.float64, (m, n))
+        if "basis" in arrays:
+            take_table(arrays, "basis", np.float64, (n, n))
+    except QcsError as error:
+        raise bundle.fail(f"tables.npz does not go with manifest.json: {error}") from None
+    try:
         recover = recover_with(decoder_name(facts.method), facts.tuning, front, dictionary, bundle.signal.s)
-        return ClassicalCodec(bundle, facts, cells, recover)
-    except (KeyError, ValueError) as error:
-        raise bundle.fail(f"tables.npz is incomplete ({error})") from None
+    except KeyError as error:
+        raise bundle.fail(f"manifest.json: tuning holds no {error}") from None
+    return ClassicalCodec(bundle, facts, cells, recover)

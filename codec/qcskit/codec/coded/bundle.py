@@ -16,7 +16,7 @@ from qcskit.codec.bundle import Bundle, CodecFacts
 from qcskit.codec.coded.sawtooth import Sawtooth, integer_sawtooth, sawtooth
 from qcskit.codec.coded.scheme import CodedConfig, CodedScheme
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import tables_id
+from qcskit.codec.files import tables_id, take_table
 from qcskit.codec.indexed import Index, IndexCodec
 from qcskit.codec.interface import Array, Counts, Oracle
 from qcskit.codec.text import CModel, c_files, c_struct, id_bytes
@@ -160,11 +160,12 @@ def read(bundle: Bundle) -> CodedCodec:
     facts, manifest = bundle.manifest.codec, bundle.manifest
     assert isinstance(facts, Facts)
     try:
-        levels, step, offset = (int(value) for value in bundle.arrays["sawtooth"])
-        thresholds = bundle.arrays["thresholds"]
+        levels, step, offset = take_table(bundle.arrays, "sawtooth", np.int64, (3,)).tolist()
+        thresholds = take_table(bundle.arrays, "thresholds", np.int32, (facts.p,))
+        info = take_table(bundle.arrays, "info", np.int64, (None,))
         config = CodedConfig.model_validate(facts.model_dump(include=set(CodedConfig.model_fields)))
-        scheme = CodedScheme(config, info=bundle.arrays["info"])
-    except (KeyError, ValueError, QcsError) as error:
+        scheme = CodedScheme(config, info=info)
+    except (ValueError, QcsError) as error:
         raise bundle.fail(f"tables.npz does not make a code ({error})") from None
     own = Sawtooth(levels, step, offset)
     if model_id(scheme, own) != manifest.model_id:

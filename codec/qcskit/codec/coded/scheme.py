@@ -89,8 +89,9 @@ class CodedScheme:
             lists = config.p == 2 and max(config.lists) > 1
             info = polar.list_positions(rates, symbols) if lists else polar.best_positions(rates, symbols)
         self.info = np.asarray(info, np.int64)
-        if len(np.unique(self.info)) != symbols or self.info.min() < 0 or self.info.max() >= config.m:
-            raise QcsError(f"the frozen set must leave {symbols} distinct positions below m = {config.m}")
+        distinct = np.unique(self.info)
+        if self.info.shape != (symbols,) or distinct.shape != (symbols,) or distinct[0] < 0 or distinct[-1] >= config.m:
+            raise QcsError(f"info: the frozen set must leave {symbols} distinct positions below m = {config.m}")
         self._tables = tables(self.dictionary)
         is_info = np.zeros(config.m, np.bool_)
         is_info[self.info] = True

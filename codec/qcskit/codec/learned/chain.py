@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import tables_id
+from qcskit.codec.files import check_ascending, tables_id, take_table
 from qcskit.codec.packing import Packing
 
 Arrays = dict[str, NDArray[Any]]
@@ -31,29 +31,35 @@ class DenseChain(ABC):
     id_word: ClassVar[str]
     """Kind and version of the tables' meaning; the model id depends on it."""
     layer_type: ClassVar[type]
+    layer_numbers: ClassVar[tuple[str, ...]]
+    """Its members that are one number."""
+
+    activation_type: ClassVar[type[np.integer[Any]]]
+    activation_sizes: ClassVar[tuple[int, ...]] = (256,)
+    front_size: ClassVar[int]
 
     def __post_init__(self) -> None:
-        """Raise QcsError if types are wrong, layers do not fit each other or thresholds do not ascend."""
-        width = self.inputs
-        for number, layer in enumerate(self.hidden):
-            outputs, where = layer.weights.shape[0], f"encoder tables: hidden layer {number}"
-            shapes = (layer.bias.shape, layer.multiplier.shape, layer.shift.shape)
-            if layer.weights.shape[1] != width or any(shape != (outputs,) for shape in shapes):
-                raise QcsError(f"{where} has inconsistent shapes")
-            if layer.activation.shape not in self.activation_shapes():
-                raise QcsError(f"{where}: its activation has {layer.activation.size} entries")
-            width = outputs
-        if self.weights.shape[1] != width or self.thresholds.shape[0] != self.weights.shape[0]:
-            raise QcsError("encoder tables: last layer has inconsistent shapes")
-        if not 1 <= self.thresholds.shape[1] <= 255:
-            raise QcsError("encoder tables: 1 … 255 thresholds per output")
-        if np.any(np.diff(self.thresholds.astype(np.int64), axis=1) < 0):
-            raise QcsError("encoder tables: thresholds must ascend")
+        """Raise QcsError that names the array if types or sizes are wrong, or thresholds do not ascend."""
+        arrays, width = self.to_arrays(), None
+        for number in range(len(self.hidden)):
+            width = self._check_layer(arrays, f"hidden{number}_", width)
+        outputs = len(take_table(arrays, "weights", np.int8, (None, width)))
+        thresholds = take_table(arrays, "thresholds", np.int32, (outputs, None))
+        if not 1 <= thresholds.shape[1] <= 255:
+            raise QcsError(f"array 'thresholds' has {thresholds.shape[1]} per output, expected 1 … 255")
+        check_ascending("thresholds", thresholds)
 
-    @classmethod
-    def activation_shapes(cls) -> tuple[tuple[int, ...], ...]:
-        """Return the shapes that a layer's activation table may have."""
-        return ((256,),)
+    def _check_layer(self, arrays: Arrays, prefix: str, width: int | None) -> int:
+        """Check a hidden layer that has `width` inputs; return its outputs."""
+        outputs = len(take_table(arrays, f"{prefix}weights", np.int8, (None, width)))
+        for name, dtype in (("bias", np.int32), ("multiplier", np.int32), ("shift", np.int8)):
+            take_table(arrays, f"{prefix}{name}", dtype, (outputs,))
+        for name in self.layer_numbers:
+            take_table(arrays, f"{prefix}{name}", np.int64, ())
+        table = take_table(arrays, f"{prefix}activation", self.activation_type, (None,))
+        if table.size not in self.activation_sizes:
+            raise QcsError(f"array '{prefix}activation' has {table.size} entries")
+        return outputs
 
     @property
     def inputs(self) -> int:
@@ -149,15 +155,15 @@ class DenseChain(ABC):
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the tables that `to_arrays` took apart. Raises QcsError if one is missing or misshapen."""
+        hidden: list[Any] = []
         try:
-            hidden: list[Any] = []
-            while f"hidden{len(hidden)}_weights" in arrays:
+            while any(name.startswith(f"hidden{len(hidden)}_") for name in arrays):
                 part = {f.name: arrays[f"hidden{len(hidden)}_{f.name}"] for f in fields(cls.layer_type)}
-                hidden.append(cls.layer_type(**{k: v if v.ndim else int(v) for k, v in part.items()}))
-            front = tuple(int(value) for value in arrays["front_end"])
-            return cls.build(tuple(hidden), arrays["weights"], arrays["thresholds"], front)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise QcsError(f"encoder tables are incomplete: {error}") from None
+                hidden.append(cls.layer_type(**{k: v if v.ndim else v.item() for k, v in part.items()}))
+            front = take_table(arrays, "front_end", np.int64, (cls.front_size,)).tolist()
+            return cls.build(tuple(hidden), arrays["weights"], arrays["thresholds"], tuple(front))
+        except KeyError as error:
+            raise QcsError(f"there is no array {error}") from None
 
 
 def requantize(

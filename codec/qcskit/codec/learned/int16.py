@@ -55,11 +55,10 @@ class Int16Tables(DenseChain):
 
     id_word: ClassVar[str] = "qcs-int16-1"
     layer_type: ClassVar[type] = Int16Layer
-
-    @classmethod
-    def activation_shapes(cls) -> tuple[tuple[int, ...], ...]:
-        """Return the shapes of a tanh, and of none."""
-        return ((256,), (0,))
+    layer_numbers: ClassVar[tuple[str, ...]] = ("low", "high")
+    activation_type: ClassVar[type[np.integer[Any]]] = np.int16
+    activation_sizes: ClassVar[tuple[int, ...]] = (256, 0)
+    front_size: ClassVar[int] = 2
 
     def activations(self) -> list[NDArray[Any]]:
         """Return the activation tables that the C text prints: layers share equal ones."""

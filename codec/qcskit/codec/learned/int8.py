@@ -59,6 +59,9 @@ class Int8Tables(DenseChain):
 
     id_word: ClassVar[str] = "qcs-int8-1"
     layer_type: ClassVar[type] = Int8Layer
+    layer_numbers: ClassVar[tuple[str, ...]] = ("zero_point",)
+    activation_type: ClassVar[type[np.integer[Any]]] = np.int8
+    front_size: ClassVar[int] = 4
 
     def front_arrays(self) -> NDArray[np.int64]:
         """Return offset, multiplier, shift and zero point."""

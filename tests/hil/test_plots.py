@@ -1,0 +1,80 @@
+"""What the plots draw, told to axes that only take notes."""
+
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib", reason="needs the extra 'report': pip install 'qcskit[report]'")
+from qcskit.hil.report import plots
+
+
+def drawn(plot: Callable[..., str], *data: Any, **more: Any) -> MagicMock:
+    """The axes after a plot."""
+    axes = MagicMock()
+    plot.__wrapped__(axes, *data, **more)  # type: ignore[attr-defined]
+    return axes
+
+
+def test_a_segment_s_mismatches_stand_where_its_vectors_are() -> None:
+    axes = drawn(plots.mismatch_map, [[0, 3], [4, 1]], 250, [0, 3, 0, 1000])
+    (position, counts), options = axes.bar.call_args
+    assert (position, counts, options["width"], options["align"]) == ([0, 1000], [3, 1], 250, "edge")
+    assert axes.set_title.call_args.args == ("outputs: 1 (3), 3 (1,000)",)
+    assert axes.set.call_args.kwargs == {"xlabel": "vector", "ylabel": "mismatches per 250 vectors"}
+    assert drawn(plots.mismatch_map, [[0, 3]], 250, []).set_title.call_args.args == ("outputs: undecodable",)
+
+
+def test_a_cumulative_curve_is_percent_of_all_encodes() -> None:
+    axes = drawn(plots.cumulative, [0.5, 1.5, 2.5, 3.5], [1, 2, 1], unit="cycles")
+    assert axes.stairs.call_args.args[0].tolist() == [25.0, 75.0, 100.0]
+    assert axes.stairs.call_args.args[1] == [0.5, 1.5, 2.5, 3.5]
+    assert not axes.set_title.called
+
+
+def test_a_tail_is_told_and_still_counts() -> None:
+    """3 of 200 far out: the curve ends at 98.5 %."""
+    bins = {"edges": [0.5, 1.5, 2.5, 9000.5], "counts": [97, 100, 3], "unit": "cycles"}
+    axes = drawn(plots.cumulative, **bins)
+    assert axes.stairs.call_args.args[0].tolist() == [48.5, 98.5]
+    assert axes.stairs.call_args.args[1] == [0.5, 1.5, 2.5]
+    assert axes.set_title.call_args.args == ("3 more, up to 9,000.5",)
+    axes = drawn(plots.histogram, **bins, marks={"p50": 2, "p99": 8000})
+    assert axes.stairs.call_args.args == ([97, 100], [0.5, 1.5, 2.5])
+    assert [call.args[0] for call in axes.axvline.call_args_list] == [2, 8000]
+    assert [call.kwargs["label"] for call in axes.axvline.call_args_list] == ["p50 2", "p99 8,000"]
+
+
+def test_lines_leave_a_gap_where_there_is_no_value() -> None:
+    axes = drawn(plots.lines, [0, 1, 2], {"a": [1.0, None, 3.0], "b": [4, 5, 6]}, "x", "y")
+    (x, values, _), options = axes.plot.call_args_list[0]
+    assert (x, options["label"]) == ([0, 1, 2], "a")
+    assert np.array_equal(values, [1.0, np.nan, 3.0], equal_nan=True)
+    assert axes.legend.called
+    assert axes.set.call_args.kwargs == {"xlabel": "x", "ylabel": "y"}
+    assert not drawn(plots.lines, [0], {"a": [1]}, "x", "y").legend.called
+
+
+def test_bars_bear_their_names_and_values() -> None:
+    axes = drawn(plots.nmse_bars, {"float": -12.5, "deployed": -12.25, "left": -11.0})
+    assert axes.barh.call_args.args == (["float", "deployed", "left"], [-12.5, -12.25, -11.0])
+    assert axes.bar_label.call_args.kwargs["labels"] == ["-12.500 dB", "-12.250 dB", "-11.000 dB"]
+
+
+def test_the_staircase_belongs_to_the_lower_level_at_a_threshold() -> None:
+    """Cells are (t, t']; a soft curve of great steepness is the staircase."""
+    axes = drawn(plots.quantizer_curve, [-0.5, 0.5], [-1.0, 0.0, 1.0], [1.0, 1e6])
+    soft, (a, hard) = axes.plot.call_args_list[1].args[1], axes.plot.call_args_list[2].args
+    assert hard.tolist() == [-1.0 if value <= -0.5 else 0.0 if value <= 0.5 else 1.0 for value in a]
+    assert np.allclose(soft, hard, atol=1e-6)
+    assert axes.plot.call_args_list[0].kwargs["label"] == "soft, h = 1"
+
+
+def test_vectors_are_stacked_source_beside_estimate() -> None:
+    x, x_hat = np.array([[1.0, 0.0], [0.0, -2.0]]), np.array([[0.5, 0.0], [0.0, -1.0]])
+    axes = drawn(plots.reconstructions, x, x_hat)
+    assert [call.args[0] for call in axes.axhline.call_args_list] == pytest.approx([0.0, -4.4])
+    assert axes.vlines.call_args_list[1].args[2] == pytest.approx([-4.4, -6.4])
+    assert axes.plot.call_args_list[1].args[1] == pytest.approx([-4.4, -5.4])
