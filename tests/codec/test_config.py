@@ -66,3 +66,11 @@ def test_overrides_are_toml_or_bare_words() -> None:
             parse_overrides([text])
     with pytest.raises(QcsError, match="unknown table 'tarin'; did you mean 'train'"):
         parse_overrides(["tarin.steps=3"])
+
+
+@pytest.mark.parametrize("word", ["nan", "true", "12"])
+def test_a_word_that_toml_takes_for_a_number_is_a_text_where_one_is_wanted(word: str) -> None:
+    given = parse_overrides([f"train.name={word}", "train.steps=3"])["train"]
+    assert load_table(Example, "train", None, given) == Example(steps=3, name=word)
+    with pytest.raises(QcsError, match="steps"):
+        load_table(Example, "train", None, parse_overrides(["train.steps=nan"])["train"])

@@ -164,3 +164,14 @@ def test_a_table_that_is_right_is_given_back() -> None:
     for descends in ([[1, 2, 1]], [[0, 1], [1, 0]], [[32767, -32768]]):
         with pytest.raises(QcsError, match="array 'a' must ascend in every row"):
             check_ascending("a", np.array(descends, np.int16))
+
+
+def test_a_target_that_is_no_file_is_refused_in_one_line(tmp_path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for write in (lambda path: write_text(path, "x"), lambda path: write_directory(path, {"manifest.json": b""})):
+        with pytest.raises(QcsError, match=r"file/x/y' cannot be written: '.*file/x'"):
+            write(tmp_path / "file" / "x" / "y")
+    with pytest.raises(QcsError, match="is a directory; choose another --out"):
+        write_text(tmp_path, "x")
+    assert (tmp_path / "file").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -202,12 +202,30 @@ def test_a_damaged_packet_stops_or_becomes_nan() -> None:
     packets = codec.encode(rng.integers(0, 3, (10, 5)).astype(np.uint8))
     packets.bytes[7] = 255  # 3^5 = 243: no indices give it
     parts = [packets.select(slice(0, 4)), packets.select(slice(4, 10))]
+    before = []
     with pytest.raises(QcsError, match=r"packet 7 of the input .* decode.on_damage=nan goes on"):
-        list(decode_packets(codec, parts, DecodeConfig()))
+        before.extend(decode_packets(codec, parts, DecodeConfig()))
+    np.testing.assert_array_equal(np.concatenate(before), codec.decode(packets.select(slice(7))))
     x_hat = np.concatenate(list(decode_packets(codec, parts, DecodeConfig(on_damage="nan", batch_frames=3))))
     assert np.flatnonzero(np.isnan(x_hat).all(axis=1)).tolist() == [7]
     good = np.delete(np.arange(10), 7)
     np.testing.assert_array_equal(x_hat[good], codec.decode(packets.select(good)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec", "data"),
+    [
+        ("hex", FIXED, b"01020304\n05060708\n0102\n"),
+        ("csv", FIXED, b"1,2,3,4\n5,6,7,8\n1,2,x,4\n"),
+        ("bin", FIXED, b"\1\2\3\4\5\6\7\10\1"),
+        ("bin", VARYING, b"\4\1\2\3\4" + b"\4\5\6\7\10" + b"\0"),
+    ],
+)
+def test_what_stands_before_the_damage_is_read(kind: str, codec: object, data: bytes) -> None:
+    read = []
+    with pytest.raises(QcsError):
+        read.extend(read_packets(io.BytesIO(data), kind, codec))
+    assert list(Packets.join(read)) == [b"\1\2\3\4", b"\5\6\7\10"]
 
 
 def test_the_api_gives_the_golden_estimates(bundle_path, golden) -> None:

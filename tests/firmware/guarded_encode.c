@@ -2,9 +2,10 @@
  *
  *   guarded_encode MODEL INPUT_TYPE < inputs > packets
  *
- * Built with models.c, which test_guarded_encode.py generates. Each packet is encoded twice: with all buffers aligned
- * well, and as badly as qcs.h allows; scratch and packed hold something else each time. Then all of them as a batch,
- * and as blocks where the codec has them. Prints packed_bytes_max bytes per packet, zeros behind its length. */
+ * Built with models.c, which test_guarded_encode.py generates. Each packet is encoded twice: with
+ * all buffers aligned well, and as badly as qcs.h allows; scratch and packed hold something else
+ * each time. Then all of them as a batch, and as blocks where the codec has them. Prints
+ * packed_bytes_max bytes per packet, zeros behind its length. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,11 +42,12 @@ static void give_back(memory_t memory) {
   free(memory.base);
 }
 
-static uint16_t encode(const guarded_model_t *model, uint8_t type, size_t bytes, const uint8_t *input, int badly,
-                       uint8_t fill, uint8_t out[]) {
+static uint16_t encode(const guarded_model_t *model, uint8_t type, size_t bytes,
+                       const uint8_t *input, int badly, uint8_t fill, uint8_t out[]) {
   const size_t entry = type == QCS_INPUT_COUNTS ? 2U : 1U, most = model->codec->packed_bytes_max;
   memory_t in = take(bytes, badly ? entry : 0U, fill);
-  memory_t packed = take(most, badly ? 1U : 0U, fill), scratch = take(model->scratch_bytes, badly ? 4U : 0U, fill);
+  memory_t packed = take(most, badly ? 1U : 0U, fill),
+           scratch = take(model->scratch_bytes, badly ? 4U : 0U, fill);
   memcpy(in.at, input, bytes);
   const uint16_t length = model->codec->encode(model->codec, type, in.at, packed.at, scratch.at);
   need(length >= 1 && length <= most, "a length that is not 1 .. packed_bytes_max");
@@ -60,15 +62,17 @@ static uint16_t encode(const guarded_model_t *model, uint8_t type, size_t bytes,
   return length;
 }
 
-static void batches(const guarded_model_t *model, uint8_t type, size_t n, size_t bytes, const uint8_t *inputs,
-                    const uint8_t *wanted) {
+static void batches(const guarded_model_t *model, uint8_t type, size_t n, size_t bytes,
+                    const uint8_t *inputs, const uint8_t *wanted) {
   const size_t most = model->codec->packed_bytes_max;
   memory_t in = take(n * bytes, 0, 0), packed = take(n * most, 0, 0), lengths = take(2U * n, 0, 0);
   memory_t scratch = take(model->scratch_bytes, 0, 0x5A);
   memcpy(in.at, inputs, n * bytes);
-  qcs_host_batch(model->codec, type, in.at, n, packed.at, (uint16_t *)(void *)lengths.at, scratch.at);
+  qcs_host_batch(model->codec, type, in.at, n, packed.at, (uint16_t *)(void *)lengths.at,
+                 scratch.at);
   need(memcmp(packed.at, wanted, n * most) == 0, "a batch gives other packets");
-  const size_t entries = WANTED_LAYOUT == QCS_LAYOUT_PLAIN ? qcs_host_block_entries(model->codec) : 0;
+  const size_t entries =
+      WANTED_LAYOUT == QCS_LAYOUT_PLAIN ? qcs_host_block_entries(model->codec) : 0;
   if (entries > 0 && type == QCS_INPUT_INT8) {
     memory_t block = take(2U * entries, 0, 0x5A);
     memset(packed.at, 0x5A, n * most);
@@ -88,8 +92,10 @@ int main(int argc, char **argv) {
   const uint8_t type = (uint8_t)atoi(argv[2]);
   const size_t bytes = (size_t)model->codec->inputs * (type == QCS_INPUT_COUNTS ? 2U : 1U);
   const size_t most = model->codec->packed_bytes_max;
-  need(model->codec->scratch_bytes == (model->scratch_bytes + 3U) / 4U * 4U, "scratch_bytes is not that of the header");
-  need(model->agent_bytes >= model->codec->scratch_bytes + 6U + most, "the agent's memory is too small");
+  need(model->codec->scratch_bytes == (model->scratch_bytes + 3U) / 4U * 4U,
+       "scratch_bytes is not that of the header");
+  need(model->agent_bytes >= model->codec->scratch_bytes + 6U + most,
+       "the agent's memory is too small");
   uint8_t *inputs = NULL, *packets = NULL;
   size_t n = 0;
   for (;; n++) {
@@ -100,9 +106,12 @@ int main(int argc, char **argv) {
       break;
     uint8_t *const good = packets + n * most, *const bad = malloc(most);
     need(bad != NULL, "no memory");
-    const uint16_t length = encode(model, type, bytes, inputs + n * bytes, 0, (uint8_t)(0xC3U + n), good);
-    need(encode(model, type, bytes, inputs + n * bytes, 1, (uint8_t)(0x3CU - n), bad) == length, "lengths differ");
-    need(memcmp(good, bad, most) == 0, "a packet depends on where its buffers are, or on what they held");
+    const uint16_t length =
+        encode(model, type, bytes, inputs + n * bytes, 0, (uint8_t)(0xC3U + n), good);
+    need(encode(model, type, bytes, inputs + n * bytes, 1, (uint8_t)(0x3CU - n), bad) == length,
+         "lengths differ");
+    need(memcmp(good, bad, most) == 0,
+         "a packet depends on where its buffers are, or on what they held");
     free(bad);
   }
   batches(model, type, n, bytes, inputs, packets);

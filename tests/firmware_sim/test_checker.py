@@ -156,17 +156,20 @@ def test_who_has_a_limit_sees_every_set_in_a_long_run() -> None:
         assert set(sets.tolist()) == set(range(len(SHARES)))
 
 
-def test_who_has_a_limit_is_compared_on_the_vectors_it_saw(codec: Codec) -> None:
-    config = SimulateConfig(vectors=2_000, oracle_vectors=100, reported_vectors=0)
+@pytest.mark.parametrize("limit", [2, 100])
+def test_who_has_a_limit_is_compared_on_the_vectors_it_saw(codec: Codec, limit: int) -> None:
+    config = SimulateConfig(vectors=2_000, oracle_vectors=limit, reported_vectors=0)
     checker = Checker(codec.bundle, config)
-    parts = parts_of(checker, 0)
-    seen = share(100, config, 0)
-    number = int(seen[(seen >= 50) & (seen < len(parts[0].values))][0])
-    checker.found[-1] = flips(checker.found[-1], partial(rows_in, among=parts[0].values[number : number + 1]))
+    frame = int(share(limit, config, 0)[-1])
+    for part in parts_of(checker, 0):
+        if frame < len(part.values):
+            break
+        frame -= len(part.values)
+    checker.found[-1] = flips(checker.found[-1], partial(rows_in, among=part.values[frame : frame + 1]))
     result = checker.chunk(0)
-    assert (result.tallies[-1].vectors, result.tallies[-1].mismatches) == (100, 1)
+    assert (result.tallies[-1].vectors, result.tallies[-1].mismatches) == (limit, 1)
     assert result.mismatch is not None
-    assert (result.mismatch.set, result.mismatch.frame) == (parts[0].name, number)
+    assert (result.mismatch.set, result.mismatch.frame) == (part.name, frame)
 
 
 @settings(deadline=None)

@@ -91,11 +91,18 @@ def load_table(model: type[T], name: str, path: Path | None = None, overrides: M
     values = read_toml(path).get(name, {})
     if not isinstance(values, dict):
         raise QcsError(f"configuration '{path}': [{name}] must be a table, not {type(values).__name__}")
-    values = {**values, **(overrides or {})}
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise QcsError(_explain(error, model, name, path)) from None
+    given = dict(overrides or {})
+    while True:
+        try:
+            return model.model_validate({**values, **given})
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = str(first["loc"][0]) if first["loc"] else ""
+            # Words such as nan, true and 12 are TOML numbers; where a text is wanted, --set means the text.
+            if first["type"] in ("string_type", "literal_error") and isinstance(given.get(key), bool | int | float):
+                given[key] = str(given[key]).lower()
+                continue
+            raise QcsError(_explain(error, model, name, path)) from None
 
 
 def _explain(error: ValidationError, model: type[Table], name: str, path: Path | None) -> str:

@@ -42,7 +42,7 @@ def write_directory(path: Path, files: Mapping[str, bytes], marker: str = "manif
     """
     path = Path(path)
     check_replaceable(path, marker)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_parent(path)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     staging, before = temporary / "new", temporary / "before"
     try:
@@ -60,15 +60,27 @@ def write_directory(path: Path, files: Mapping[str, bytes], marker: str = "manif
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write(temporary path)` beside `path`, then rename it into place; nothing half-written stays."""
+    """Call `write(temporary path)` beside `path`, then rename it into place; nothing half-written stays.
+
+    Raises QcsError if `path` is a directory, or its parent cannot be made.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise QcsError(f"'{path}' is a directory; choose another --out")
+    _make_parent(path)
     staging = path.with_name(f".{path.name}.tmp")
     try:
         write(staging)
         staging.replace(path)
     finally:
         staging.unlink(missing_ok=True)
+
+
+def _make_parent(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
+        raise QcsError(f"'{path}' cannot be written: '{error.filename}': {error.strerror}") from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -51,26 +51,28 @@ def split_packets(chunks: Iterable[bytes], size: int, fixed: bool = True) -> Ite
                 yield Packets.rows(np.frombuffer(rest[:whole], np.uint8).reshape(-1, size))
             rest = rest[whole:]
         else:
-            found, rest = _prefixed(rest, size)
-            if found:
-                yield Packets.of(found)
+            found, rest, wrong = _prefixed(rest, size)
+            yield Packets.of(found)
+            if wrong is not None:
+                raise QcsError(f"a packet of {wrong} bytes, at most {size} are possible; is it of another bundle?")
     if rest:
         most = f"{'' if fixed else 'at most '}{size}"
         raise QcsError(f"the input ends inside a packet: {len(rest)} of {most} bytes; is it of another bundle?")
 
 
-def _prefixed(data: bytes, most: int) -> tuple[list[bytes], bytes]:
-    """Return the whole packets at the start of `data`, and what is left."""
-    found, at = [], 0
+def _prefixed(data: bytes, most: int) -> tuple[list[bytes], bytes, int | None]:
+    """Return the whole packets at the start of `data`, what is left, and a length that no packet has if one comes."""
+    found: list[bytes] = []
+    at = 0
     while (head := _varint(data, at)) is not None:
         length, start = head
         if not 1 <= length <= most:
-            raise QcsError(f"a packet of {length} bytes, at most {most} are possible; is the input of another bundle?")
+            return found, data[at:], length
         if start + length > len(data):
             break
         found.append(data[start : start + length])
         at = start + length
-    return found, data[at:]
+    return found, data[at:], None
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int] | None:
@@ -126,22 +128,23 @@ def decode_packets(codec: Codec, packets: Iterable[Packets], config: DecodeConfi
             try:
                 yield codec.decode(batch).astype(np.float32)
             except QcsError:
-                yield _decode_singly(codec, batch, done, config.on_damage)
+                yield from _decode_singly(codec, batch, done, config.on_damage)
             done += len(batch)
 
 
-def _decode_singly(codec: Codec, batch: Packets, first: int, on_damage: str) -> NDArray[np.float32]:
-    """Decode a batch that holds a damaged packet: stop at it, or leave its rows NaN."""
-    rows: list[NDArray[np.float32]] = []
+def _decode_singly(codec: Codec, batch: Packets, first: int, on_damage: str) -> Iterator[NDArray[np.float32]]:
+    """Decode a batch that holds a damaged packet: stop behind the packets before it, or leave its rows NaN."""
+    rows = [np.empty((0, codec.width), np.float32)]
     for number in range(len(batch)):
         try:
             rows.append(codec.decode(batch.select([number])).astype(np.float32))
         except QcsError as error:
             if on_damage == "stop":
+                yield np.concatenate(rows)
                 raise QcsError(f"packet {first + number} of the input cannot be decoded ({error}); "
                                f"decode.on_damage=nan goes on") from None  # fmt: skip
             rows.append(np.full((codec.windows, codec.width), np.nan, np.float32))
-    return np.concatenate(rows)
+    yield np.concatenate(rows)
 
 
 def write_frames(blocks: Iterable[NDArray[np.float32]], sink: BinaryIO, kind: OutFormat, width: int) -> int:
@@ -217,7 +220,7 @@ def _parse_lines(chunks: Iterable[bytes], kind: str, size: int, fixed: bool) -> 
     number, rest = 0, b""
     for chunk in itertools.chain(chunks, [b"\n"]):
         *lines, rest = (rest + chunk).split(b"\n")
-        packets = []
+        packets: list[bytes] = []
         for text in (line.strip() for line in lines):
             number += 1
             if not text or text.startswith(b"#"):
@@ -226,6 +229,7 @@ def _parse_lines(chunks: Iterable[bytes], kind: str, size: int, fixed: bool) -> 
             if not values or len(values) > size or (fixed and len(values) < size):
                 most = "" if fixed else "at most "
                 wanted = f"{most}{2 * size} hexadecimal digits" if kind == "hex" else f"{most}{size} values 0 … 255"
+                yield Packets.of(packets)
                 raise QcsError(f"input line {number} is not one packet: expected {wanted}")
             packets.append(values)
         if packets:

@@ -6,9 +6,9 @@
 
 typedef struct {
   const qcs_codec_t *codec;
-  const void *vectors;    /* given * codec->inputs values of input_type */
+  const void *vectors; /* given * codec->inputs values of input_type */
   uint32_t given;
-  uint32_t random;        /* vectors from xorshift32 with this seed, entries from its top bits */
+  uint32_t random; /* vectors from xorshift32 with this seed, entries from its top bits */
   uint32_t seed;
   uint16_t scratch_bytes; /* QCS_<NAME>_SCRATCH_BYTES */
   uint8_t input_type;

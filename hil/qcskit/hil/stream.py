@@ -152,8 +152,8 @@ class EncodeStream:
                 self._todo.appendleft((entry.start, entry.stop))
                 continue
             entry.attempts += 1
-            entry.overdue, entry.copies, entry.sent_s = False, copies, now
             self._order += 1
+            entry.overdue, entry.copies, entry.sent_s, entry.order = False, copies, now, self._order
             self._pending[entry.seq] = entry
             wires += [entry.wire] * copies
         self._x.counts.retries += len(wires)
