@@ -100,3 +100,17 @@ def test_building_the_command_line_loads_no_component(source_env: dict[str, str]
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=source_env, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("verb", ["simulate", "hil", "report"])
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(verb: str, bundle: Path, run: Run) -> None:
+    extra = ["--port", "emu:native"] if verb == "hil" else []
+    refused(run(verb, "bundle", *extra, "--out", "bundle"), "'bundle' is a directory")
+    refused(run(verb, "bundle", *extra, "--out", "bundle/manifest.json/x"), "manifest.json' is not a directory")
+
+
+def test_decode_does_not_overwrite_its_input(made: Made, tmp_path: Path, run: Run) -> None:
+    packets = tmp_path / "packets.bin"
+    packets.write_bytes(bytes(8))
+    refused(run("decode", str(made("classical")), "packets.bin", "--out", "packets.bin"), "is the input")
+    assert packets.read_bytes() == bytes(8)

@@ -43,6 +43,8 @@ def decode(
     from qcskit.codec.stream import decode_packets, read_packets, write_frames
 
     options = load("decode", config, settings)
+    if Path(source).is_file() and Path(out).is_file() and Path(out).samefile(source):
+        raise QcsError(f"--out '{out}' is the input; choose another file")
     reading: Any = _format(in_format, "--in", source, _IN, "bin")
     writing: Any = _format(out_format, "--as", out, _OUT, "csv")
     with native_chatter_hidden() as terminal, _opened(source) as stream:

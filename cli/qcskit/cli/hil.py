@@ -49,6 +49,7 @@ def hil(
     """
     from qcskit.cli.hil_view import Show, verdict_table
     from qcskit.codec.codecs import open_codec
+    from qcskit.codec.files import check_file
     from qcskit.hil.fleet import journal_path, run_fleet
     from qcskit.hil.junit import write_junit
     from qcskit.hil.ports import read_bench
@@ -64,6 +65,7 @@ def hil(
     targets = read_bench(bench) if bench else None
     if not options.port and not targets:
         raise QcsError("no port: give --port /dev/ttyACM0, a pyserial URL, --port emu:native, or --bench FILE")
+    check_file(out)
     codec = open_codec(bundle)
     with Show(enabled=not (quiet or as_json)) as show:
         if soak is not None:

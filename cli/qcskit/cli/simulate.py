@@ -41,11 +41,14 @@ def simulate(
 ) -> None:
     """Prove that NumPy, the exported C and the codec's oracles give the same bytes. Settings: [simulate]."""
     from qcskit.codec.bundle import read_bundle
+    from qcskit.codec.files import check_file
     from qcskit.firmware_sim.verdict import read_verdict
 
     flags = {"vectors": vectors, "seed": seed, "boards": boards, "processes": processes}
     limits = {"oracle_vectors": oracle_vectors, "reported_vectors": reported_vectors}
     chosen = load("simulate", config, settings, **flags, **limits)
+    if out:
+        check_file(out)
     earlier = read_verdict(out) if resume and out else None
     verdict = run_simulate(read_bundle(bundle), chosen, out, earlier, quiet or json)
     if json:

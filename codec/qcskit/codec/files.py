@@ -31,8 +31,22 @@ def tables_id(kind: str, arrays: Mapping[str, NDArray[Any]]) -> str:
 
 def check_replaceable(path: Path, marker: str = "manifest.json") -> None:
     """Raise QcsError if `write_directory` would refuse `path`; long work asks first."""
+    _check_parent(path)
     if path.exists() and not (path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))):
         raise QcsError(f"'{path}' exists and holds no {marker}, so it is not replaced; choose another --out")
+
+
+def check_file(path: Path) -> None:
+    """Raise QcsError if `write_file` would refuse `path`; long work asks first."""
+    _check_parent(path)
+    if path.is_dir():
+        raise QcsError(f"'{path}' is a directory; choose another --out")
+
+
+def _check_parent(path: Path) -> None:
+    found = next((parent for parent in path.parents if parent.exists()), Path())
+    if not found.is_dir():
+        raise QcsError(f"'{path}' cannot be written: '{found}' is not a directory")
 
 
 def write_directory(path: Path, files: Mapping[str, bytes], marker: str = "manifest.json") -> None:
@@ -42,7 +56,7 @@ def write_directory(path: Path, files: Mapping[str, bytes], marker: str = "manif
     """
     path = Path(path)
     check_replaceable(path, marker)
-    _make_parent(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     staging, before = temporary / "new", temporary / "before"
     try:
@@ -62,25 +76,17 @@ def write_directory(path: Path, files: Mapping[str, bytes], marker: str = "manif
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write(temporary path)` beside `path`, then rename it into place; nothing half-written stays.
 
-    Raises QcsError if `path` is a directory, or its parent cannot be made.
+    Raises QcsError if `path` is a directory, or lies under a file.
     """
     path = Path(path)
-    if path.is_dir():
-        raise QcsError(f"'{path}' is a directory; choose another --out")
-    _make_parent(path)
+    check_file(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     staging = path.with_name(f".{path.name}.tmp")
     try:
         write(staging)
         staging.replace(path)
     finally:
         staging.unlink(missing_ok=True)
-
-
-def _make_parent(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, FileNotFoundError) as error:
-        raise QcsError(f"'{path}' cannot be written: '{error.filename}': {error.strerror}") from None
 
 
 def write_text(path: Path, text: str) -> None:
