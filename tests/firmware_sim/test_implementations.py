@@ -1,0 +1,44 @@
+"""Which implementations a run has: boards by name, and why others are left out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.bundles import learned_bundle
+from support.need import need_board
+
+from qcskit.codec.errors import QcsError
+from qcskit.codec.interface import Codec
+from qcskit.firmware import DoesNotFitError, boards
+from qcskit.firmware_sim import SimulateConfig, simulate
+from qcskit.firmware_sim.implementations import board_implementations
+
+
+def test_a_named_board_is_compared(codec: Codec) -> None:
+    need_board("cortex-m4")
+    found, not_run = board_implementations(codec, " cortex-m4, ", 40)
+    assert [(each.name, each.role, each.limit) for each in found] == [("cortex-m4", "must agree", 40)]
+    assert not_run == {}
+    counts = np.random.default_rng(1).integers(-3000, 3000, (5, codec.inputs)).astype(np.int16)
+    assert not found[0].encode(counts).differ(codec.encode_counts(counts)).any()
+    verdict = simulate(codec.bundle, SimulateConfig(vectors=50, boards="cortex-m4", board_vectors=20))
+    assert [t.vectors for t in verdict.implementations if t.name == "cortex-m4"] == [20 + 64]
+
+
+def test_a_board_that_cannot_hold_the_model_ends_the_run_that_names_it(tmp_path: Path) -> None:
+    need_board("avr-328p")
+    large = learned_bundle(tmp_path / "b", widths=(60, 250, 60))
+    with pytest.raises(DoesNotFitError, match="avr-328p"):
+        board_implementations(large, "avr-328p", 10)
+    with pytest.raises(QcsError, match="cortex-m99"):
+        board_implementations(large, "cortex-m99", 10)
+
+
+def test_of_all_boards_it_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small, other = need_board("avr-328p"), need_board("cortex-m4")
+    known = {"native": boards()["native"], small.name: small, other.name: other}
+    monkeypatch.setattr("qcskit.firmware.boards", lambda: known)
+    large = learned_bundle(tmp_path / "b", widths=(60, 250, 60))
+    found, not_run = board_implementations(large, "all", 10)
+    assert [each.name for each in found] == ["native", "cortex-m4"]
+    assert list(not_run) == ["avr-328p"]
