@@ -1,0 +1,86 @@
+"""`qcskit advise`: what it prints and writes of a recording, and that nothing is written of a bad one."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from support.command import Run, refused
+from typer.testing import CliRunner
+
+from qcskit.cli import build_app
+from qcskit.codec.errors import QcsError
+
+
+@pytest.fixture
+def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sine of 11 bits beside time stamps, with a gap in line 12; the working directory is its own."""
+    values = np.rint(2000 + 1000 * np.sin(np.arange(4000) / 7)).astype(int).astype(str)
+    values[10] = ""
+    lines = (f"2024-01-01 00:00:{k % 60:02d};{value}" for k, value in enumerate(values))
+    path = tmp_path / "sine.csv"
+    path.write_text("\n".join(["time;v", *lines]) + "\n")
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def advise(*arguments: str) -> Result:
+    command = ["advise", "sine.csv", "--fill", "interpolate", *arguments]
+    return CliRunner().invoke(build_app(), command, env={"COLUMNS": "200", "TERM": "dumb"})
+
+
+def test_it_says_what_it_sees(recording: Path) -> None:
+    done = advise("-n", "16", "-m", "4", "--rate", "100", "-o", "p.html")
+    assert done.exit_code == 0, done.output
+    for words in ("4,000", "100 Hz", "1000 … 3000", "11 bits", "best 4 of 16 (KLT)", "compresses well", "2.27 Hz"):
+        assert words in done.stdout
+    page = (recording.parent / "p.html").read_text()
+    assert page.count("<svg") == 3
+    assert "compresses well" in page
+
+
+def test_json_says_the_same(recording: Path) -> None:
+    facts = json.loads(advise("-n", "16", "--json").stdout)
+    assert (facts["samples"], facts["integers"], facts["bits"], facts["n"], facts["m"]) == (4000, True, 11, 16, 8)
+    assert facts["coefficients"]["KLT"]["0.99"] == 2
+    assert len(facts["klt_db"]) == 2
+    assert sum(part["mean"] for part in facts["parts"].values()) == pytest.approx(6000, abs=100)
+
+
+def test_the_picture_is_one_svg_of_three(recording: Path) -> None:
+    assert advise("-q", "-o", "p.svg").stdout == ""
+    root = ET.parse(recording.parent / "p.svg").getroot()
+    panels = root.findall("{http://www.w3.org/2000/svg}svg")
+    assert [panel.get("y") for panel in panels] == ["0pt", "216pt", "432pt"]
+    assert {panel.get("height") for panel in panels} == {"216pt"}
+
+
+def test_a_gap_is_refused_with_its_place(recording: Path, run: Run) -> None:
+    refused(run("advise", "sine.csv", "-o", "p.svg"), "'sine.csv', line 12, column 'v': no number here", "interpolate")
+    assert [path.name for path in recording.parent.iterdir()] == ["sine.csv"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (("--fill", "interpolat"), "--fill interpolat: did you mean 'interpolate'?"),
+        (("--column", "w"), "'sine.csv' has no column 'w'"),
+        (("-n", "16", "-m", "17"), "'sine.csv': m must lie in 1 … n"),
+        (("-n", "900"), "'sine.csv': the recording has 4,000 samples"),
+        (("--rate", "-1"), "--rate -1: a rate is a positive number"),
+        (("-o", "p.jpeg"), "'p.jpeg': a picture is .svg or .html"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_writes_nothing(extra: tuple[str, ...], words: str, recording: Path) -> None:
+    error = advise("-o", "p.svg", *extra).exception
+    assert isinstance(error, QcsError)
+    assert words in str(error)
+    assert "\n" not in str(error)
+    assert [path.name for path in recording.parent.iterdir()] == ["sine.csv"]
+
+
+def test_a_picture_needs_its_extra(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qcskit.cli.advise.find_spec", lambda name: None)
+    assert "pip install 'qcskit[report]'" in str(advise("-o", "p.svg").exception)

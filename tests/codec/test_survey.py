@@ -1,0 +1,169 @@
+"""What is seen of a recording, against signals of which it is known: noise, sines, AR(1), random walks."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from qcskit.codec.errors import QcsError
+from qcskit.codec.readers import Samples
+from qcskit.codec.survey import Survey, regular_places, sentences, spectrum, steps, survey, warnings
+
+RNG = np.random.default_rng(1)
+NOISE = RNG.standard_normal(200_000)
+TIME = np.arange(100_000)
+RHO = 0.95
+AR1 = lfilter([1.0], [1.0, -RHO], RNG.standard_normal(400_000))[1000:]
+
+
+def look(values: NDArray[np.float64], n: int = 16, m: int = 8, **known: object) -> Survey:
+    return survey(Samples(np.asarray(values, np.float64), integers=False, **known), n, m)
+
+
+def toeplitz(n: int) -> NDArray[np.float64]:
+    """The covariance of AR(1), apart from its variance."""
+    return RHO ** np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+
+
+def test_white_noise_has_no_better_basis() -> None:
+    found = look(NOISE)
+    assert found.floors.klt[0] == pytest.approx(10 * np.log10(8 / 16), abs=0.05)
+    assert found.floors.lmmse[0] == pytest.approx(10 * np.log10(8 / 16), abs=0.05)
+    # About its own mean a window has (n − 1)/n of the energy.
+    assert found.floors.klt[1] - found.floors.klt[0] == pytest.approx(10 * np.log10(16 / 15), abs=0.02)
+    assert set(found.floors.counts.values()) == {(16, 16)}
+    np.testing.assert_allclose(found.spectrum.bands, (1 / 64, 1 / 16, 1 / 4, 1 / 2), atol=0.01)
+    assert found.spectrum.peaks == ()
+    assert "compresses little" in sentences(found)[1]
+
+
+@pytest.mark.parametrize(("n", "m"), [(16, 4), (32, 16)])
+def test_ar1_reaches_the_eigenvalues_of_its_covariance(n: int, m: int) -> None:
+    eigenvalues = np.linalg.eigvalsh(toeplitz(n))[::-1]
+    found = look(AR1, n, m).floors
+    assert found.klt[0] == pytest.approx(10 * np.log10(eigenvalues[m:].sum() / n), abs=0.15)
+    left = 10 * np.log10(np.append(eigenvalues[::-1].cumsum()[::-1], 0)[:n] / n)
+    np.testing.assert_allclose(found.left["KLT"][:n], left, atol=0.25)
+    needed = tuple(int(np.argmax(left <= 10 * np.log10(share))) for share in (0.01,))
+    assert abs(found.counts["KLT"][0] - needed[0]) <= 1
+
+
+def test_ar1_from_regular_samples_reaches_the_conditional_variance() -> None:
+    places = regular_places(16, 4)
+    covariance = toeplitz(16)
+    known = covariance[places]
+    rest = covariance - known.T @ np.linalg.solve(covariance[np.ix_(places, places)], known)
+    found = look(AR1, 16, 4).floors
+    assert found.lmmse[0] == pytest.approx(10 * np.log10(np.trace(rest) / 16), abs=0.1)
+    assert found.lmmse[0] > found.klt[0]
+
+
+def test_a_sine_is_two_coefficients_and_a_line() -> None:
+    found = look(np.sin(2 * np.pi * TIME / 20.3), 32, 2, rate_hz=203.0)
+    assert found.floors.counts["KLT"] == (2, 2)
+    assert found.floors.klt[0] < -60
+    assert found.floors.lmmse[0] < -60  # two samples of a sine of known frequency say it all
+    ((frequency, share),) = found.spectrum.peaks
+    assert frequency == pytest.approx(2 / 20.3, abs=1 / 4096)
+    assert share > 0.99
+    assert "10 Hz (100%)" in sentences(found)[0]
+    assert "compresses well" in sentences(found)[1]
+
+
+def test_a_cosine_of_the_dct_is_one_coefficient_of_it() -> None:
+    """Ready windows: the third vector of the DCT, each with its own strength."""
+    windows = np.outer(RNG.standard_normal(4000), np.cos(np.pi * 2 * (np.arange(16) + 0.5) / 16))
+    found = look(windows).floors
+    assert (found.counts["DCT"], found.counts["KLT"]) == ((1, 1), (1, 1))
+    assert found.counts["haar"][0] > 1
+    assert found.windows == 600
+
+
+def test_a_random_walk_is_slow_and_drifts() -> None:
+    walk = np.cumsum(NOISE[:20_000]) + np.linspace(0, 2000, 20_000)
+    found = look(walk)
+    assert found.spectrum.bands[0] > 0.95
+    assert sentences(found)[0].startswith("It is slow")
+    assert any(text.startswith("It drifts") for text in warnings(found))
+
+
+def test_odd_windows_have_no_wavelet() -> None:
+    assert list(look(NOISE, 15, 7).floors.counts) == ["KLT", "DCT"]
+
+
+def test_an_offset_changes_nothing() -> None:
+    first, second = look(AR1).floors, look(AR1 + 1e4).floors
+    np.testing.assert_allclose(first.klt + first.lmmse, second.klt + second.lmmse, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "step", "bits"),
+    [
+        ([0, 1, 2, 8], 1, 4),
+        ([0, 4, 8, 12, -4096], 4, 11),
+        ([0, 4, 10], 2, 3),
+        ([0.3, 0.1, 1.6, 0.2], 0.1, 4),
+        ([0, 1, 2**0.5], None, None),
+        ([0, 0.2, 0.5], None, None),
+    ],
+)
+def test_the_step_of_a_converter(values: list[float], step: float | None, bits: int | None) -> None:
+    found = steps(np.array(values, np.float64))
+    assert found.step == (None if step is None else pytest.approx(step))
+    assert found.bits == bits
+
+
+def test_shares_and_runs() -> None:
+    found = steps(np.array([1.0, 5, 5, 5, 2, 2, 9]))
+    assert (found.low, found.high, found.distinct, found.longest) == (1, 9, 4, 3)
+    assert (found.at_low, found.at_high) == (1 / 7, 1 / 7)
+    assert steps(np.array([1.0, 2, 2, 2, 2])).longest == 4
+    assert steps(np.array([2.0, 2, 2, 1])).longest == 3
+
+
+@pytest.mark.parametrize("bits", [6, 10, 16])
+def test_a_sine_is_clipped_only_when_it_is(bits: int) -> None:
+    # The highest code is as wide as the others: a sine stays there 2.4 times as long as in the next.
+    sine = np.sin(2 * np.pi * TIME / 97.31) * (2 ** (bits - 1) + 0.49)
+    assert not steps(np.rint(sine)).clipped
+    for limit in (sine.max() * 0.9, sine.max() * 0.6):
+        assert steps(np.rint(np.minimum(sine, limit))).clipped
+        assert steps(np.rint(np.maximum(sine, -limit))).clipped
+
+
+def test_noise_and_two_values_are_not_clipped() -> None:
+    assert not steps(np.rint(NOISE * 50)).clipped
+    assert not steps((NOISE > 0).astype(float)).clipped
+
+
+def test_the_energy_of_the_spectrum_is_that_of_the_signal() -> None:
+    found = spectrum(NOISE + 100)
+    assert found.power.mean() == pytest.approx(NOISE.var(), rel=0.01)
+
+
+def test_what_stands_in_the_way_is_said() -> None:
+    assert warnings(look(AR1)) == []
+    assert "Only 9 windows" in warnings(look(NOISE[:1000]))[0]
+    for strength in (10, 0.2):
+        later = NOISE.copy()
+        later[170_000:] *= strength
+        assert f"varies {strength} times as much" in warnings(look(later))[0]
+    stuck = NOISE.copy()
+    stuck[180_000:180_160] = stuck[180_000]
+    assert "10 of 1875 test windows hold one value only" in warnings(look(stuck))[0]
+    assert "looks clipped" in warnings(look(np.clip(NOISE, -1, 3)))[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "n", "m", "message"),
+    [
+        (np.ones(1000), 8, 4, "is constant, 1 throughout"),
+        (np.arange(100.0), 16, 4, "has 100 samples: windows of n = 16 need at least 107"),
+        (np.append(np.ones(900), np.arange(100.0)), 8, 4, "first 70 % of the recording are constant"),
+        (np.arange(100.0), 8, 9, "m must lie in 1 … n, got m = 9, n = 8"),
+        (NOISE[:1000].reshape(100, 10), 8, 4, "ready windows of 10; set n to it"),
+    ],
+)
+def test_what_cannot_be_surveyed_is_refused(values: NDArray[np.float64], n: int, m: int, message: str) -> None:
+    with pytest.raises(QcsError, match=message):
+        look(values, n, m)
