@@ -21,10 +21,11 @@ from typer.testing import CliRunner
 
 from qcskit.cli import build_app
 from qcskit.codec.errors import CheckFailedError, QcsError
+from qcskit.codec.evidence import Evidence
 from qcskit.codec.interface import Codec
 from qcskit.codec.learned import tflm
 from qcskit.firmware_sim import SimulateConfig, simulate
-from qcskit.firmware_sim.checker import ChunkResult
+from qcskit.firmware_sim.checker import Checker, ChunkResult
 from qcskit.firmware_sim.run import _fresh, _in_order, _merge
 from qcskit.firmware_sim.verdict import Mismatch, RecoveryFacts, Tally, read_verdict, recovery_of
 
@@ -68,7 +69,7 @@ def test_command_line_exit_codes_and_json(codec: Codec, tmp_path: Path, monkeypa
     assert bad.exception.exit_code == 1
     assert "of all ADC counts NumPy differs from the definition" in str(bad.exception)
     uneven = tampered(codec.bundle, tmp_path / "c", "manifest.json", lambda m: m["codec"]["thresholds"].append(0.99))
-    assert "8 thresholds" in str(run(app, ["simulate", str(uneven.path)]).exception)
+    assert "thresholds is 8" in str(run(app, ["simulate", str(uneven.path)]).exception)
     missing = run(app, ["simulate", str(tmp_path / "none")])
     assert isinstance(missing.exception, QcsError)
     assert missing.exception.exit_code == 2
@@ -147,7 +148,7 @@ def test_thresholds_on_the_output_grid_count_as_the_definition_says() -> None:
 
 def test_a_flatbuffer_that_is_none_is_refused() -> None:
     for content in (b"", b"abc" * 40, bytes(500)):
-        with pytest.raises(QcsError, match="TFLite Micro does not accept"):
+        with pytest.raises(QcsError, match="TFLite Micro does not accept it"):
             tflm.TflmRuntime(content)
 
 
@@ -174,15 +175,53 @@ def test_a_verdict_of_another_bundle_or_configuration_is_not_resumed(codec: Code
     verdict = simulate(codec.bundle, FEW)
     assert simulate(codec.bundle, FEW.model_copy(update={"processes": 1}), resume=verdict).passed
     model = learned_bundle(tmp_path / "model", widths=(10, 50, 10), seed=2).bundle
-    with pytest.raises(QcsError, match=f"of model {verdict.model_id}, the bundle is {model.manifest.model_id}"):
+    with pytest.raises(QcsError, match="to resume is of another run: bundle and image differ; run without --resume"):
         simulate(model, FEW, resume=verdict)
     same_tables = tampered(codec.bundle, tmp_path / "thresholds", "manifest.json", other_thresholds)
-    with pytest.raises(QcsError, match="is another one than the verdict to resume is of; run without --resume"):
+    with pytest.raises(QcsError, match="is of another run: bundle differs; run without --resume"):
         simulate(same_tables, FEW, resume=verdict)
     for key, value in {"vectors": 301, "seed": 2, "oracle_vectors": 1, "reported_vectors": 1, "boards": "native",
                        "board_vectors": 2, "compiler": "clang"}.items():  # fmt: skip
-        with pytest.raises(QcsError, match=r"another \[simulate\] configuration; run without --resume"):
+        with pytest.raises(QcsError, match=r"of another run: .*\bconfiguration\b.* differs?; run without"):
             simulate(codec.bundle, FEW.model_copy(update={key: value}), resume=verdict)
+
+
+@pytest.mark.parametrize(
+    ("place", "part"),
+    [
+        ("codec.evidence.kit", "qcskit"),
+        ("codec.evidence.libraries", "libraries"),
+        ("firmware.provenance.core_digest", "C core"),
+        ("firmware.provenance.tool_version", "compiler"),
+        ("firmware.provenance.image_digest", "image"),
+    ],
+)
+def test_what_differs_in_a_verdict_to_resume_is_named(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch, place: str, part: str
+) -> None:
+    verdict = simulate(codec.bundle, FEW)
+    monkeypatch.setattr(f"qcskit.{place}", lambda *_: "another one")
+    with pytest.raises(QcsError, match=f"^the verdict to resume is of another run: {part} differs; run without"):
+        simulate(codec.bundle, FEW, resume=verdict)
+
+
+def test_a_damaged_c_text_is_never_resumed_as_sound(codec: Codec, tmp_path: Path) -> None:
+    """The rest of a run must not stand on a C text that a fresh run finds wrong."""
+    name = f"c/qcs_model_{codec.name}.c"
+    verdict = simulate(codec.bundle, FEW)
+    damaged = tampered(codec.bundle, tmp_path / "b", name, lambda text: lower_first_threshold(text.decode()).encode())
+    for resume in (None, verdict):
+        with pytest.raises(QcsError, match=f"{name} is not what tables.npz gives"):
+            simulate(damaged, FEW, resume=resume)
+
+
+def test_boards_and_their_firmware_are_evidence(codec: Codec) -> None:
+    config = FEW.model_copy(update={"boards": "native"})
+    parts = Checker(codec.bundle, config).evidence.parts
+    assert parts["image of native"] != parts["image"]
+    assert parts["flags of native"] != parts["flags"]
+    assert parts["C core of native"] == parts["C core"]
+    assert "processes" not in parts["configuration"]
 
 
 def test_a_failed_verdict_stays_failed_and_runs_no_further(
@@ -192,9 +231,10 @@ def test_a_failed_verdict_stays_failed_and_runs_no_further(
     out = tmp_path / "v.json"
     verdict = simulate(codec.bundle, FEW, out=out)
     assert (verdict.passed, verdict.complete, verdict.chunks_done) == (False, False, [])
-    assert read_verdict(out) == verdict
+    assert simulate(codec.bundle, FEW, resume=read_verdict(out)) == read_verdict(out) == verdict
     monkeypatch.undo()
-    assert simulate(codec.bundle, FEW, resume=read_verdict(out)) == verdict
+    with pytest.raises(QcsError, match="the verdict to resume is of another run: image differs; run without --resume"):
+        simulate(codec.bundle, FEW, resume=read_verdict(out))
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -219,7 +259,7 @@ def a_mismatch(chunk: int) -> Mismatch:
 def test_chunks_add_up_to_the_run(codec: Codec) -> None:
     """Tallies by name, sets by name, recovery; the first mismatch stays, and fails the run for good."""
     rng = np.random.default_rng(0)
-    verdict = _fresh(codec.bundle, FEW)
+    verdict = _fresh(codec.bundle, FEW, Evidence.of({}))
     numbers = rng.integers(1, 100, (6, 5)).tolist()
     for place, (a, b, c, d, e) in enumerate(numbers):
         names = {"a": (a, c)} | ({"b": (b, c)} if place else {})
@@ -281,3 +321,18 @@ def test_recovery_is_counted_over_golden_and_drawn_sources(tmp_path: Path) -> No
     x, y = codec.bundle.vectors["x"], codec.bundle.vectors["y"]
     assert found.perfect >= recovery_of(codec.decode(codec.encode(y)), x).perfect > 0
     assert found.energy > (x.astype(float) ** 2).sum()
+
+
+def test_a_worker_leaves_control_c_to_its_parent(codec: Codec) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+from qcskit.firmware_sim import SimulateConfig, run
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+run._start(Path(sys.argv[1]), SimulateConfig(), ())
+os.kill(os.getpid(), signal.SIGINT)
+print("goes on")
+"""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    command = [sys.executable, "-c", script, str(codec.bundle.path)]
+    assert subprocess.run(command, env=env, capture_output=True, text=True, check=False).stdout == "goes on\n"

@@ -1,11 +1,14 @@
 """Chunks of vectors: the same wherever they are drawn, edges on edges, corners in corners."""
 
+from typing import Any
+
 import numpy as np
+import pytest
 from support.tables import edge_vectors, uniform_vectors
 
 from qcskit.codec.interface import Codec
 from qcskit.codec.learned.chain import edge_distance
-from qcskit.firmware_sim.vectors import Part, draw_chunk
+from qcskit.firmware_sim.vectors import Part, corners, draw_chunk
 
 
 def drawn(codec: Codec, number: int) -> dict[str, Part]:
@@ -35,3 +38,10 @@ def test_edges_of_bare_tables_are_edges(codec: Codec) -> None:
         for make in (edge_vectors, uniform_vectors)
     ]
     assert distance[0] * 4 <= distance[1]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+def test_corners_hold_each_of_the_four_extremes(dtype: type[np.signedinteger[Any]]) -> None:
+    values, info = corners(10, 400, np.random.default_rng(0), dtype), np.iinfo(dtype)
+    for extreme in (info.min, info.min + 1, info.max - 1, info.max):
+        assert (values == extreme).mean() > 0.1

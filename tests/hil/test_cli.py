@@ -3,13 +3,25 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
+from support.entries import entry, failed, results
+from support.line import PretendBoard
+from support.tampered import lower_first_threshold, tampered
 
+from qcskit.cli.hil import failure
 from qcskit.codec.codecs import open_codec
+from qcskit.codec.interface import Codec
 from qcskit.codec.metrics import nmse_db
+from qcskit.firmware.protocol.framing import Frame, encode_frame
+from qcskit.firmware.protocol.messages import Counts, Type
+from qcskit.hil import Device
+from qcskit.hil.config import HilConfig
+from qcskit.hil.evidence import image_parts, run_evidence
+from qcskit.hil.journal import Journal
 from qcskit.hil.link import start_emulated
 from qcskit.hil.vectors import VectorSet
 
@@ -23,21 +35,22 @@ def test_a_run_its_files_and_a_comparison(qcskit: Qcskit, tmp_path: Path, bundle
                       "--junit", f"{name}.xml", "--fast-baud", "921600", "-q")  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert done.stdout == ""
-    results = json.loads((tmp_path / "a.json").read_text())
-    entry = results["devices"][0]
+    made = json.loads((tmp_path / "a.json").read_text())["devices"][0]
     codec = open_codec(bundle_path)
     vectors = VectorSet(codec, 1500)
     values, x = vectors.part(0, 1500)
     x_hat = codec.decode(vectors.expected(values))
-    assert entry["nmse"]["device_db"] == entry["nmse"]["deployed_db"] == pytest.approx(nmse_db(x, x_hat), abs=1e-5)
-    assert entry["baud"] == 921_600
-    assert entry["link"]["agree"]
+    assert made["nmse"]["device_db"] == made["nmse"]["deployed_db"] == pytest.approx(nmse_db(x, x_hat), abs=1e-5)
+    assert made["baud"] == 921_600
+    assert made["link"]["agree"]
     suite = Xml.parse(tmp_path / "a.xml").getroot()[0]
-    assert (suite.get("tests"), suite.get("failures")) == ("3", "0")
+    assert (suite.get("tests"), suite.get("failures")) == ("5", "0")
     assert qcskit("compare", "a.json", "b.json").returncode == 0
     worse = json.loads((tmp_path / "b.json").read_text())
-    worse["devices"][0]["mismatches"]["count"] = 1
+    first = {"vector": 7, "expected": "00", "got": "01", "outputs": [1]}
+    worse["devices"][0]["mismatches"] |= {"count": 1, "first": [first], "segments": [[0, 1]]}
     worse["devices"][0]["nmse"]["device_db"] += 0.2
+    worse["verdict"] |= {"ok": False, "mismatches": 1, "failed": ["emu:native"]}
     (tmp_path / "b.json").write_text(json.dumps(worse))
     done = qcskit("compare", "a.json", "b.json", "--json")
     assert done.returncode == 1
@@ -56,8 +69,8 @@ def test_a_run_its_files_and_a_comparison(qcskit: Qcskit, tmp_path: Path, bundle
         (("hil", "BUNDLE", "-p", "emu:native", "--set", "hil.vektors=3"), 2, "did you mean 'vectors'?"),
         (("hil", "BUNDLE", "-p", "emu:native", "--input", "float"), 2, "input"),
         (("hil", "BUNDLE", "-p", "emu:native", "--soak", "soon"), 2, "expected a duration"),
-        (("hil", "BUNDLE", "--bench", "none.toml"), 2, "bench 'none.toml' cannot be read"),
-        (("compare", "x.json", "y.json"), 2, "results 'x.json' cannot be read"),
+        (("hil", "BUNDLE", "--bench", "none.toml"), 2, "bench 'none.toml' does not exist"),
+        (("compare", "x.json", "y.json"), 2, "results 'x.json' does not exist"),
     ],
 )
 def test_wrong_use_gives_one_line(
@@ -72,14 +85,14 @@ def test_wrong_use_gives_one_line(
 def test_soak_adds_up(qcskit: Qcskit, tmp_path: Path, bundle_path: Path) -> None:
     done = qcskit("hil", str(bundle_path), "-p", "emu:native", "--soak", "3s", "-o", "s.json", "--json")
     assert done.returncode == 0, done.stderr
-    results = json.loads((tmp_path / "s.json").read_text())
-    entry = results["devices"][0]
-    assert results == json.loads(done.stdout)
-    assert results["kind"] == "soak"
-    assert entry["answered"] == sum(window["vectors"] for window in entry["soak"]["windows"]) > 500
-    assert entry["ticks"]["count"] == entry["answered"]
-    assert entry["mismatches"]["count"] == 0
-    assert entry["link"]["agree"]
+    written = json.loads((tmp_path / "s.json").read_text())
+    made = written["devices"][0]
+    assert written == json.loads(done.stdout)
+    assert written["kind"] == "soak"
+    assert made["answered"] == sum(window["vectors"] for window in made["soak"]["windows"]) > 500
+    assert made["ticks"]["count"] == made["answered"]
+    assert made["mismatches"]["count"] == 0
+    assert made["link"]["agree"]
 
 
 def test_ports_says_what_answers(qcskit: Qcskit, bundle_path: Path) -> None:
@@ -88,3 +101,87 @@ def test_ports_says_what_answers(qcskit: Qcskit, bundle_path: Path) -> None:
         done = qcskit("ports", "--json", "-p", board.url)
     found = {port["device"]: port for port in json.loads(done.stdout)}
     assert found[board.url]["info"]["model_id"] == codec.bundle.manifest.model_id
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"mismatches__count": 3}, "left: 3 of 300 vectors differ from the reference"),
+        ({"nmse__device_db": -11.0}, "left: NMSE is -11.0 dB, the reference's -12.0 dB"),
+        ({"nmse__device_db": None}, "left: NMSE is None dB, the reference's -12.0 dB"),
+        ({"link__agree": False}, "left: the board counted 36 frames, the host sent 40"),
+        (
+            {"saturated": 1.0},
+            "left: every vector is saturated, so equal answers prove nothing; check the ADC's scale",
+        ),
+        ({"link__agree": False, "link__board_restarted": True}, ""),
+        ({"saturated": 0.999}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_fails_is_said_and_nothing_else(changes: dict[str, object], told: str) -> None:
+    made = results(entry(**changes), failed("right", "gone"))
+    assert failure(made, HilConfig(), Path("r.json")) == f"{told}{'; ' * bool(told)}right: gone; see r.json"
+    assert made["verdict"]["failed"] == ["left"] * bool(told) + ["right"]
+
+
+def test_counters_that_contradict_each_other_fail_the_run(qcskit: Qcskit, tmp_path: Path, codec: Codec) -> None:
+    def reply(frame: Frame, right: bytes) -> bytes:
+        lie = Counts(board.frames + 7, 0, 0, 0).to_payload()
+        return encode_frame(Type.COUNTS, frame.seq, lie) if frame.type == Type.STATS else right
+
+    board = PretendBoard(VectorSet(codec, 50), reply=reply)
+    done = qcskit("hil", str(codec.bundle.path), "-p", board.url, "-n", "50", "-q", "-s", "hil.timeout_s=20")
+    assert done.returncode == 1
+    assert "the board counted" in done.stderr
+    assert "differ" not in done.stderr
+    assert json.loads((tmp_path / "results.json").read_text())["verdict"]["ok"] is False
+
+
+def test_a_resumed_run_without_answers_says_that_it_starts_afresh(qcskit: Qcskit, codec: Codec) -> None:
+    board = PretendBoard(VectorSet(codec, 50))
+    done = qcskit("hil", str(codec.bundle.path), "-p", board.url, "-n", "50", "-q", "--resume")
+    assert done.returncode == 0
+    told = "nothing to resume: 'results.json.0.partial' does not exist; this run starts afresh"
+    assert [line for line in done.stderr.splitlines() if line] == [told]
+
+
+def test_a_damaged_c_text_is_never_resumed_as_sound(qcskit: Qcskit, tmp_path: Path, codec: Codec) -> None:
+    """Answers of the sound bundle are no evidence of the damaged one, though the tables are the same."""
+    name, vectors = f"c/qcs_model_{codec.name}.c", VectorSet(codec, 50)
+    damaged = tampered(codec.bundle, tmp_path / "b", name, lambda text: lower_first_threshold(text.decode()).encode())
+    board = PretendBoard(vectors)
+    with Device.open("emu:native", codec) as device:
+        built = image_parts(device)
+    stated: Any = SimpleNamespace(emulator=None, info=board._info)
+    for port, image in ((board.url, image_parts(stated)), ("emu:native", built)):
+        with Journal(tmp_path / "results.json.0.partial", run_evidence(vectors, port, image)):
+            pass
+        done = qcskit("hil", str(damaged.path), "-p", port, "-n", "50", "--resume")
+        assert done.returncode in (1, 2)
+        assert "bundle differs; delete it" in done.stderr or "is not what tables.npz gives" in done.stderr
+        assert not (tmp_path / "results.json").exists()
+        (tmp_path / "results.json.0.partial").unlink()
+
+
+@pytest.mark.parametrize("option", ["--nmse-db", "--ticks-percent", "--rate-percent", "--round-trip-percent"])
+@pytest.mark.parametrize("value", ["nan", "-1", "inf"])
+def test_a_tolerance_that_is_none_is_refused(qcskit: Qcskit, tmp_path: Path, option: str, value: str) -> None:
+    (tmp_path / "r.json").write_text(json.dumps(results(entry())))
+    assert qcskit("compare", "r.json", "r.json", option, "1").returncode == 0
+    done = qcskit("compare", "r.json", "r.json", option, value)
+    assert done.returncode == 2
+    assert f"{option} {value}: expected a number, 0 or larger" in done.stderr
+
+
+def test_a_comparison_names_what_ran_otherwise(qcskit: Qcskit, tmp_path: Path) -> None:
+    made = {"a": results(entry(), qcskit="1"), "b": results(entry(), qcskit="2"), "c": results(entry(), qcskit="1")}
+    made["c"]["bundle"]["model_id"] = made["c"]["devices"][0]["model_id"] = "ff"
+    for name, value in made.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    assert "not the same was run: qcskit differs" in qcskit("compare", "a.json", "b.json").stdout
+    assert json.loads(qcskit("compare", "a.json", "b.json", "--json").stdout)["differing"] == ["qcskit"]
+    assert "not the same" not in qcskit("compare", "a.json", "a.json").stdout
+    done = qcskit("compare", "a.json", "c.json")
+    assert done.returncode == 2
+    assert "different models: 'b' (00112233aabbccdd) and 'b' (ff)" in done.stderr

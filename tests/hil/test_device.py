@@ -3,10 +3,11 @@
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from support.line import Pretender
+from support.line import PretendBoard, Pretender
 
 from qcskit import firmware
 from qcskit.codec.errors import QcsError
@@ -16,6 +17,7 @@ from qcskit.firmware.protocol.messages import Info, Type
 from qcskit.hil import Device
 from qcskit.hil.errors import LinkError, WrongDeviceError
 from qcskit.hil.link import start_emulated
+from qcskit.hil.vectors import VectorSet
 
 
 def test_an_emulated_core_answers_with_the_same_bytes(codec: Codec) -> None:
@@ -172,3 +174,19 @@ def test_a_rate_at_which_nothing_gets_through_falls_back(codec: Codec) -> None:
         assert link.baud == 115_200
         assert board.echo(bytes(range(256))) > 0
         assert board.stats().crc_errors > 0
+
+
+@pytest.mark.parametrize("change", [{"tick_source": "timer"}, {"tick_hz": 5}, {"rx_buffer_bytes": 512}, {}])
+def test_whoever_is_back_after_a_pulled_plug_is_the_same_to_the_last_bit(
+    codec: Codec, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another board of the same model has other ticks: its figures do not belong into the same run."""
+    board = PretendBoard(VectorSet(codec, 5))
+    with Device.open(board.url, codec) as device:
+        monkeypatch.setattr(device.link, "wait_back", lambda patience_s: None)
+        board._info = replace(board._info, **change)
+        if change:
+            with pytest.raises(WrongDeviceError, match=f"^port '{board.url}': another board of the same model is back"):
+                device._return()
+        else:
+            device._return()

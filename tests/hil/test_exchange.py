@@ -8,12 +8,14 @@ from support.line import PretendBoard, Pretender, TimelessLine
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
-from qcskit.firmware.protocol.framing import Frame, encode_frame, wire_bytes
+from qcskit.firmware.protocol.framing import Frame, decode_stretch, encode_frame, wire_bytes
 from qcskit.firmware.protocol.messages import Type, error_payload
 from qcskit.hil import Device
+from qcskit.hil.config import HilConfig
 from qcskit.hil.errors import DeviceError, SilentError, WrongDeviceError
 from qcskit.hil.exchange import Exchange, RoundTrip
 from qcskit.hil.link import Link
+from qcskit.hil.session import Run, run_device
 from qcskit.hil.vectors import VectorSet
 
 
@@ -39,6 +41,27 @@ def test_a_hostile_board_ends_in_an_error_not_in_a_result(codec: Codec, seed: in
     )
     with pytest.raises(QcsError):
         Device.open(Pretender(lambda _: answers).url, codec, timeout_s=0.05, give_up_s=0.2)
+
+
+@pytest.mark.parametrize(
+    ("request_", "cut", "told"),
+    [
+        (Type.HELLO, 10, "INFO has 10 bytes"),
+        (Type.STATS, 15, "COUNTS has 15 bytes"),
+        (Type.ENCODE, 5, "RESULT of 5 bytes does not hold 1 packets"),
+    ],
+)
+def test_a_malformed_reply_is_the_board_s_fault(codec: Codec, request_: Type, cut: int, told: str) -> None:
+    """Exit code 1, a check that failed; 2 would be wrong use."""
+
+    def reply(frame: Frame, right: bytes) -> bytes:
+        payload = decode_stretch(right.strip(b"\0")).payload  # type: ignore[union-attr]
+        return encode_frame(frame.type + 0x80, frame.seq, payload[:cut]) if frame.type == request_ else right
+
+    vectors = VectorSet(codec, 1)
+    with pytest.raises(DeviceError, match=f"^port 'socket.*': {told}") as caught:
+        run_device(codec, Run(PretendBoard(vectors, reply=reply).url, HilConfig(vectors=1)))
+    assert caught.value.exit_code == 1
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import threading
-import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -22,6 +20,7 @@ from qcskit.hil.config import HilConfig
 from qcskit.hil.errors import LinkLostError, SilentError
 from qcskit.hil.fleet import journal_path, run_fleet
 from qcskit.hil.junit import junit_xml
+from qcskit.hil.link import Link
 
 
 def silent(label: str, stage: str, done: int, total: int) -> None:
@@ -72,7 +71,7 @@ def test_a_port_named_twice_is_refused(codec: Codec, tmp_path: Path) -> None:
 def test_a_journal_of_format_1_is_not_resumed(codec: Codec, tmp_path: Path) -> None:
     config, out = HilConfig(port=["emu:native"], vectors=50), tmp_path / "r.json"
     journal_path(out, 0).write_text(json.dumps({"qcskit_journal": 1}) + "\n")
-    with pytest.raises(QcsError, match=r"format 1, this qcskit goes on with 2 only; delete it or leave out --resume"):
+    with pytest.raises(QcsError, match=r"format 1, this qcskit goes on with 3 only; delete it or leave out --resume"):
         run_fleet(codec, config, out=out, resume=True, progress=silent)
 
 
@@ -108,25 +107,27 @@ def test_killed_in_mid_run_and_resumed(codec: Codec, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_the_device_node_vanishes_and_returns(codec: Codec, tmp_path: Path) -> None:
+def test_the_device_node_vanishes_and_returns(codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The board is pulled (process killed, its pty gone) and comes back under the same name: the run just goes on."""
     elf = native_firmware(codec)
     port, boards = tmp_path / "port", [firmware.start("native", elf)]
     port.symlink_to(boards[0].url)
 
-    def replug() -> None:
-        port.unlink()
-        os.kill(boards[0].pid, signal.SIGKILL)
-        time.sleep(0.3)
+    def progress(label: str, stage: str, done: int, total: int) -> None:
+        if stage == "run" and done > 3000 and port.is_symlink() and len(boards) == 1:
+            port.unlink()
+            os.kill(boards[0].pid, signal.SIGKILL)
+
+    wait_back = Link.wait_back
+
+    def plug_and_wait(link: Link, patience_s: float) -> None:
+        with pytest.raises(LinkLostError):
+            wait_back(link, 0.0)
         boards.append(firmware.start("native", elf))
         port.symlink_to(boards[1].url)
+        wait_back(link, patience_s)
 
-    pulled = threading.Event()
-
-    def progress(label: str, stage: str, done: int, total: int) -> None:
-        if stage == "run" and done > 3000 and not pulled.is_set():
-            pulled.set()
-            threading.Thread(target=replug).start()
+    monkeypatch.setattr(Link, "wait_back", plug_and_wait)
 
     config = HilConfig(port=[str(port)], vectors=60_000, batch=5, reconnect_s=20)
     try:

@@ -3,17 +3,23 @@
 import contextlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from support.hostile import byte_mutants, forge_evidence, json_mutants, odd_files
 from support.line import PretendBoard
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.evidence import Evidence
 from qcskit.codec.interface import Codec, Packets
 from qcskit.firmware.protocol.messages import Answers
+from qcskit.hil import Device
 from qcskit.hil.config import HilConfig
+from qcskit.hil.evidence import image_parts, run_evidence
 from qcskit.hil.journal import Journal, Recorder
-from qcskit.hil.session import Run, identity, run_device
+from qcskit.hil.session import Run, run_device
 from qcskit.hil.stream import Answer
 from qcskit.hil.vectors import VectorSet
 
@@ -31,7 +37,7 @@ def answer(start: int, rng: np.random.Generator, *, fixed: bool = True) -> Answe
 def test_a_journal_survives_being_cut_anywhere(codec: Codec, tmp_path: Path, fixed: bool) -> None:
     rng = np.random.default_rng(0)
     answers = [answer(start, rng, fixed=fixed) for start in (10, 0, 5, 15)]
-    path, who = tmp_path / "j", identity(VectorSet(codec, 20), "p")
+    path, who = tmp_path / "j", run_evidence(VectorSet(codec, 20), "p", {})
     ends = []
     with Journal(path, who) as journal:
         for one in answers:
@@ -50,16 +56,16 @@ def test_a_journal_survives_being_cut_anywhere(codec: Codec, tmp_path: Path, fix
             assert np.array_equal(recorder.lengths[stretch], one.result.lengths)
             assert np.array_equal(recorder.ticks[stretch], one.result.ticks)
     assert recorder.answered.all()
-    with pytest.raises(QcsError, match="another run"):
-        Journal(path, who | {"seed": 2}).load(Recorder(20, ROOM))
+    with pytest.raises(QcsError, match=r"^journal '.*' is of another run: vectors differs; delete it or leave out"):
+        Journal(path, run_evidence(VectorSet(codec, 20, seed=2), "p", {})).load(Recorder(20, ROOM))
 
 
-@pytest.mark.parametrize("head", [b'{"qcskit_journal": 1, "seed": 1}\n', b"\n", b"[1]\n", b"{\n", b""])
+@pytest.mark.parametrize("head", [b'{"qcskit_journal": 1, "seed": 1}\n', b"\n", b"[1]\n", b"{\n", b"", b"[" * 10**5])
 def test_a_journal_of_another_format_is_one_clear_error(tmp_path: Path, head: bytes) -> None:
     path = tmp_path / "j"
     path.write_bytes(head)
-    with pytest.raises(QcsError, match=r"is a journal of format (1|None), .* 2 only; delete it or leave out --resume"):
-        Journal(path, {}).load(Recorder(20, ROOM))
+    with pytest.raises(QcsError, match=r"is a journal of format (1|None), .* 3 only; delete it or leave out --resume"):
+        Journal(path, WHO).load(Recorder(20, ROOM))
 
 
 def test_a_second_answer_is_refused() -> None:
@@ -79,7 +85,8 @@ def test_a_recorder_takes_no_more_than_was_asked_for() -> None:
     assert recorder.packets(0, 3).lengths.tolist() == [0, 0, ROOM]
 
 
-WHO = {"model_id": "0011", "vectors": 20, "seed": 1, "input": "counts", "board": "p"}
+PARTS = {"bundle": "0011", "vectors": "20 of seed 1", "board": "p", "image": "4411"}
+WHO = Evidence.of(PARTS)
 
 
 def written(path: Path) -> tuple[list[Answer], Recorder]:
@@ -100,13 +107,13 @@ def same(a: Recorder, b: Recorder, stretch: slice) -> bool:
 
 
 def test_any_flipped_bit_costs_answers_and_never_gives_wrong_ones(tmp_path: Path) -> None:
-    """Of every byte of a journal: the file is refused, or what stands from the flip on is dropped, on disk as well."""
+    """Of most bytes of the head and all of the rest: refused, or what stands from there on is dropped, on disk too."""
     path = tmp_path / "j"
     answers, wanted = written(path)
     whole = path.read_bytes()
     body = whole.index(b"\n") + 1
     record = (len(whole) - body) // len(answers)
-    for place in range(8 * len(whole)):
+    for place in (*range(0, 8 * body, 11), *range(8 * body, 8 * len(whole))):
         flipped = bytearray(whole)
         flipped[place // 8] ^= 1 << place % 8
         path.write_bytes(flipped)
@@ -143,19 +150,19 @@ def test_every_answer_is_on_disk_before_the_next_comes(tmp_path: Path) -> None:
     """A process that is killed leaves all that it was given."""
     rng, path = np.random.default_rng(0), tmp_path / "new" / "j"
     with Journal(path, WHO) as journal:
-        assert path.read_bytes() == json.dumps({"qcskit_journal": 2} | WHO).encode() + b"\n"
+        assert path.read_bytes() == json.dumps({"qcskit_journal": 3, "evidence": WHO.model_dump()}).encode() + b"\n"
         for start in (0, 5, 10):
             journal.append(answer(start, rng))
             assert Journal(path, WHO).load(Recorder(20, ROOM)) == start + 5
 
 
-@pytest.mark.parametrize(("key", "value"), [(key, "x") for key in WHO] + [("more", 1)])
-def test_a_journal_of_any_other_run_is_refused(tmp_path: Path, key: str, value: object) -> None:
+@pytest.mark.parametrize("key", [*PARTS, "more"])
+def test_a_journal_of_any_other_run_is_refused(tmp_path: Path, key: str) -> None:
     path, recorder = tmp_path / "j", Recorder(20, ROOM)
     written(path)
     before = path.read_bytes()
-    with pytest.raises(QcsError, match=r"of another run \(bundle, vectors, seed, input or board differ\); delete it"):
-        Journal(path, WHO | {key: value}).load(recorder)
+    with pytest.raises(QcsError, match=f"is of another run: {key} differs; delete it or leave out --resume"):
+        Journal(path, Evidence.of(PARTS | {key: "x"})).load(recorder)
     assert not recorder.answered.any()
     assert path.read_bytes() == before
 
@@ -182,26 +189,113 @@ def test_a_run_takes_an_earlier_one_s_answers_only_when_told(codec: Codec, tmp_p
     vectors, path = VectorSet(codec, 60), tmp_path / "j"
     board = PretendBoard(vectors)
     wrong = Answers(np.zeros((20, codec.packed_bytes_max), np.uint8), np.full(20, 1), np.zeros(20, np.uint32))
-    with Journal(path, identity(vectors, board.url)) as journal:
+    stated: Any = SimpleNamespace(emulator=None, info=board._info)
+    who = run_evidence(vectors, board.url, image_parts(stated))
+    with Journal(path, who) as journal:
         journal.append(Answer(30, wrong, 0.5, 1))
     config = HilConfig(vectors=60)
     entry = run_device(codec, Run(board.url, config, path, True) if resume else Run(board.url, config, path))
     assert entry["resumed"] == (20 if resume else 0)
     assert [first["vector"] for first in entry["mismatches"]["first"]] == (list(range(30, 50)) if resume else [])
     recorder = Recorder(60, codec.packed_bytes_max)
-    assert Journal(path, identity(vectors, board.url)).load(recorder) == 60
+    assert Journal(path, who).load(recorder) == 60
     expected: Packets = vectors.expected(vectors.values())
     assert recorder.packets().differ(expected).sum() == (20 if resume else 0)
 
 
-def test_a_run_s_identity_is_all_that_decides_its_answers(codec: Codec, other_codec: Codec) -> None:
-    one = identity(VectorSet(codec, 20), "p")
-    others = [
-        identity(VectorSet(other_codec, 20), "p"),
-        identity(VectorSet(codec, 21), "p"),
-        identity(VectorSet(codec, 20, seed=2), "p"),
-        identity(VectorSet(codec, 20, kind="inputs"), "p"),
-        identity(VectorSet(codec, 20), "q"),
-    ]
-    assert one == identity(VectorSet(codec, 20), "p")
-    assert [sum(one[key] != other[key] for key in one) for other in others] == [1] * 5
+def test_a_run_s_evidence_is_all_that_decides_its_answers(codec: Codec, other_codec: Codec) -> None:
+    one = run_evidence(VectorSet(codec, 20), "p", {"image": "1"})
+    others = {
+        "bundle": run_evidence(VectorSet(other_codec, 20), "p", {"image": "1"}),
+        "vectors": run_evidence(VectorSet(codec, 21), "p", {"image": "1"}),
+        "board": run_evidence(VectorSet(codec, 20), "q", {"image": "1"}),
+        "image": run_evidence(VectorSet(codec, 20), "p", {"image": "2"}),
+    }
+    assert one == run_evidence(VectorSet(codec, 20), "p", {"image": "1"})
+    assert {part: one.differing(other) for part, other in others.items()} == {part: [part] for part in others}
+    for vectors in (VectorSet(codec, 20, seed=2), VectorSet(codec, 20, kind="inputs")):
+        assert one.differing(run_evidence(vectors, "p", {"image": "1"})) == ["vectors"]
+
+
+def board_url(device: Device) -> str:
+    """Where an emulated board that nobody talks to answers."""
+    assert device.emulator is not None
+    device.link.close()
+    return device.emulator.url
+
+
+def test_the_image_of_a_board_is_what_was_built_or_what_it_states(codec: Codec, other_codec: Codec) -> None:
+    """A stranger's image is not known: all of its INFO stands for it."""
+    parts = {}
+    for name, one in (("codec", codec), ("other", other_codec)):
+        with Device.open("emu:native", one) as device:
+            parts[name] = image_parts(device)
+            with Device.open(board_url(device), one) as stranger:
+                parts[f"stranger {name}"] = image_parts(stranger)
+    assert list(parts["codec"]) == ["C core", "compiler", "flags", "image"]
+    assert [key for key, text in parts["codec"].items() if parts["other"][key] != text] == ["image"]
+    info = stranger.info
+    assert parts["stranger other"] == {
+        "image": f"not known; the board states firmware {info.firmware_version}, protocol {info.protocol}, "
+        f"model {info.model_id}, INFO {info.to_payload().hex()}"
+    }
+    assert parts["stranger codec"] != parts["stranger other"]
+
+
+@pytest.mark.parametrize(
+    ("start", "change"),
+    [
+        (3, {}),  # over vectors that were answered
+        (18, {}),  # over the end
+        (5, {"lengths": np.full(5, ROOM + 1)}),
+        (5, {"lengths": np.zeros(5)}),
+        (5, {"seconds": float("nan")}),
+        (5, {"seconds": -1.0}),
+        (5, {"count": 0}),
+    ],
+)
+def test_a_forged_record_is_refused_though_its_checksum_fits(
+    tmp_path: Path, start: int, change: dict[str, Any]
+) -> None:
+    path, one = tmp_path / "j", answer(start, np.random.default_rng(0))
+    result = one.result._replace(**{key: change[key] for key in change if key == "lengths"})
+    if "count" in change:
+        result = Answers(*(column[:0] for column in result))
+    with Journal(path, WHO) as journal:
+        journal.append(answer(0, np.random.default_rng(0)))
+        journal.append(Answer(start, result, change.get("seconds", 0.5), 1))
+    before, recorder = path.read_bytes(), Recorder(20, ROOM)
+    with pytest.raises(QcsError, match=r"^journal '.*' holds answers that no board gives; delete it or leave out"):
+        Journal(path, WHO).load(recorder)
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_journal_is_one_line_at_once(tmp_path: Path) -> None:
+    for name, path in odd_files(tmp_path):
+        if name in ("missing", "empty", "name with zero"):  # no file, or one that only the head refuses
+            continue
+        with pytest.raises(QcsError, match=r"^journal '.*' (is|cannot be) [^\n]*$"):
+            Journal(path, WHO).load(Recorder(20, ROOM))
+
+
+def test_no_mutant_of_a_journal_does_more_than_cost_answers(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    _, wanted = written(path)
+    whole = path.read_bytes()
+    line, body = whole.split(b"\n", 1)
+    head = json.loads(line)
+    mutants = [*byte_mutants(whole, 1, 100)]
+    mutants += [(name, text + b"\n" + body) for name, text in json_mutants(head, 2, 100, forge_evidence)]
+    refused = []
+    for name, content in mutants:
+        path.write_bytes(content)
+        recorder = Recorder(20, ROOM)
+        try:
+            Journal(path, WHO).load(recorder)
+        except QcsError as error:
+            refused.append(str(error))
+            continue
+        answered = np.flatnonzero(recorder.answered)
+        assert all(same(recorder, wanted, slice(place, place + 1)) for place in answered), name
+    assert 100 < len(refused) < 200
+    assert not any("\n" in error for error in refused)

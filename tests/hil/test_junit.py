@@ -10,6 +10,7 @@ from support.entries import entry, results
 from qcskit.hil.junit import junit_xml, write_junit
 
 ANSWERED, EQUAL, NMSE = "every vector is answered", "every byte equals the reference", "NMSE equals the reference's"
+COUNTS, SATURATED = "host and board count the same", "vectors are not all saturated"
 
 
 def suites(*devices: dict[str, Any]) -> list[Xml.Element]:
@@ -36,6 +37,9 @@ FIRST = {"vector": 7, "expected": "00", "got": "01", "outputs": [1]}
         ({"nmse__device_db": -11.0}, {NMSE: "-11.0 dB against -12.0 dB"}),
         ({"nmse__device_db": None}, {NMSE: "None dB against -12.0 dB"}),
         ({"nmse__device_db": "not measured", "nmse__deployed_db": "not measured"}, {}),
+        ({"link__agree": False}, {COUNTS: "board 36 frames, host 40"}),
+        ({"link__agree": False, "link__board_restarted": True}, {}),
+        ({"saturated": 1.0}, {SATURATED: "equal answers prove nothing"}),
         (
             {"answered": 0, "nmse__device_db": -1.0},
             {ANSWERED: "300 vectors have no answer", NMSE: "-1.0 dB against -12.0 dB"},
@@ -45,10 +49,10 @@ FIRST = {"vector": 7, "expected": "00", "got": "01", "outputs": [1]}
 def test_each_check_is_a_case(changes: dict[str, object], told: dict[str, str]) -> None:
     (suite,) = suites(entry(**changes))
     assert failures(suite) == told
-    assert [case.get("name") for case in suite] == [ANSWERED, EQUAL, NMSE]
+    assert [case.get("name") for case in suite] == [ANSWERED, EQUAL, NMSE, COUNTS, SATURATED]
     assert {case.get("classname") for case in suite} == {"qcskit.hil.left"}
     counts = suite.get("tests"), suite.get("failures"), suite.get("errors"), suite.get("skipped"), suite.get("time")
-    assert counts == ("3", str(len(told)), "0", "0", "0.25")
+    assert counts == ("5", str(len(told)), "0", "0", "0.25")
 
 
 def test_each_board_is_a_suite_and_one_that_failed_says_why() -> None:

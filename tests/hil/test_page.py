@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 from support.bundles import BUNDLES
-from support.entries import entry
+from support.entries import entry, results
 
-from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
 from qcskit.hil.config import HilConfig
 from qcskit.hil.fleet import run_fleet
@@ -15,13 +14,14 @@ from qcskit.hil.fleet import run_fleet
 pytest.importorskip("matplotlib", reason="needs the extra 'report': pip install 'qcskit[report]'")
 pytest.importorskip("jinja2", reason="needs the extra 'report': pip install 'qcskit[report]'")
 from qcskit.hil.report import plots
-from qcskit.hil.report.page import bundle_figures, device_view, facts, read_json, render
+from qcskit.hil.report.page import bundle_figures, device_view, facts, render
+from qcskit.hil.schema import read_results
 
 
 def test_failed_boards_and_mismatches_are_on_the_page(codec: Codec, tmp_path: Path) -> None:
     config = HilConfig(port=["emu:native", "/dev/ttyNONE"], vectors=300)
     run_fleet(codec, config, out=tmp_path / "r.json", resume=False, progress=lambda *_: None)
-    results = read_json(tmp_path / "r.json", codec, "hil")
+    results = read_results(tmp_path / "r.json")
     wrong = results["devices"][0]["mismatches"]
     wrong.update(count=2, segments=[[0, 1], [2, 1]], first=[{"vector": 7, "expected": "00", "got": "01"}])
     wrong["per_output"] = [0, 0, 0, 2]
@@ -48,20 +48,15 @@ def test_recovery_is_told_instead_of_nmse(tmp_path: Path) -> None:
     assert "NMSE device" not in page
 
 
+CHECKED = {"passed": True, "complete": True, "vectors": 9, "implementations": [], "not_run": {"avr": "needs 9 bytes"}}
+
+
 def test_packets_of_any_length_on_the_page(toy_codec: Codec, tmp_path: Path) -> None:
     config = HilConfig(port=["emu:native"], vectors=100)
     results = run_fleet(toy_codec, config, out=tmp_path / "r.json", resume=False, progress=lambda *_: None)
-    page = render(toy_codec, results, {"passed": True, "implementations": [], "not_run": {"avr": "needs 9 bytes"}})
+    page = render(toy_codec, results, CHECKED)
     assert "min 1, p50" in page
     assert "not run: needs 9 bytes" in page
-
-
-def test_results_of_schema_1_are_refused(codec: Codec, tmp_path: Path) -> None:
-    file = tmp_path / "r.json"
-    facts = {"schema_version": 1, "bundle": {"model_id": codec.bundle.manifest.model_id}, "devices": []}
-    file.write_text(json.dumps(facts))
-    with pytest.raises(QcsError, match="schema version 1, this qcskit reads 2; run 'qcskit hil' again"):
-        read_json(file, codec, "hil")
 
 
 def test_the_rows_of_a_board_by_hand() -> None:
@@ -136,28 +131,17 @@ def test_bars_of_bundle_and_boards(decoding_codec: Codec, monkeypatch: pytest.Mo
     assert bars == [{"float": nmse.float_db, "deployed": nmse.deployed_db, "left": -11.0}]
 
 
-@pytest.mark.parametrize(
-    ("content", "command", "told"),
-    [
-        (None, "hil", "does not exist; make it with 'qcskit hil'"),
-        ("{", "simulate", "is not valid JSON .*; make it again with 'qcskit simulate'"),
-        ("[]", "hil", "is of model None, bundle .*; run 'qcskit hil' on this bundle"),
-        ('{"model_id": "ff", "implementations": []}', "simulate", "is of model ff, bundle .*; run 'qcskit simulate'"),
-        ('{"model_id": "OWN", "devices": []}', "simulate", "is not what 'qcskit simulate' writes; -r takes"),
-        ('{"bundle": {"model_id": "OWN"}, "implementations": []}', "hil", "is not what 'qcskit hil' writes; -r takes"),
-    ],
-)
-def test_files_that_do_not_belong_on_the_page(
-    codec: Codec, tmp_path: Path, content: str | None, command: str, told: str
-) -> None:
-    file = tmp_path / "r.json"
-    if content is not None:
-        file.write_text(content.replace("OWN", codec.bundle.manifest.model_id))
-    with pytest.raises(QcsError, match=told):
-        read_json(file, codec, command)
-
-
-def test_a_verdict_of_this_model_is_taken(codec: Codec, tmp_path: Path) -> None:
-    file, verdict = tmp_path / "v.json", {"model_id": codec.bundle.manifest.model_id, "implementations": []}
-    file.write_text(json.dumps(verdict))
-    assert read_json(file, codec, "simulate") == verdict
+def test_a_page_stands_whatever_the_reader_takes(tmp_path: Path) -> None:
+    """Every figure at the end of its range, every list as short as may be."""
+    wide = {"edges": [-1e15, 1e15], "counts": [10**15]}
+    made = entry(
+        ticks={"unit": "cycles", "hz": None, "count": 10**15, "mean": 1e15, "histogram": wide}
+        | dict.fromkeys(("min", "p50", "p95", "p99", "max"), 1e15),
+        mismatches={"count": 10**15, "first": [{"vector": 10**15, "expected": "", "got": "", "outputs": []}] * 100,
+                    "per_output": [], "undecodable": 0, "segment_vectors": 10**10, "segments": [[10_000, 10**15]]},
+        nmse__per_segment_db=[1e15, None, -1e15], nmse__device_db=-1e15, answered=10**15, vectors=10**15,
+        series={"t_s": [0.0, 1e15], "answered": [0, 10**15], "retries": [0, 0], "not_frames": [0, 10**15]},
+    )  # fmt: skip
+    (tmp_path / "r.json").write_text(json.dumps(results(made)))
+    view = device_view(read_results(tmp_path / "r.json")["devices"][0])
+    assert len(view["figures"]) == 5

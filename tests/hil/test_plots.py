@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import MagicMock
+from xml.etree import ElementTree as Xml
 
 import numpy as np
 import pytest
@@ -78,3 +79,11 @@ def test_vectors_are_stacked_source_beside_estimate() -> None:
     assert [call.args[0] for call in axes.axhline.call_args_list] == pytest.approx([0.0, -4.4])
     assert axes.vlines.call_args_list[1].args[2] == pytest.approx([-4.4, -6.4])
     assert axes.plot.call_args_list[1].args[1] == pytest.approx([-4.4, -5.4])
+
+
+def test_labels_are_text_and_no_formulas() -> None:
+    """An odd formula would not even be drawn; what acts on a terminal or is no XML is an escape."""
+    svg = plots.nmse_bars({"$\\frac{$ <b>": -3.0, "a\x00\x1b[31m": -4.0})
+    assert "$\\frac{$ &lt;b&gt;" in svg
+    assert "a\\x00\\x1b[31m" in svg
+    Xml.fromstring(svg)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from support.hostile import odd_files
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
@@ -35,6 +36,8 @@ def test_a_bench_file_names_boards(tmp_path: Path) -> None:
         ('[[board]]\nname = "left"\nprt = "x"\n', "did you mean 'port'"),
         ('[[board]]\nname = "a"\nport = "x"\n[[board]]\nname = "a"\nport = "y"\n', "same name"),
         ('[[bord]]\nname = "left"\n', "did you mean 'board'"),
+        ("a = " + "[" * 100_000, "is not valid TOML"),
+        ("a = ", "is not valid TOML"),
     ],
 )
 def test_a_wrong_bench_file_is_explained(tmp_path: Path, text: str, told: str) -> None:
@@ -42,3 +45,9 @@ def test_a_wrong_bench_file_is_explained(tmp_path: Path, text: str, told: str) -
     path.write_text(text)
     with pytest.raises(QcsError, match=told):
         read_bench(path)
+
+
+def test_what_is_no_bench_file_is_one_line_at_once(tmp_path: Path) -> None:
+    for _, path in odd_files(tmp_path):
+        with pytest.raises(QcsError, match=r"^bench '[^\n]*$"):
+            read_bench(path)

@@ -1,7 +1,6 @@
 """Mismatches, NMSE and recovery, from packets made wrong on purpose; ticks, energies and units by hand."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -17,7 +16,7 @@ from qcskit.firmware.protocol.messages import Info
 from qcskit.hil.config import HilConfig
 from qcskit.hil.distribution import Distribution
 from qcskit.hil.link import start_emulated
-from qcskit.hil.results import Score, check_schema, energy_facts, microseconds, tick_facts
+from qcskit.hil.results import Saturation, Score, energy_facts, microseconds, tick_facts
 from qcskit.hil.session import Run, results_of, run_device
 from qcskit.hil.vectors import VectorSet
 
@@ -131,6 +130,7 @@ class Numbers:
     exact: bool = True
     decodes: bool = True
     fixed_size: bool = True
+    takes_inputs: bool = False
     rate_bits: float = 1.5
     width: int = 2
     windows: int = 1
@@ -150,11 +150,11 @@ class Numbers:
 def numbers_score(expected: list[int], got: list[int], step: int = 1000, **facts: Any) -> Score:
     """The score of one-byte packets; every source is (4, 4), the reference's packets are `expected`."""
 
-    def part(start: int, stop: int) -> tuple[range, Any]:
-        return range(start, stop), np.full((stop - start, 2), 4.0)
+    def part(start: int, stop: int) -> tuple[Any, Any]:
+        return np.arange(start, stop, dtype=np.int16)[:, None], np.full((stop - start, 2), 4.0)
 
-    def reference(values: range) -> Packets:
-        return Packets.of([bytes([expected[number]]) for number in values])
+    def reference(values: Any) -> Packets:
+        return Packets.of([bytes([expected[number]]) for number in values[:, 0].tolist()])
 
     vectors: Any = SimpleNamespace(codec=Numbers(**facts), count=len(got), part=part, expected=reference)
     found = Score(vectors)
@@ -295,6 +295,38 @@ def test_times_are_in_microseconds() -> None:
     assert microseconds([]) == "not measured"
 
 
-def test_results_of_another_schema_say_what_to_run() -> None:
-    with pytest.raises(Exception, match=r"results 'a\.json': schema version 1, this qcskit reads 2; run 'qcskit hil'"):
-        check_schema({"schema_version": 1}, Path("a.json"))
+@pytest.mark.parametrize("source", ["cycles", "instructions"])
+def test_ticks_that_hold_a_zero_are_not_measured(source: str) -> None:
+    """No encode takes no cycle: a zero stands for an answer without a measurement, and would move the quantiles."""
+    assert ticks_of([0, 32, 64], source)["ticks"] == "not measured"
+    assert ticks_of([1, 32, 64], source)["ticks"]["min"] == 1
+    assert ticks_of([0, 32, 64], "timer")["ticks"]["min"] == 0  # of a coarse one
+
+
+def test_vectors_of_nothing_but_extremes_are_counted(codec: Codec, decoding_codec: Codec) -> None:
+    """As counts, and as the network inputs that are made of them; one entry that is none is enough."""
+    low, high = np.full((1, codec.inputs), -32768, np.int16), np.full((3, codec.inputs), 32767, np.int16)
+    plain = np.zeros((4, codec.inputs), np.int16)
+    nearly = high[:1].copy()
+    nearly[0, -1] = 0
+    for counts_only in (decoding_codec, codec):
+        found = Saturation(counts_only)
+        assert found.share() == 0
+        for part in (low, high, plain, nearly):
+            found.add(part[:, : counts_only.inputs])
+        assert found.share() == 4 / 9
+    inside = np.full((2, codec.inputs), 32000, np.int16)
+    assert (codec.network_input(inside) == 127).all()
+    for counts_only, share in ((decoding_codec, 0), (codec, 1)):
+        found = Saturation(counts_only)
+        found.add(inside[:, : counts_only.inputs])
+        assert found.share() == share
+    found = Saturation(codec)
+    found.add(np.array([[127, -128], [127, 0]], np.int8))
+    assert found.share() == 0.5
+
+
+def test_mismatches_of_one_segment_are_one_entry() -> None:
+    """However many parts it comes in: a soak adds thousands of rounds."""
+    facts = numbers_score([4] * 90, [5] * 90, step=10).mismatch_facts()
+    assert facts["segments"] == [[0, 90]]

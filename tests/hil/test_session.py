@@ -19,7 +19,7 @@ from qcskit.hil import Device
 from qcskit.hil.config import HilConfig
 from qcskit.hil.fleet import run_fleet
 from qcskit.hil.journal import Recorder
-from qcskit.hil.session import Measurement, Run, entry_fails, results_of, run_device
+from qcskit.hil.session import Measurement, Run, failures, measure_round_trips, results_of, run_device
 from qcskit.hil.stream import Answer
 from qcskit.hil.vectors import VectorSet
 
@@ -132,6 +132,20 @@ def test_round_trips_are_the_answers_own(codec: Codec) -> None:
     assert (entry["mismatches"]["count"], entry["throughput"]["vectors_per_s"]) == (0, 2.0)
 
 
+@pytest.mark.parametrize("count", [40, 250])
+def test_round_trips_of_an_idle_line_are_of_one_vector_each(codec: Codec, count: int) -> None:
+    """30 echoes as long as a vector, and the first 100 vectors one by one, in their order."""
+    vectors = VectorSet(codec, count)
+    board = PretendBoard(vectors)
+    with Device.open(board.url, codec, timeout_s=20, give_up_s=60) as device:
+        board.requests.clear()
+        found = measure_round_trips(device, vectors)
+    echoes, encodes = ([frame for frame in board.requests if frame.type == kind] for kind in (Type.ECHO, Type.ENCODE))
+    assert [len(frame.payload) for frame in echoes] == [vectors.values()[0].nbytes] * 30
+    assert [board.numbers(frame) for frame in encodes] == [[number] for number in range(min(count, 100))]
+    assert (found["echo"]["count"], found["single"]["count"]) == (30, min(count, 100))
+
+
 @pytest.mark.parametrize(("more", "agree", "restarted"), [(0, True, False), (1, False, False), (-1, False, True)])
 def test_both_ends_must_agree_on_what_was_sent(codec: Codec, more: int, agree: bool, restarted: bool) -> None:
     """A clean line: as many frames as the host sent; fewer than it answered means that it was restarted."""
@@ -166,7 +180,7 @@ def test_both_ends_must_agree_on_what_was_sent(codec: Codec, more: int, agree: b
 )
 def test_what_fails(codec: Codec, changes: dict[str, Any], tolerance_db: float, fails: bool) -> None:
     config, made = HilConfig(nmse_tolerance_db=tolerance_db), entry(**changes)
-    assert entry_fails(made, config) == fails
+    assert bool(failures(made, config)) == fails
     verdict = results_of(codec, config, [made])["verdict"]
     assert (verdict["ok"], verdict["failed"]) == (not fails, ["left"] if fails else [])
 

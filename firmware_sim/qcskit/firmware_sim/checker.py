@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,17 @@ from numpy.typing import NDArray
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.codecs import load_codec
 from qcskit.codec.errors import QcsError
+from qcskit.codec.evidence import Evidence, common_parts
 from qcskit.codec.interface import Codec, Packets
-from qcskit.firmware import HostCodec
+from qcskit.firmware import HostCodec, build_parts, host_compiler
 from qcskit.firmware_sim.config import SimulateConfig
-from qcskit.firmware_sim.implementations import Implementation, board_implementations, host_codec, implementations
+from qcskit.firmware_sim.implementations import (
+    Implementation,
+    board_implementations,
+    host_codec,
+    host_library,
+    implementations,
+)
 from qcskit.firmware_sim.vectors import CHUNK_VECTORS, Part, draw_chunk, golden_chunk
 from qcskit.firmware_sim.verdict import CountsCheck, Mismatch, RecoveryFacts, Tally, recovery_of
 
@@ -39,6 +47,17 @@ class Checker:
         self.host = host_codec(self.codec, config.compiler)
         boards, self.not_run = board_implementations(self.codec, config.boards, config.board_vectors)
         self.found: list[Implementation] = implementations(self.codec, self.host, config) + boards
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """All that runs here; processes change nothing."""
+        config, compiler = self.config, self.config.compiler or host_compiler()
+        parts = common_parts(self.codec.bundle)
+        parts |= {"configuration": config.model_dump_json(exclude={"processes"})}
+        parts |= build_parts(host_library(self.codec, config.compiler), compiler)
+        for implementation in self.found:
+            parts |= {f"{name} of {implementation.name}": text for name, text in implementation.parts.items()}
+        return Evidence.of(parts)
 
     def chunk(self, number: int) -> ChunkResult:
         """Check chunk `number`; −1 is the golden vectors, which the file's own packets must answer as well."""

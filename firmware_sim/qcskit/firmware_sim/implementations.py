@@ -1,7 +1,8 @@
 """The implementations that must agree, each one function: counts or network inputs (vectors, inputs) → packets."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ class Implementation:
     """One way to compute the encoder.
 
     role: `reported` ones are counted but do not fail the check. limit: most vectors of a run it computes, None = all.
-    inputs_only: it takes network inputs alone.
+    inputs_only: it takes network inputs alone. parts: what a board's firmware is (`firmware.build_parts`).
     """
 
     name: str
@@ -28,12 +29,17 @@ class Implementation:
     encode: Encode
     limit: int | None = None
     inputs_only: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+
+def host_library(codec: Codec, compiler: str | None = None) -> Path:
+    """Return the codec's own C, compiled for this machine."""
+    return firmware.build_host_library(firmware.c_directory(codec.checked_c_files()), compiler=compiler)
 
 
 def host_codec(codec: Codec, compiler: str | None = None) -> HostCodec:
-    """Return the codec's own C, compiled for this machine. Raises QcsError if it is of another model."""
-    library = firmware.build_host_library(firmware.c_directory(codec.checked_c_files()), compiler=compiler)
-    host = HostCodec(library, f"qcs_{codec.name}_codec")
+    """Return the codec's own C, loaded. Raises QcsError if it is of another model."""
+    host = HostCodec(host_library(codec, compiler), f"qcs_{codec.name}_codec")
     if host.model_id != codec.bundle.manifest.model_id:
         raise codec.bundle.fail(f"the C text is of model {host.model_id}, manifest.json of "
                                 f"{codec.bundle.manifest.model_id}")  # fmt: skip
@@ -76,7 +82,8 @@ def board_implementations(codec: Codec, boards: str, limit: int) -> tuple[list[I
         try:
             assert c_dir is not None
             encode = firmware.BoardEncoder(board, c_dir, codec.name).encode
-            found.append(Implementation(board.name, "must agree", _packets(encode), limit))
+            parts = firmware.build_parts(firmware.build(board, c_dir, codec.name), board.compiler)
+            found.append(Implementation(board.name, "must agree", _packets(encode), limit, parts=parts))
         except (firmware.DoesNotFitError, firmware.MissingToolError) as error:
             if not every:
                 raise

@@ -1,6 +1,5 @@
 """A whole run: chunks over processes, progress, a verdict that can be resumed."""
 
-import math
 import multiprocessing
 import os
 import signal
@@ -8,17 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from qcskit.codec import codecs
 from qcskit.codec.bundle import Bundle, read_bundle
-from qcskit.codec.errors import QcsError
-from qcskit.codec.files import sha256
+from qcskit.codec.evidence import Evidence, check_same
+from qcskit.codec.files import locked
 from qcskit.firmware_sim.checker import Checker, ChunkResult, check_counts
 from qcskit.firmware_sim.config import SimulateConfig
-from qcskit.firmware_sim.vectors import CHUNK_VECTORS
-from qcskit.firmware_sim.verdict import Verdict, environment
+from qcskit.firmware_sim.vectors import CHUNK_VECTORS, chunk_count
+from qcskit.firmware_sim.verdict import Verdict
 
 Progress = Callable[[int, int], None]
 """Called with (vectors done, vectors in all)."""
@@ -29,11 +28,6 @@ _LONG_RUN = 500_000
 _SAVE_EVERY_S = 5.0
 
 
-def chunk_count(config: SimulateConfig) -> int:
-    """Return how many chunks the run's vectors make."""
-    return math.ceil(config.vectors / CHUNK_VECTORS)
-
-
 def simulate(
     bundle: Bundle, config: SimulateConfig, *, out: Path | None = None, resume: Verdict | None = None,
     progress: Progress | None = None,
@@ -41,14 +35,21 @@ def simulate(
     """Run the comparison and return the verdict; it stops at the first chunk that holds a mismatch.
 
     out: verdict.json, rewritten every few seconds, so that an interrupted run can be resumed. resume: an earlier,
-    incomplete verdict of the same bundle and configuration. Raises QcsError if it is of another one.
+    incomplete verdict of a run of all the same. Raises QcsError that names what differs if it is not, or if
+    another run holds `out`.
     """
-    report = progress or (lambda done, total: None)
-    verdict = resume or _fresh(bundle, config)
-    _check_resumable(verdict, bundle, config)
+    with locked(out) if out else nullcontext():
+        return _simulate(bundle, config, out, resume, progress or (lambda done, total: None))
+
+
+def _simulate(
+    bundle: Bundle, config: SimulateConfig, out: Path | None, resume: Verdict | None, report: Progress
+) -> Verdict:
+    checker = Checker(bundle, config)  # says here what is wrong with the bundle, and compiles once for all processes
+    verdict = resume or _fresh(bundle, config, checker.evidence)
+    check_same(verdict.evidence, checker.evidence, "the verdict to resume", "run without --resume")
     todo = sorted(set(range(-1, chunk_count(config))) - set(verdict.chunks_done))
     saved = time.monotonic()
-    checker = Checker(bundle, config)  # says here what is wrong with the bundle, and compiles once for all processes
     try:
         if verdict.counts is None:
             counts = check_counts(checker.codec, checker.host, config)
@@ -71,26 +72,11 @@ def simulate(
     return verdict
 
 
-def _fresh(bundle: Bundle, config: SimulateConfig) -> Verdict:
+def _fresh(bundle: Bundle, config: SimulateConfig, evidence: Evidence) -> Verdict:
     return Verdict(
-        bundle=bundle.manifest.name, model_id=bundle.manifest.model_id, manifest=_sha256(bundle), config=config,
-        passed=True, complete=False, vectors=0, sets={}, implementations=[], environment=environment(),
+        bundle=bundle.manifest.name, model_id=bundle.manifest.model_id, config=config, evidence=evidence,
+        passed=True, complete=False, vectors=0, sets={}, implementations=[],
     )  # fmt: skip
-
-
-def _sha256(bundle: Bundle) -> str:
-    """Return the SHA-256 of the manifest, and so of every file of the bundle."""
-    return sha256(bundle.manifest.model_dump_json().encode())
-
-
-def _check_resumable(verdict: Verdict, bundle: Bundle, config: SimulateConfig) -> None:
-    if verdict.model_id != bundle.manifest.model_id:
-        raise QcsError(f"the verdict to resume is of model {verdict.model_id}, the bundle is "
-                       f"{bundle.manifest.model_id}; run without --resume")  # fmt: skip
-    if verdict.manifest != _sha256(bundle):
-        raise QcsError(f"bundle '{bundle.path}' is another one than the verdict to resume is of; run without --resume")
-    if verdict.config.model_copy(update={"processes": config.processes}) != config:
-        raise QcsError("the verdict to resume was made with another [simulate] configuration; run without --resume")
 
 
 def _merge(verdict: Verdict, result: ChunkResult) -> Verdict:

@@ -1,5 +1,6 @@
 """Vectors to compare on, drawn in chunks: chunk c of seed s is the same wherever and whenever it is drawn."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.interface import Codec
+from qcskit.firmware_sim.config import SimulateConfig
 
 CHUNK_VECTORS = 10_000
 
@@ -23,6 +25,11 @@ class Part:
     name: str
     values: NDArray[Any]
     x: NDArray[np.floating[Any]] | None = None
+
+
+def chunk_count(config: SimulateConfig) -> int:
+    """Return how many chunks a run's vectors make."""
+    return math.ceil(config.vectors / CHUNK_VECTORS)
 
 
 def draw_chunk(codec: Codec, seed: int, number: int, vectors: int) -> list[Part]:

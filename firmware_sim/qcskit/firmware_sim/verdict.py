@@ -1,29 +1,33 @@
 """verdict.json: what was compared, how often, and the first vector on which implementations differ."""
 
-import json
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
+from qcskit.codec.evidence import Evidence
 from qcskit.codec.files import write_text
+from qcskit.codec.json_file import read_json, why_invalid
 from qcskit.firmware_sim.config import SimulateConfig
+from qcskit.firmware_sim.vectors import chunk_count
+
+_Count = Annotated[int, Field(ge=0)]
+_Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Text = Annotated[str, StringConstraints(max_length=100_000)]
 
 
 class Tally(Table):
     """One implementation: vectors it computed, how many of them differ from the reference, seconds it took."""
 
-    name: str
-    role: str
-    vectors: int = 0
-    mismatches: int = 0
-    seconds: float = 0.0
+    name: _Text
+    role: _Text
+    vectors: _Count = 0
+    mismatches: _Count = 0
+    seconds: _Figure = 0.0
 
     def plus(self, other: "Tally") -> "Tally":
         """Return the sum of both."""
@@ -35,12 +39,18 @@ class Tally(Table):
 class Mismatch(Table):
     """A vector on which implementations differ: its input, and of each its packet in hex and what that stands for."""
 
-    chunk: int
-    frame: int
-    set: str
+    chunk: Annotated[int, Field(ge=-1)]
+    frame: _Count
+    set: _Text
     input: list[int]
-    packets: dict[str, str]
-    explained: dict[str, list[int] | str]
+    packets: dict[str, _Text]
+    explained: dict[str, list[int] | _Text]
+
+    @model_validator(mode="after")
+    def _explains_all(self) -> Self:
+        if self.packets.keys() != self.explained.keys():
+            raise ValueError("packets and explained name different implementations")
+        return self
 
 
 class CountsCheck(Table):
@@ -50,12 +60,12 @@ class CountsCheck(Table):
     None if the codec has none. first_mismatch: the first count of either.
     """
 
-    counts: int
-    definition_mismatches: int | None = None
-    front_end_mismatches: int | None = None
+    counts: _Count
+    definition_mismatches: _Count | None = None
+    front_end_mismatches: _Count | None = None
     first_mismatch: int | None = None
-    encoded_vectors: int
-    encoded_mismatches: int
+    encoded_vectors: _Count
+    encoded_mismatches: _Count
 
     @property
     def passed(self) -> bool:
@@ -69,11 +79,11 @@ class RecoveryFacts(Table):
     energy, error: sums of x² and of (x − estimate)²; a flagged vector counts as an estimate of zero.
     """
 
-    frames: int = 0
-    perfect: int = 0
-    flagged: int = 0
-    energy: float = 0.0
-    error: float = 0.0
+    frames: _Count = 0
+    perfect: _Count = 0
+    flagged: _Count = 0
+    energy: _Figure = 0.0
+    error: _Figure = 0.0
 
     @property
     def nmse_db(self) -> float | None:
@@ -98,24 +108,44 @@ def recovery_of(x_hat: NDArray[np.float64], x: NDArray[np.number[Any]]) -> Recov
 
 
 class Verdict(Table):
-    """Contents of verdict.json. manifest: SHA-256 of the bundle's. not_run: boards that were not, and why."""
+    """Contents of verdict.json. evidence: all that ran. not_run: boards that were not, and why."""
 
-    schema_version: Literal[2] = 2
-    bundle: str
-    model_id: str
-    manifest: str
+    schema_version: Literal[3] = 3
+    bundle: _Text
+    model_id: _Text
+    evidence: Evidence
     config: SimulateConfig
     passed: bool
     complete: bool
-    vectors: int
-    sets: dict[str, int]
+    vectors: _Count
+    sets: dict[str, _Count]
     implementations: list[Tally]
     counts: CountsCheck | None = None
     recovery: RecoveryFacts | None = None
     first_mismatch: Mismatch | None = None
-    not_run: dict[str, str] = Field(default_factory=dict)
+    not_run: dict[str, _Text] = Field(default_factory=dict)
     chunks_done: list[int] = Field(default_factory=list)
-    environment: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        """Whoever wrote it: what it says in short is what it says in full."""
+        wrong = any(tally.mismatches for tally in self.implementations if tally.role != "reported")
+        clean = not wrong and (self.counts is None or self.counts.passed)
+        chunks = chunk_count(self.config)  # of drawn vectors; chunk −1 is the golden ones
+        whole = self.counts is not None and len(self.chunks_done) == chunks + 1
+        computed = [tally.vectors for tally in self.implementations if tally.role == "reference"]
+        for what, holds in {
+            "passed is not what the counts say": self.passed == clean,
+            "first_mismatch is not what the counts say": wrong == (self.first_mismatch is not None),
+            "sets do not add up to vectors": sum(self.sets.values()) == self.vectors,
+            "the reference did not compute all vectors": computed == [self.vectors][: len(self.chunks_done)],
+            "chunks_done are not chunks of this run": all(-1 <= number < chunks for number in self.chunks_done),
+            "a chunk is done twice": len(set(self.chunks_done)) == len(self.chunks_done),
+            "it is called complete and is not": not (self.complete and self.passed) or whole,
+        }.items():
+            if not holds:
+                raise ValueError(what)
+        return self
 
     def write(self, path: Path) -> None:
         """Write as JSON; nothing half-written stays."""
@@ -123,22 +153,16 @@ class Verdict(Table):
 
 
 def read_verdict(path: Path) -> Verdict:
-    """Read a verdict.json. Raises QcsError if it is missing or not one."""
+    """Read a verdict.json. Raises QcsError in one line if it is missing, not one, or contradicts itself."""
+    raw = read_json(path, "verdict")
+    kind = raw if isinstance(raw, dict) and {"implementations", "schema_version"} <= raw.keys() else {}
+    if not kind:
+        raise QcsError(f"verdict '{path}' is not what 'qcskit simulate' writes")
+    version = Verdict.model_fields["schema_version"].default
+    if kind["schema_version"] != version:
+        raise QcsError(f"verdict '{path}': schema version {kind['schema_version']!a:.20}, this qcskit reads {version}; "
+                       f"run 'qcskit simulate' again")  # fmt: skip
     try:
-        return Verdict.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise QcsError(f"'{path}' does not exist: nothing to resume; run without --resume") from None
-    except (OSError, ValueError, ValidationError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise QcsError(f"'{path}' is not a verdict ({reason}); choose another --out") from None
-
-
-def environment() -> dict[str, str]:
-    """Return versions of what computed."""
-    versions = {"python": platform.python_version(), "machine": platform.machine()}
-    for package in ("numpy", "tflite-micro", "tflite-runtime", "ai-edge-litert"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
+        return Verdict.model_validate(raw, strict=True)
+    except ValidationError as error:
+        raise QcsError(f"verdict '{path}' is not what 'qcskit simulate' writes: {why_invalid(error)}") from None

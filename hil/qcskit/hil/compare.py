@@ -1,23 +1,26 @@
 """What changed between two results.json, and whether it is a regression."""
 
-import json
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
-from qcskit.hil.results import NOT_MEASURED, check_schema
+from qcskit.codec.evidence import Evidence
+from qcskit.hil.results import NOT_MEASURED
+
+_Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Tolerances(Table):
     """How much worse a figure may get. None: shown, not judged."""
 
-    nmse_db: float = 0.05
-    ticks_percent: float = 1.0
-    rate_percent: float | None = None
-    round_trip_percent: float | None = None
+    nmse_db: _Tolerance = 0.05
+    ticks_percent: _Tolerance = 1.0
+    rate_percent: _Tolerance | None = None
+    round_trip_percent: _Tolerance | None = None
 
 
 @dataclass(frozen=True)
@@ -34,28 +37,42 @@ class Change:
     regression: bool
 
 
-def read_results(path: Path) -> dict[str, Any]:
-    """Return a results.json. Raises QcsError if it is not one."""
-    try:
-        results = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise QcsError(f"results '{path}' cannot be read: {error}") from None
-    if not isinstance(results, dict) or results.get("kind") not in ("hil", "soak"):
-        raise QcsError(f"'{path}' is not a results file of 'qcskit hil'")
-    check_schema(results, path)
-    return results
+def check_comparable(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Raise QcsError if two results are of different models: no figure of one says anything of the other."""
+    (one, one_id), (other, other_id) = ((results["bundle"]["name"], results["bundle"]["model_id"])
+                                        for results in (before, after))  # fmt: skip
+    if one_id != other_id:
+        raise QcsError(f"the results are of different models: '{one}' ({one_id}) and '{other}' ({other_id}); "
+                       f"compare two runs of one bundle")  # fmt: skip
+
+
+def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Return the names of what ran otherwise: parts of the evidence of both, or of boards that are in both."""
+    found = [part for one, other in _pairs(before, after) if one and other for part in _parts(one, other)]
+    return [part for part in dict.fromkeys(_parts(before, after) + found) if part != "board"]
+
+
+def _parts(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    if "evidence" not in one or "evidence" not in other:
+        return []
+    return Evidence(**one["evidence"]).differing(Evidence(**other["evidence"]))
+
+
+def _pairs(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the entries of both results, matched by label; {} where there is none."""
+    old, new = ({entry["label"]: entry for entry in results["devices"]} for results in (before, after))
+    if len(old) == len(new) == 1:  # one board each: compare them, whatever they are called
+        new = dict(zip(old, new.values(), strict=True))
+    return [(old.get(label, {}), new.get(label, {})) for label in {**old, **new}]
 
 
 def compare(before: dict[str, Any], after: dict[str, Any], tolerances: Tolerances) -> list[Change]:
     """Return every figure of every board, matched by label; a board that is gone or has failed is a regression."""
-    old, new = ({entry["label"]: entry for entry in results["devices"]} for results in (before, after))
-    if len(old) == len(new) == 1:  # one board each: compare them, whatever they are called
-        new = dict(zip(old, new.values(), strict=True))
-    labels = {**old, **new}
-    return [one for label in labels for one in _board(label, old.get(label, {}), new.get(label, {}), tolerances)]
+    return [change for old, new in _pairs(before, after) for change in _board(old, new, tolerances)]
 
 
-def _board(label: str, old: dict[str, Any], new: dict[str, Any], tolerances: Tolerances) -> list[Change]:
+def _board(old: dict[str, Any], new: dict[str, Any], tolerances: Tolerances) -> list[Change]:
+    label = (old or new)["label"]
     before, after = ("failed" if "error" in entry else "answered" if entry else "absent" for entry in (old, new))
     if (before, after) != ("answered", "answered"):
         return [Change(label, "board", before, after, None, "", None, after != "answered")]
@@ -63,7 +80,7 @@ def _board(label: str, old: dict[str, Any], new: dict[str, Any], tolerances: Tol
     unit = _get(old, "ticks.unit")
     judged = unit != "timer" and _get(new, "ticks.unit") in (unit, NOT_MEASURED)
     ticks_percent = tolerances.ticks_percent if judged else None
-    changes = [
+    return [
         change("mismatches", "mismatches.count", "", 0.0),
         change("NMSE device", "nmse.device_db", "dB", tolerances.nmse_db),
         change("ticks p50", "ticks.p50", "%", ticks_percent),
@@ -73,9 +90,6 @@ def _board(label: str, old: dict[str, Any], new: dict[str, Any], tolerances: Tol
         change("vectors/s", "throughput.vectors_per_s", "%", tolerances.rate_percent, smaller_is_better=False),
         change("retries", "link.host.retries", "", None),
     ]
-    if old["model_id"] != new["model_id"]:
-        changes.insert(0, Change(label, "model id", old["model_id"], new["model_id"], None, "", None, False))
-    return changes
 
 
 def _change(

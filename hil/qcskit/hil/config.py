@@ -4,14 +4,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from qcskit.codec.config import Table
+from qcskit.codec.config import TRUSTED, Table
 from qcskit.hil.device import GIVE_UP_S, RECONNECT_S, TIMEOUT_S
 
 
 class HilConfig(Table):
     """Table `[hil]`: which vectors, over what line, how patiently."""
 
-    port: list[str] = Field([], description="serial devices, pyserial URLs or emu:<board>; one run per port")
+    port: list[str] = Field(
+        [], description="serial devices, pyserial URLs or emu:<board>; one run per port", json_schema_extra=TRUSTED
+    )
     baud: int = Field(115_200, ge=300, le=20_000_000, description="line rate of serial devices")
     fast_baud: int | None = Field(None, ge=300, le=20_000_000, description="rate to negotiate after HELLO, if any")
     vectors: int = Field(10_000, ge=1, le=100_000_000, description="vectors per board, golden ones first")

@@ -19,7 +19,7 @@ from qcskit.firmware.protocol.framing import PROTOCOL_VERSION, wire_bytes
 from qcskit.firmware.protocol.messages import Counts, Info, Type, largest_batch
 from qcskit.hil.adapt import LinkModel, Shape
 from qcskit.hil.errors import DeviceError, LinkError, LinkLostError, SilentError, WrongDeviceError
-from qcskit.hil.exchange import Exchange, HostCounts, OnText, other_version
+from qcskit.hil.exchange import Exchange, HostCounts, OnText, other_version, read_reply
 from qcskit.hil.journal import Recorder
 from qcskit.hil.link import Link, board_of, start_emulated
 from qcskit.hil.stream import Answer, EncodeStream, Vectors
@@ -97,7 +97,7 @@ class Device(contextlib.AbstractContextManager["Device"]):
 
     def hello(self) -> Info:
         """Ask who is there and check it against the codec."""
-        info = Info.from_payload(self.exchange.request(Type.HELLO).payload)
+        info = read_reply(self.link.name, Info.from_payload, self.exchange.request(Type.HELLO).payload)
         if info.protocol != PROTOCOL_VERSION:
             raise other_version(self.link.name, info.protocol)
         if self.codec is not None:
@@ -150,7 +150,7 @@ class Device(contextlib.AbstractContextManager["Device"]):
 
     def stats(self) -> Counts:
         """Return what the board has counted since power-up or reset."""
-        return Counts.from_payload(self.exchange.request(Type.STATS).payload)
+        return read_reply(self.link.name, Counts.from_payload, self.exchange.request(Type.STATS).payload)
 
     def reset_counts(self) -> None:
         """Set the board's counters, and the host's, to zero."""
@@ -191,7 +191,10 @@ class Device(contextlib.AbstractContextManager["Device"]):
         if self._reconnect_s <= 0:
             raise
         self.link.wait_back(self._reconnect_s)
-        self.hello()
+        info = self.hello()
+        if info != self.info:  # another clock, tick source or buffer: its figures do not belong into the same run
+            raise WrongDeviceError(f"port '{self.link.name}': another board of the same model is back (its INFO "
+                                   f"differs); run each one on its own")  # fmt: skip
 
 
 def _has_ended(emulator: Emulator) -> bool:

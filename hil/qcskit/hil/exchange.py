@@ -6,7 +6,9 @@ import random
 import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
+from qcskit.codec.errors import QcsError
 from qcskit.firmware.protocol.framing import PROTOCOL_VERSION, Frame, FrameParser, encode_frame
 from qcskit.firmware.protocol.messages import ERROR_CODES, Type, read_error
 from qcskit.hil.errors import DeviceError, SilentError, WrongDeviceError
@@ -22,6 +24,7 @@ _FIRST_WAIT_S = 0.25
 """First wait for the reply to a lone request; the next ones are longer."""
 _IDLE_S = 0.02
 """A line that brought damage and then nothing for this long is asked again."""
+T = TypeVar("T")
 OnText = Callable[[bytes], None] | None
 """Takes what is no frame: the board's log text."""
 
@@ -211,6 +214,14 @@ class Exchange:
             sample = f"{self.parser.text_bytes} bytes, such as {repr(self.last_text[:24])[1:]}"
             text = f" talks, but not this protocol ({sample}); check --baud and that qcskit firmware is on the board"
         return SilentError(f"port '{self.link.name}' at {self.link.baud} baud{text}")
+
+
+def read_reply(port: str, read: Callable[..., T], *arguments: Any) -> T:
+    """Return what `read` makes of a reply. Raises DeviceError, not QcsError: what a board says is no wrong use."""
+    try:
+        return read(*arguments)
+    except QcsError as error:
+        raise DeviceError(f"port '{port}': {error}") from None
 
 
 def other_version(port: str, version: int) -> WrongDeviceError:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import write_text
+from qcskit.codec.files import locked, remove_file, write_text
 from qcskit.codec.interface import Codec
 from qcskit.hil.config import HilConfig
 from qcskit.hil.ports import Target
@@ -25,6 +25,7 @@ def run_fleet(
     """Run every port of `config`, write results.json atomically, return it.
 
     One port: its error is raised as it is. Several: a board that fails becomes an entry with `error`, the others go on.
+    Raises QcsError if another run holds `out` and the journals beside it.
     """
     runs = [
         Run(
@@ -34,6 +35,18 @@ def run_fleet(
         )
         for number, target in enumerate(targets or _targets(config.port))
     ]  # fmt: skip
+    with locked(out):
+        outcomes = _run_all(codec, runs)
+        results = results_of(codec, config, [_entry(run, outcomes[n], len(runs) == 1) for n, run in enumerate(runs)])
+        write_results(out, results)
+        for number, outcome in outcomes.items():
+            if not isinstance(outcome, Exception):
+                remove_file(journal_path(out, number))
+    return results
+
+
+def _run_all(codec: Codec, runs: list[Run]) -> dict[int, dict[str, Any] | Exception]:
+    """Run all boards at once; return what came of each, by number."""
     outcomes: dict[int, dict[str, Any] | Exception] = {}
 
     def work(number: int) -> None:
@@ -48,12 +61,7 @@ def run_fleet(
     for thread in threads:
         while thread.is_alive():
             thread.join(0.2)  # lets Ctrl-C through
-    results = results_of(codec, config, [_entry(run, outcomes[n], len(runs) == 1) for n, run in enumerate(runs)])
-    write_results(out, results)
-    for number, outcome in outcomes.items():
-        if not isinstance(outcome, Exception):
-            journal_path(out, number).unlink(missing_ok=True)
-    return results
+    return outcomes
 
 
 def _entry(run: Run, outcome: dict[str, Any] | Exception, alone: bool) -> dict[str, Any]:

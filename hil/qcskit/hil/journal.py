@@ -10,18 +10,26 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.evidence import Evidence, check_same
+from qcskit.codec.files import check_file, refusing, remove_file
 from qcskit.codec.interface import Packets
+from qcskit.codec.json_file import parse_json, read_bounded
 from qcskit.firmware.protocol.messages import Answers
 from qcskit.hil.stream import Answer
 
-FORMAT = 2
+FORMAT = 3
 _RECORD = struct.Struct("<IHfI")  # start, count, seconds, attempts; then packets, CRC-32
+_CRC_BYTES = 4
+_HEAD_BYTES = 1 << 20
+_LONGEST_S = 1e9
+_TODO = "delete it or leave out --resume"
 
 
 class Recorder:
@@ -59,21 +67,25 @@ class Recorder:
 class Journal:
     """The file beside the results of a run; a context manager that appends."""
 
-    def __init__(self, path: Path, run: dict[str, Any]) -> None:
-        self.path, self._head = path, {"qcskit_journal": FORMAT, **run}
+    def __init__(self, path: Path, evidence: Evidence) -> None:
+        self.path, self._evidence = path, evidence
         self._kept = 0
 
     def load(self, into: Recorder) -> int:
         """Read an earlier run's records into `into`; return how many vectors they answer, 0 if there is no file.
 
-        Raises QcsError if the file is of another format, or belongs to a run with other settings.
+        Raises QcsError if the file is damaged or of another format, or, naming what differs, of another run.
         """
-        if not self.path.is_file():
+        if not os.path.lexists(self.path):
             return 0
-        line, _, body = self.path.read_bytes().partition(b"\n")
+        count, room = into.rows.shape
+        most = _HEAD_BYTES + count * (_RECORD.size + _packet_type(room).itemsize + _CRC_BYTES)
+        line, _, body = read_bounded(self.path, "journal", most).partition(b"\n")
         self._check_head(line)
         whole = 0
-        for answer, end in _records(body, into.rows.shape[1]):
+        for answer, end in _records(body, room):
+            if not _possible(answer, into):
+                raise self._useless("holds answers that no board gives")
             into.take(answer)
             whole = end
         os.truncate(self.path, len(line) + 1 + whole)
@@ -82,28 +94,37 @@ class Journal:
 
     def _check_head(self, line: bytes) -> None:
         try:
-            head = json.loads(line)
+            head = parse_json(line, "")
             version = head["qcskit_journal"]
-        except (ValueError, TypeError, KeyError):
+        except (QcsError, TypeError, KeyError):
             head = version = None
-        if head == self._head:
-            return
-        found = "of another run (bundle, vectors, seed, input or board differ)"
         if version != FORMAT:
-            found = f"a journal of format {version}, this qcskit goes on with {FORMAT} only"
-        raise QcsError(f"'{self.path}' is {found}; delete it or leave out --resume")
+            raise self._useless(f"is a journal of format {version!a:.20}, this qcskit goes on with {FORMAT} only")
+        try:
+            evidence = Evidence.model_validate(head.get("evidence"), strict=True)
+        except ValidationError:
+            raise self._useless("is damaged") from None
+        check_same(evidence, self._evidence, f"journal '{self.path}'", _TODO)
+
+    def _useless(self, why: str) -> QcsError:
+        return QcsError(f"journal '{self.path}' {why}; {_TODO}")
 
     def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = not self.path.is_file()
-        self._file = self.path.open("ab")
-        if fresh:
-            self._file.write(json.dumps(self._head).encode() + b"\n")
-            self._file.flush()
+        check_file(self.path)
+        with refusing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = not self.path.is_file()
+            self._file = self.path.open("ab")
+            if fresh:
+                head = {"qcskit_journal": FORMAT, "evidence": self._evidence.model_dump()}
+                self._file.write(json.dumps(head).encode() + b"\n")
+                self._file.flush()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._file.close()
+        if not self._kept:
+            self.discard()
         if isinstance(error, Exception) and error.args and self._kept:
             error.args = (f"{error}; answers so far are kept, go on with --resume", *error.args[1:])
 
@@ -119,7 +140,18 @@ class Journal:
 
     def discard(self) -> None:
         """Delete the file: another run's, or one whose results are complete."""
-        self.path.unlink(missing_ok=True)
+        remove_file(self.path)
+
+
+def _possible(answer: Answer, into: Recorder) -> bool:
+    """Tell whether a record can be an answer that was not taken yet; its CRC-32 fits, but anyone can compute that."""
+    lengths, room = answer.result.lengths, into.rows.shape[1]
+    return (
+        0 < len(lengths) <= len(into.answered) - answer.start
+        and not into.answered[answer.start : answer.stop].any()
+        and bool(((lengths >= 1) & (lengths <= room)).all())
+        and 0 <= answer.seconds < _LONGEST_S
+    )
 
 
 def _packet_type(room: int) -> np.dtype[np.void]:

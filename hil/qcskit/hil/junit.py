@@ -5,6 +5,7 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 from qcskit.codec.files import write_text
+from qcskit.codec.foreign import printable
 
 
 def junit_xml(results: dict[str, Any]) -> str:
@@ -20,8 +21,16 @@ def junit_xml(results: dict[str, Any]) -> str:
             case = Xml.SubElement(suite, "testcase", classname=f"qcskit.hil.{entry['label']}", name=name, time="0")
             if failure is not None:
                 Xml.SubElement(case, "failure", message=failure).text = failure
+    _make_printable(root)
     Xml.indent(root)
     return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _make_printable(root: Xml.Element) -> None:
+    """Escape what XML 1.0 does not allow (control characters, surrogates) and what acts on a terminal."""
+    for element in root.iter():
+        element.attrib.update({name: printable(value) for name, value in element.attrib.items()})
+        element.text = printable(element.text, keep="\n") if element.text else None
 
 
 def write_junit(path: Path, results: dict[str, Any]) -> None:
@@ -32,12 +41,15 @@ def write_junit(path: Path, results: dict[str, Any]) -> None:
 def _cases(entry: dict[str, Any]) -> list[tuple[str, str | None]]:
     if "error" in entry:
         return [("run", entry["error"])]
-    wrong, missing = entry["mismatches"], entry["vectors"] - entry["answered"]
+    wrong, missing, link = entry["mismatches"], entry["vectors"] - entry["answered"], entry["link"]
     first = wrong["first"][0] if wrong["first"] else {}
     device_db, deployed_db = entry["nmse"]["device_db"], entry["nmse"]["deployed_db"]
     off = f"{device_db} dB against {deployed_db} dB" if device_db != deployed_db else None
+    counted = f"board {link['board']['frames']:,} frames, host {link['host']['frames_sent']:,}"
     return [
         ("every vector is answered", f"{missing} vectors have no answer" if missing else None),
         ("every byte equals the reference", f"{wrong['count']} vectors differ, first: {first}" if first else None),
         ("NMSE equals the reference's", off),
+        ("host and board count the same", None if link["agree"] or link["board_restarted"] else counted),
+        ("vectors are not all saturated", "equal answers prove nothing" if entry["saturated"] == 1 else None),
     ]

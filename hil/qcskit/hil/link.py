@@ -1,15 +1,18 @@
 """The byte stream to a board: anything pyserial opens by URL, or an emulated board that is built and started here."""
 
 import contextlib
+import os
 import select
 import socket
 import time
 from collections import deque
+from urllib.parse import parse_qs
 
 import serial
 from serial.tools import list_ports
 
 from qcskit import firmware
+from qcskit.codec.foreign import one_line
 from qcskit.codec.interface import Codec
 from qcskit.hil.errors import LinkError, LinkLostError, SilentError
 
@@ -42,8 +45,9 @@ class Transcript:
         self._start = time.monotonic()
 
     def __str__(self) -> str:
-        lines = (f"{when:10.4f} {way} {' '.join(map(str, (what, *more)))}" for when, way, what, more in self.events)
-        return "\n".join(lines)
+        return "\n".join(
+            f"{when:10.4f} {way} {one_line(' '.join(map(str, (what, *more))))}" for when, way, what, more in self.events
+        )
 
 
 class Link:
@@ -53,6 +57,7 @@ class Link:
     """
 
     def __init__(self, url: str, baud: int = 115_200, name: str | None = None) -> None:
+        _check_log(url)
         self.url, self.name, self.baud = url, name or url, baud
         self.bytes_sent = self.bytes_received = 0
         self._port = _open(url, baud, self.name)
@@ -137,6 +142,15 @@ def _open(url: str, baud: int, name: str) -> serial.SerialBase:
         ports = ", ".join(sorted(port.device for port in list_ports.comports()))
         there = f"there are: {ports}" if ports else "no serial port is there; 'emu:native' needs none"
         raise LinkError(f"cannot open port '{name}': {_reason(error)}; {there}") from None
+
+
+def _check_log(url: str) -> None:
+    """Raise LinkError if a spy:// URL names a log file that is there: pyserial would empty it."""
+    if not url.lower().startswith("spy:"):
+        return
+    for name in parse_qs(url.partition("?")[2]).get("file", []):
+        if os.path.lexists(name):
+            raise LinkError(f"port '{url}' would empty the file '{name}'; name a new one, or delete it first")
 
 
 def _set_tcp(port: serial.SerialBase, option: str) -> None:

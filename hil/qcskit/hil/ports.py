@@ -11,10 +11,12 @@ from serial.tools import list_ports
 
 from qcskit.codec.config import Table, nearest
 from qcskit.codec.errors import QcsError
+from qcskit.codec.json_file import read_bounded
 from qcskit.firmware.protocol.messages import Info
 from qcskit.hil.device import Device
 
 _PROBE_S = 0.6
+_BENCH_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -110,15 +112,16 @@ def read_bench(path: Path) -> list[Target]:
 
 def _boards(path: Path) -> list[BenchBoard]:
     try:
-        boards = Bench.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8"))).board
+        text = read_bounded(path, "bench", _BENCH_BYTES).decode()
+        boards = Bench.model_validate(tomllib.loads(text)).board
     except ValidationError as error:
         first = error.errors()[0]
         *table, key = map(str, first["loc"])
         known = list((BenchBoard if table else Bench).model_fields)
         reason = f"unknown; {nearest(key, known)}" if first["type"] == "extra_forbidden" else first["msg"]
         raise QcsError(f"bench '{path}': key '{'.'.join([*table, key])}': {reason}") from None
-    except (OSError, ValueError) as error:
-        raise QcsError(f"bench '{path}' cannot be read: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise QcsError(f"bench '{path}' is not valid TOML: {error}") from None
     if not boards:
         raise QcsError(f"bench '{path}' names no board; write [[board]] tables with name and serial_number or port")
     if len({board.name for board in boards}) != len(boards):

@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,10 @@ from qcskit.codec.stream import DecodeConfig, decode_packets
 from qcskit.firmware.protocol.messages import Info
 from qcskit.hil.config import HilConfig
 from qcskit.hil.distribution import QUANTILES, Distribution
+from qcskit.hil.stream import Vectors
 from qcskit.hil.vectors import VectorSet
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 NOT_MEASURED = "not measured"
 MAX_SEGMENTS = 500
 _MIN_SEGMENT = 100
@@ -36,6 +36,7 @@ class Score:
         self.segment_vectors = max(_MIN_SEGMENT, -(-vectors.count // MAX_SEGMENTS))
         self.frames = self.mismatches = 0
         self.lengths = Distribution()
+        self._saturation = Saturation(self._codec)
         self._energy = self._device_error = self._deployed_error = 0.0
         self._perfect = self._flagged = self._undecodable = 0
         self._first: list[dict[str, Any]] = []
@@ -47,6 +48,7 @@ class Score:
         """Compare one segment: what came back for vectors start … start + len(got) − 1."""
         values, x = self._vectors.part(start, start + len(got))
         self.frames += len(x)
+        self._saturation.add(values)
         self.lengths.add(got.lengths)
         with _COMPARING:
             expected = self._vectors.expected(values)
@@ -57,7 +59,12 @@ class Score:
                 self._note_error(x, got, expected, wrong)
         if len(wrong):
             self.mismatches += len(wrong)
-            self._segments.append([start // self.segment_vectors, len(wrong)])
+            self._note_segment(start // self.segment_vectors, len(wrong))
+
+    def _note_segment(self, segment: int, wrong: int) -> None:
+        if not self._segments or self._segments[-1][0] != segment:
+            self._segments.append([segment, 0])
+        self._segments[-1][1] += wrong
 
     def _note_mismatch(self, vector: int, expected: Raw, got: Raw) -> None:
         places = _places(self._codec, expected, got)
@@ -79,6 +86,10 @@ class Score:
         self._device_error += error
         self._deployed_error += _error(x, deployed)
         self._segment_nmse.append(_db(error, energy))
+
+    def saturated(self) -> float:
+        """Return the share of vectors that are saturated through and through."""
+        return self._saturation.share()
 
     def mismatch_facts(self) -> dict[str, Any]:
         """Return counts, the first mismatches in full, and where they lie."""
@@ -122,6 +133,31 @@ class Score:
         return codec.rate_bits * codec.width * codec.windows if codec.fixed_size or not sent else 8.0 * sent["mean"]
 
 
+class Saturation:
+    """How many vectors are nothing but extremes, as counts or as network inputs made of them: they prove little."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._vectors = self._saturated = 0
+
+    def add(self, values: Vectors) -> None:
+        """Take vectors (count, inputs) as they were sent."""
+        ends = _extreme(values)
+        if self._codec.takes_inputs and values.dtype == np.int16:
+            ends |= _extreme(self._codec.network_input(values.astype(np.int16, copy=False)))
+        self._vectors += len(values)
+        self._saturated += int(ends.sum())
+
+    def share(self) -> float:
+        """Return the share of saturated vectors, 0 … 1."""
+        return self._saturated / self._vectors if self._vectors else 0.0
+
+
+def _extreme(values: Vectors) -> NDArray[np.bool_]:
+    limits = np.iinfo(values.dtype)
+    return np.asarray(((values == limits.min) | (values == limits.max)).all(axis=1))
+
+
 def _places(codec: Codec, expected: Raw, got: Raw) -> list[int] | None:
     """Return which of the numbers that a packet stands for are wrong; None if no encoder gives it."""
     try:
@@ -140,14 +176,6 @@ def _db(error: float, energy: float) -> float | None:
     return round(10.0 * float(np.log10(error / energy)), 6) if error > 0 and energy > 0 else None
 
 
-def check_schema(results: dict[str, Any], path: Path) -> None:
-    """Raise QcsError if a results.json is of another schema version."""
-    version = results.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise QcsError(f"results '{path}': schema version {version}, this qcskit reads {SCHEMA_VERSION}; "
-                       f"run 'qcskit hil' again")  # fmt: skip
-
-
 def microseconds(seconds: ArrayLike) -> dict[str, Any] | str:
     """Return the distribution of times, in µs."""
     distribution = Distribution()
@@ -158,10 +186,12 @@ def microseconds(seconds: ArrayLike) -> dict[str, Any] | str:
 def tick_facts(info: Info, ticks: Distribution) -> dict[str, dict[str, Any] | str]:
     """Return `ticks` per encode, with unit and Hz, and `device_time_us`, the same in µs.
 
-    "not measured" where the port has no tick source, or its rate is not known.
+    "not measured" where the port has no tick source, its rate is not known, or an encode took no cycle at all: zeros
+    stand for answers without a measurement, and no figure over them means anything.
     """
     summary, hz = ticks.summary(), info.tick_hz or None
-    if summary is None or info.tick_source == "none":
+    counts_steps = info.tick_source in ("cycles", "instructions")
+    if summary is None or info.tick_source == "none" or (counts_steps and summary["min"] == 0):
         return {"ticks": NOT_MEASURED, "device_time_us": NOT_MEASURED}
     figures = ("min", "mean", *QUANTILES, "max")
     time_us = {name: round(summary[name] * 1e6 / hz, 3) for name in figures} if hz else NOT_MEASURED

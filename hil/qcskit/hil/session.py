@@ -14,6 +14,7 @@ from qcskit.hil.config import HilConfig
 from qcskit.hil.device import Device
 from qcskit.hil.distribution import Distribution, LinkSeries
 from qcskit.hil.errors import DeviceError
+from qcskit.hil.evidence import image_parts, results_evidence, run_evidence
 from qcskit.hil.exchange import OnText
 from qcskit.hil.journal import Journal, Recorder
 from qcskit.hil.results import NOT_MEASURED, SCHEMA_VERSION, Score, energy_facts, microseconds, tick_facts
@@ -61,7 +62,8 @@ def run_device(codec: Codec, run: Run) -> dict[str, Any]:
 def run_session(device: Device, vectors: VectorSet, run: Run) -> dict[str, Any]:
     """Run all vectors on an open device and return its entry of `devices`."""
     label, recorder = run.label or run.port, Recorder(vectors.count, device.info.packed_bytes_max)
-    journal = None if run.journal_path is None else Journal(run.journal_path, identity(vectors, label))
+    evidence = run_evidence(vectors, label, image_parts(device))
+    journal = None if run.journal_path is None else Journal(run.journal_path, evidence)
     resumed = journal.load(recorder) if journal and run.resume else 0
     if journal and not run.resume:
         journal.discard()
@@ -79,14 +81,6 @@ def run_session(device: Device, vectors: VectorSet, run: Run) -> dict[str, Any]:
         seconds = measured.elapsed_s
         measured.add(recorder, 0, run.progress)
         return measured.entry(seconds)
-
-
-def identity(vectors: VectorSet, label: str) -> dict[str, Any]:
-    """Return what must be equal for a run to be resumed."""
-    return {
-        "model_id": vectors.codec.bundle.manifest.model_id, "vectors": vectors.count, "seed": vectors.seed,
-        "input": vectors.kind, "board": label,
-    }  # fmt: skip
 
 
 class Measurement:
@@ -132,7 +126,9 @@ class Measurement:
             "port": link.name, "label": self._label, "board": self.device.board, "baud": link.baud,
             "firmware": info.firmware_version, "protocol": info.protocol, "model_id": info.model_id,
             "tick_source": info.tick_source, "rx_buffer_bytes": info.rx_buffer_bytes, "max_batch": info.max_batch,
+            "evidence": run_evidence(self.vectors, self._label, image_parts(self.device)).model_dump(),
             "vectors": self.answered, "answered": self.answered, "resumed": self._resumed,
+            "saturated": round(score.saturated(), 6),
             "mismatches": score.mismatch_facts(),
             "nmse": score.nmse_facts(),
             "recovery": score.recovery_facts(),
@@ -185,32 +181,50 @@ def measure_round_trips(device: Device, vectors: VectorSet) -> dict[str, Any]:
 
 def results_of(codec: Codec, config: HilConfig, devices: list[dict[str, Any]], kind: str = "hil") -> dict[str, Any]:
     """Return the whole of results.json for the entries of all boards. kind: hil or soak."""
-    manifest = codec.bundle.manifest
-    failed = [entry["label"] for entry in devices if entry_fails(entry, config)]
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": kind,
         "bundle": {
-            "path": str(codec.bundle.path), "name": codec.name, "model_id": manifest.model_id, "codec": codec.kind,
-            "n": codec.width, "inputs": codec.inputs, "windows": codec.windows,
+            "path": str(codec.bundle.path), "name": codec.name, "model_id": codec.bundle.manifest.model_id,
+            "codec": codec.kind, "n": codec.width, "inputs": codec.inputs, "windows": codec.windows,
             "packed_bytes_max": codec.packed_bytes_max, "rate_bits": codec.rate_bits,
         },
+        "evidence": results_evidence(codec, config).model_dump(),
         "settings": config.model_dump(),
         "devices": devices,
-        "verdict": {
-            "ok": not failed,
-            "vectors": sum(entry.get("vectors", 0) for entry in devices),
-            "mismatches": sum(entry["mismatches"]["count"] for entry in devices if "mismatches" in entry),
-            "failed": failed,
-        },
+        "verdict": verdict_of(devices, config),
     }  # fmt: skip
 
 
-def entry_fails(entry: dict[str, Any], config: HilConfig) -> bool:
-    """Return whether a board's entry is a failure: an error, a mismatch, or NMSE off the reference's."""
-    if "error" in entry or entry["mismatches"]["count"]:
-        return True
+def verdict_of(devices: list[dict[str, Any]], config: HilConfig) -> dict[str, Any]:
+    """Return `verdict` of results.json: all boards in short."""
+    failed = [entry["label"] for entry in devices if failures(entry, config)]
+    return {
+        "ok": not failed,
+        "vectors": sum(entry.get("vectors", 0) for entry in devices),
+        "mismatches": sum(entry["mismatches"]["count"] for entry in devices if "mismatches" in entry),
+        "failed": failed,
+    }
+
+
+def failures(entry: dict[str, Any], config: HilConfig) -> list[str]:
+    """Return in words why a board's entry is a failure; empty if it is none.
+
+    An error, a mismatch, NMSE off the reference's, counters that contradict each other, or vectors that prove nothing.
+    """
+    if "error" in entry:
+        return [entry["error"]]
+    wrong, link = entry["mismatches"]["count"], entry["link"]
     device_db, deployed_db = entry["nmse"]["device_db"], entry["nmse"]["deployed_db"]
+    off = device_db != deployed_db  # one of them null: without any error, the other with some
     if isinstance(device_db, float) and isinstance(deployed_db, float):
-        return abs(device_db - deployed_db) > config.nmse_tolerance_db
-    return bool(device_db != deployed_db)  # one without any error, the other with some
+        off = abs(device_db - deployed_db) > config.nmse_tolerance_db
+    found = {
+        f"{wrong:,} of {entry['vectors']:,} vectors differ from the reference": wrong > 0,
+        f"NMSE is {device_db} dB, the reference's {deployed_db} dB": off,
+        f"the board counted {link['board']['frames']:,} frames, the host sent {link['host']['frames_sent']:,}":
+            not (link["agree"] or link["board_restarted"]),
+        "every vector is saturated, so equal answers prove nothing; check the ADC's scale":
+            entry["vectors"] > 0 and entry["saturated"] == 1,
+    }  # fmt: skip
+    return [what for what, holds in found.items() if holds]

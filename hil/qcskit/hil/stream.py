@@ -16,7 +16,7 @@ from qcskit.firmware.protocol.framing import Frame, encode_frame, wire_bytes
 from qcskit.firmware.protocol.messages import Answers, Type, encode_payload, read_result
 from qcskit.hil.adapt import LinkModel
 from qcskit.hil.errors import LinkLostError, SilentError
-from qcskit.hil.exchange import Exchange
+from qcskit.hil.exchange import Exchange, read_reply
 
 Vectors = NDArray[np.int8] | NDArray[np.int16]
 _REORDER = 3
@@ -196,7 +196,8 @@ class EncodeStream:
                 self._x.round_trip.too_short()
             return None
         self._x.checked(frame, Type.ENCODE)
-        result = read_result(frame.payload, entry.stop - entry.start, self._model.shape.packed_bytes_max)
+        count, room = entry.stop - entry.start, self._model.shape.packed_bytes_max
+        result = read_reply(self._x.link.name, read_result, frame.payload, count, room)
         now = time.monotonic()
         del self._pending[entry.seq]
         self._on_line_bytes -= len(entry.wire)

@@ -1,6 +1,5 @@
 """Assemble the page: plots and tables from a bundle, results.json and verdict.json."""
 
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,10 @@ import numpy as np
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import write_text
+from qcskit.codec.foreign import printable
 from qcskit.codec.interface import Codec
 from qcskit.hil.distribution import QUANTILES
-from qcskit.hil.results import NOT_MEASURED, check_schema
+from qcskit.hil.results import NOT_MEASURED
 
 _SHOWN_VECTORS = 5
 
@@ -19,27 +19,6 @@ _SHOWN_VECTORS = 5
 def write_report(codec: Codec, results: dict[str, Any] | None, verdict: dict[str, Any] | None, out: Path) -> None:
     """Write the page to `out` in one rename. Raises QcsError if the extra `report` is missing."""
     write_text(out, render(codec, results, verdict))
-
-
-def read_json(path: Path, codec: Codec, command: str) -> dict[str, Any]:
-    """Return a results or verdict file of this bundle. Raises QcsError if it is missing, broken or of another model."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise QcsError(f"'{path}' does not exist; make it with 'qcskit {command}'") from None
-    except (OSError, ValueError) as error:
-        raise QcsError(f"'{path}' is not valid JSON ({error}); make it again with 'qcskit {command}'") from None
-    own_id = codec.bundle.manifest.model_id
-    model_id = data.get("model_id") or data.get("bundle", {}).get("model_id") if isinstance(data, dict) else None
-    if model_id != own_id:
-        other = f"is of model {model_id}, bundle '{codec.bundle.path}' of {own_id}"
-        raise QcsError(f"'{path}' {other}; run 'qcskit {command}' on this bundle")
-    if {"hil": "devices", "simulate": "implementations"}[command] not in data:
-        raise QcsError(f"'{path}' is not what 'qcskit {command}' writes; -r takes the results.json of hil, -v the "
-                       f"verdict.json of simulate")  # fmt: skip
-    if command == "hil":
-        check_schema(data, path)
-    return dict(data)
 
 
 def render(codec: Codec, results: dict[str, Any] | None, verdict: dict[str, Any] | None) -> str:
@@ -51,7 +30,9 @@ def render(codec: Codec, results: dict[str, Any] | None, verdict: dict[str, Any]
         needs = "matplotlib and jinja2; install them with: pip install 'qcskit[report]'"
         raise QcsError(f"the report needs {needs}") from None
     source = resources.files(__package__).joinpath("page.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown
+    )
     return environment.from_string(source).render(
         manifest=codec.bundle.manifest,
         facts=facts(codec),
@@ -60,6 +41,11 @@ def render(codec: Codec, results: dict[str, Any] | None, verdict: dict[str, Any]
         verdict=verdict,
         results=results,
     )
+
+
+def _shown(value: Any) -> Any:
+    """Return what the page shows of a value: text of others is printable, markup of our own is as it is."""
+    return printable(value, keep="\n") if type(value) is str else value
 
 
 def facts(codec: Codec) -> dict[str, str]:
@@ -89,7 +75,7 @@ def bundle_figures(codec: Codec, results: dict[str, Any] | None) -> dict[str, st
     bars = {"float": nmse.float_db, "deployed": nmse.deployed_db}
     for device in [] if results is None else results["devices"]:
         if "error" not in device:
-            bars[device["label"]] = device["nmse"]["device_db"]
+            bars[printable(device["label"])] = device["nmse"]["device_db"]
     if measured := {name: float(value) for name, value in bars.items() if isinstance(value, int | float)}:
         figures["NMSE"] = plots.nmse_bars(measured)
     if codec.decodes:

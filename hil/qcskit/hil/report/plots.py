@@ -13,11 +13,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from qcskit.codec.foreign import printable
+
 BLUE, ORANGE, GREEN, GREY = "#1f6fb4", "#d9730d", "#2a8f5b", "#8a8f98"
 _STYLE = {
     "svg.hashsalt": "qcskit", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif",
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e6e8eb",
-    "axes.axisbelow": True, "legend.frameon": False,
+    "axes.axisbelow": True, "legend.frameon": False, "text.parse_math": False, "text.usetex": False,
 }  # fmt: skip
 
 
@@ -27,7 +29,7 @@ Curves = Mapping[str, Sequence[float | None]]
 
 
 def _plot(draw: Callable[Concatenate[Any, P], None]) -> Callable[P, str]:
-    """Turn a function that draws on axes into one that returns SVG text."""
+    """Turn a function that draws on axes into one that returns SVG text; labels are text, no formulas."""
 
     @wraps(draw)
     def svg(*data: P.args, **more: P.kwargs) -> str:
@@ -37,7 +39,7 @@ def _plot(draw: Callable[Concatenate[Any, P], None]) -> Callable[P, str]:
             out = StringIO()
             figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
         text = out.getvalue()
-        return text[text.index("<svg") :]
+        return printable(text[text.index("<svg") :], keep="\n")
 
     return svg
 
