@@ -1,7 +1,8 @@
 /* The whole firmware: one model behind the agent, on whatever port it is linked with.
- * The build defines QCS_MODEL_HEADER ("qcs_model_demo.h"), QCS_MODEL_CODEC (qcs_demo_codec),
- * QCS_MODEL_NAME (DEMO), and QCS_MODEL_BEGIN (qcs_tflm_begin_demo) if the model is to be prepared
- * first. */
+ * The build defines QCS_MODEL_HEADER ("qcs_model_demo.h"), QCS_MODEL_CODEC (qcs_demo_codec), the
+ * model's sizes as QCS_model_INPUTS (QCS_DEMO_INPUTS), ..., and QCS_MODEL_BEGIN
+ * (qcs_demo_tflm_begin) if the model is to be prepared first. The name alone is no macro's
+ * argument: where it is a macro itself (NULL, EOF), it would be replaced. */
 #include QCS_MODEL_HEADER
 #include "qcs_port.h"
 
@@ -10,13 +11,10 @@
 #endif
 
 /* Enough for one packet of any model, QCS_RX_BYTES if that is more. */
-#define RX_BYTES_OF(NAME)                                                                          \
-  (QCS_AGENT_FRAME_BYTES(2 * QCS_##NAME##_INPUTS) > QCS_RX_BYTES                                   \
-       ? QCS_AGENT_FRAME_BYTES(2 * QCS_##NAME##_INPUTS)                                            \
-       : QCS_RX_BYTES)
-#define DEFINE_MEMORY(NAME) QCS_AGENT_DEFINE(memory, NAME, RX_BYTES_OF(NAME))
+#define FRAME_BYTES QCS_AGENT_FRAME_BYTES(2 * QCS_model_INPUTS)
+#define RX_BYTES (FRAME_BYTES > QCS_RX_BYTES ? FRAME_BYTES : QCS_RX_BYTES)
 
-DEFINE_MEMORY(QCS_MODEL_NAME);
+QCS_AGENT_DEFINE(memory, model, RX_BYTES);
 
 static qcs_agent_t agent;
 

@@ -1,9 +1,14 @@
 """qcs.toml and --set: what is not known is refused with the nearest known word."""
 
+import types
+import typing
+from pathlib import Path
+
 import pytest
 from pydantic import Field
 
-from qcskit.codec.config import Table, load_table, parse_overrides, read_toml, tables
+from qcskit.cli.common import model_of
+from qcskit.codec.config import TRUSTED, Table, load_table, parse_overrides, read_toml, tables
 from qcskit.codec.errors import QcsError
 
 
@@ -12,6 +17,7 @@ class Example(Table):
 
     steps: int = Field(5, ge=1)
     name: str = "x"
+    tool: str = Field("cc", json_schema_extra=TRUSTED)
 
 
 def test_tables_come_from_components_and_families() -> None:
@@ -74,3 +80,43 @@ def test_a_word_that_toml_takes_for_a_number_is_a_text_where_one_is_wanted(word:
     assert load_table(Example, "train", None, given) == Example(steps=3, name=word)
     with pytest.raises(QcsError, match="steps"):
         load_table(Example, "train", None, parse_overrides(["train.steps=nan"])["train"])
+
+
+def test_a_file_that_nobody_named_runs_and_opens_nothing(tmp_path) -> None:
+    file = tmp_path / "qcs.toml"
+    file.write_text("[train]\nsteps = 7\ntool = './evil.sh'\n")
+    told = r"qcs\.toml': \[train\] tool names what is run or opened, .*: -c .*qcs\.toml, or --set train\.tool=VALUE"
+    with pytest.raises(QcsError, match=told):
+        load_table(Example, "train", file, named=False)
+    assert load_table(Example, "train", file).tool == "./evil.sh"
+    assert load_table(Example, "train", file, {"tool": "gcc"}, named=False) == Example(steps=7, tool="gcc")
+    file.write_text("[train]\nsteps = 7\n[export]\ntool = './evil.sh'\n")
+    assert load_table(Example, "train", file, named=False) == Example(steps=7)
+
+
+DATA = {
+    "signal.recording", "signal.recording_column", "signal.matrix_file",  # files that are read, and what in them
+    "train.encoder_activation", "classical.codec", "sweep.variants",  # words of a list
+    "simulate.boards",  # names of the registry
+}  # fmt: skip
+"""Keys of free text that name nothing that is run, written or opened as a device."""
+
+
+def takes_text(annotation: object) -> bool:
+    """Whether a value may be, or hold, any text; Literal is none."""
+    if typing.get_origin(annotation) in (list, tuple, dict, typing.Union, types.UnionType):
+        return any(map(takes_text, typing.get_args(annotation)))
+    return annotation is str or (isinstance(annotation, type) and issubclass(annotation, Path))
+
+
+def test_every_key_of_free_text_is_marked_or_known_to_be_data() -> None:
+    """A new one is listed here, or takes effect from named files alone."""
+    free, marked = set(), set()
+    for table in tables():
+        for key, field in model_of(table).model_fields.items():
+            if field.json_schema_extra == TRUSTED:
+                marked.add(f"{table}.{key}")
+            elif takes_text(field.annotation) and not any(hasattr(rule, "pattern") for rule in field.metadata):
+                free.add(f"{table}.{key}")
+    assert marked == {"simulate.compiler", "hil.port"}
+    assert free == DATA

@@ -4,33 +4,75 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.foreign import printable
 
-console = Console()
-error_console = Console(stderr=True)
+
+class Screen(Console):
+    """Shows text as text, wherever it is from: a string holds no markup, and what does not print is an escape.
+
+    What has a style is a `Text`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return the text of a string: escaped here, a table knows how wide it is."""
+        return super().render_str(printable(text, keep="\n\t"), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of anything that is shown: all that reaches the terminal passes here."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text, keep="\n"), segment.style)
+
+
+console = Screen()
+error_console = Screen(stderr=True)
+
+
+def _tell_configuration(context: typer.Context, config: Path | None) -> Path | None:
+    """Say which file is read, unless the verb is to be quiet or prints JSON."""
+    path = config_path(config)
+    silent = context.resilient_parsing or any(context.params.get(name) for name in ("quiet", "json", "as_json"))
+    if path and not silent:
+        error_console.print(f"configuration: {path}", style="dim", soft_wrap=True, highlight=False)
+    return config
+
 
 BundleArgument = Annotated[Path, typer.Argument(help="Bundle directory that 'qcskit export' or 'design' wrote.")]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="TOML file, one table per component. Default: ./qcs.toml if it exists."),
+    typer.Option(
+        "--config",
+        "-c",
+        callback=_tell_configuration,
+        help="TOML file, one table per component. Default: ./qcs.toml if it exists, without ports and programs.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="TABLE.KEY=VALUE", help="Override any configuration key. Repeatable."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no tables; errors still show.")]
+# Eager: known before the configuration is told.
+JsonOption = Annotated[
+    bool, typer.Option("--json", is_eager=True, help="Print one JSON object on stdout and nothing else.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", is_eager=True, help="No progress, no tables; errors still show.")
+]
 
 _MODELS = {
     "signal": "qcskit.codec.signal.SignalConfig",
@@ -62,12 +104,15 @@ def model_of(table: str) -> Any:
 
 
 def load(table: str, config: Path | None, settings: list[str] | None, **flags: object) -> Any:
-    """Return one table of the configuration: the file, then --set, then the flags that are not None."""
+    """Return one table of the configuration: the file, then --set, then the flags that are not None.
+
+    A file that was found, not named, may not set the keys that run or open something.
+    """
     from qcskit.codec.config import load_table, parse_overrides
 
     overrides = parse_overrides(settings or []).get(table, {})
     overrides |= {key: value for key, value in flags.items() if value is not None}
-    return load_table(model_of(table), table, config_path(config), overrides)
+    return load_table(model_of(table), table, config_path(config), overrides, named=config is not None)
 
 
 def config_path(config: Path | None) -> Path | None:
@@ -87,7 +132,7 @@ def native_chatter_hidden() -> Iterator[Console]:
         os.dup2(sink.fileno(), 2)
         explain = False
         try:
-            yield Console(file=terminal)
+            yield Screen(file=terminal)
         except Exception as error:
             explain = not isinstance(error, QcsError)
             raise
@@ -97,7 +142,7 @@ def native_chatter_hidden() -> Iterator[Console]:
             os.close(saved)
             if explain:
                 sink.seek(0)
-                sys.stderr.write(sink.read().decode(errors="replace"))
+                sys.stderr.write(printable(sink.read().decode(errors="replace"), keep="\n\t"))
 
 
 def print_json(value: Any) -> None:
@@ -109,7 +154,7 @@ def facts_table(title: str, rows: dict[str, str]) -> Table:
     """Return a table of labels and what they say."""
     table = Table(title=title, show_header=False)
     for label, text in rows.items():
-        table.add_row(label, escape(text))
+        table.add_row(label, text)
     return table
 
 
@@ -148,15 +193,18 @@ def keys_option(*tables: str) -> Any:
 
 def print_keys(*tables: str) -> None:
     """Print every key of configuration tables: default, range, meaning."""
+    from qcskit.codec.config import TRUSTED
+
     for table in tables:
-        lines = [f"Keys of \\[{table}] (in qcs.toml, or --set {table}.KEY=VALUE):"]
+        lines = [Text(f"Keys of [{table}] (in qcs.toml, or --set {table}.KEY=VALUE):")]
         model = model_of(table)
         schema = model.model_json_schema()["properties"]
         for name, field in model.model_fields.items():
             default = "required" if field.is_required() else f"default {field.default}"
-            words = ", ".join(filter(None, (default, _allowed(schema[name]))))
-            lines.append(f"• [bold]{name}[/]: " + escape(f"{field.description or ''} ({words})"))
-        console.print("\n\n".join(lines) + "\n", highlight=False)
+            place = "not from a qcs.toml that -c does not name" if field.json_schema_extra == TRUSTED else ""
+            words = ", ".join(filter(None, (default, _allowed(schema[name]), place)))
+            lines.append(Text.assemble("• ", (name, "bold"), f": {field.description or ''} ({words})"))
+        console.print(*lines, "", sep="\n\n", highlight=False)
 
 
 def _allowed(schema: dict[str, Any]) -> str:

@@ -2,11 +2,11 @@
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from qcskit.codec.codecs import families
 from qcskit.codec.errors import QcsError
@@ -19,6 +19,11 @@ def tables() -> tuple[str, ...]:
     """Return the table names that a `qcs.toml` may hold: one per component, and one per family of codecs."""
     own = (family.table for family in families())
     return tuple(dict.fromkeys(("signal", "train", "export", "simulate", "hil", "sweep", "decode", *own)))
+
+
+TRUSTED: dict[str, JsonValue] = {"trusted": True}
+"""`json_schema_extra` of a key that names a program to run, a file to write, a port or a device: it takes effect from
+the command line, or from a file that was named there."""
 
 
 class Table(BaseModel):
@@ -83,15 +88,21 @@ def parse_overrides(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def load_table(model: type[T], name: str, path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> T:
+def load_table(
+    model: type[T], name: str, path: Path | None = None, overrides: Mapping[str, Any] | None = None, *,
+    named: bool = True,
+) -> T:  # fmt: skip
     """Read table `[name]` of the TOML file at `path` into `model`; `overrides` (key → value) win over the file.
 
-    Raises QcsError naming the file, the key and the nearest known key, or the rule that a value breaks.
+    named: the user named the file; one that only lay there may not set a `TRUSTED` key. Raises QcsError naming the
+    file, the key and the nearest known key, or the rule that a value breaks.
     """
     values = read_toml(path).get(name, {})
     if not isinstance(values, dict):
         raise QcsError(f"configuration '{path}': [{name}] must be a table, not {type(values).__name__}")
     given = dict(overrides or {})
+    if not named:
+        _refuse_trusted(model, name, path, values.keys() - given.keys())
     while True:
         try:
             return model.model_validate({**values, **given})
@@ -103,6 +114,13 @@ def load_table(model: type[T], name: str, path: Path | None = None, overrides: M
                 given[key] = str(given[key]).lower()
                 continue
             raise QcsError(_explain(error, model, name, path)) from None
+
+
+def _refuse_trusted(model: type[Table], name: str, path: Path | None, keys: Collection[str]) -> None:
+    for key, field in model.model_fields.items():
+        if key in keys and field.json_schema_extra == TRUSTED:
+            raise QcsError(f"configuration '{path}': [{name}] {key} names what is run or opened, and nobody named that "
+                           f"file; if you trust it: -c {path}, or --set {name}.{key}=VALUE")  # fmt: skip
 
 
 def _explain(error: ValidationError, model: type[Table], name: str, path: Path | None) -> str:

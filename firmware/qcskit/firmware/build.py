@@ -77,8 +77,9 @@ def _compiled(entry: Board, job: Job, out_dir: Path | None) -> Path:
 
 def model_flags(model_name: str, codec: str = "codec") -> tuple[str, ...]:
     """Return the definitions by which qcs_main.c finds its model. codec: how the name of its qcs_codec_t ends."""
+    sizes = ("INPUTS", "SCRATCH_BYTES", "PACKED_BYTES_MAX")
     return (f'-DQCS_MODEL_HEADER="qcs_model_{model_name}.h"', f"-DQCS_MODEL_CODEC=qcs_{model_name}_{codec}",
-            f"-DQCS_MODEL_NAME={model_name.upper()}")  # fmt: skip
+            *(f"-DQCS_model_{size}=QCS_{model_name.upper()}_{size}" for size in sizes))  # fmt: skip
 
 
 def _board_flags(entry: Board, root: Path) -> tuple[str, ...]:

@@ -1,0 +1,167 @@
+"""Whatever a bundle, a board, a file or its name says: the terminal and the files that are made show it as text."""
+
+import ast
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import pytest
+from rich.table import Table
+from support.bundles import classical_bundle
+from support.tampered import tampered
+
+from qcskit.cli import common, main
+from qcskit.cli.hil import _show_text
+from qcskit.codec.foreign import printable
+
+EVIL = "e\x1b[31m\x1b]0;t\x07\u202e[red]$\\x$*/<b>&:smile:\n[/]"
+"""Colour, window title, bell, bidi override, Rich markup, mathtext, C comment, HTML, emoji code, a second line."""
+NAME = EVIL.replace("/", "|").replace("\n", "\r")
+"""The same as a name of files."""
+
+
+def assert_text(text: str, *, holds: bool = True) -> None:
+    """Check that nothing in `text` acts, and that the words of EVIL stand in it as they are."""
+    assert printable(text, keep="\n\t") == text
+    if holds:
+        assert "\\x1b" in text
+        assert "[red]" in "".join(text.split())
+
+
+Told = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Told:
+    """A function that runs the command in this process and in tmp_path: exit code, and all that it wrote."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "600")
+
+    def call(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["qcskit", *arguments])
+        capfd.readouterr()
+        code: object = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+        return int(str(code or 0)), "".join(capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that decodes, whose folder and whose list of tools are called EVIL; its hashes fit."""
+    root = tmp_path_factory.mktemp("hostile")
+    bundle = classical_bundle(root / "good", name="good").bundle
+    return tampered(bundle, root / NAME, "manifest.json", lambda manifest: manifest["tools"].update({EVIL: EVIL})).path
+
+
+def test_a_screen_takes_no_string_for_markup_and_escapes_what_acts(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("column [red]", title=EVIL)
+    table.add_row(EVIL)
+    for shown in (EVIL, table):
+        common.console.print(shown)
+        common.error_console.print(shown, width=400)
+    text = "".join(capsys.readouterr())
+    assert_text(text)
+    assert ":smile:" in text
+    assert "column [red]" in text
+
+
+def test_no_console_but_a_screen_and_no_markup_in_progress_bars() -> None:
+    """The mechanism: any other way to the terminal would have to escape by itself."""
+    for file in sorted(Path(common.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called, place = ast.unparse(node.func), f"{file.name}:{node.lineno}"
+            assert called not in ("Console", "print", "rich.print", "typer.secho", "traceback.print_exc"), place
+            assert called != "typer.echo" or file.name == "common.py", place
+            if called == "TextColumn" and "{" in ast.unparse(node):
+                assert "markup=False" in ast.unparse(node), place
+
+
+def test_the_log_of_a_board_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    _show_text(EVIL, EVIL.encode() + b"\xff\x00\x9b1m")
+    assert_text(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inspect", "BUNDLE", "--no-cost"),
+        ("simulate", "BUNDLE", "-n", "20", "-j", "1"),
+        ("package", "BUNDLE", "--to", "plain", "-o", f"package {NAME}"),
+        ("decode", "BUNDLE", "BUNDLE/vectors.npz", "-o", f"{NAME}.npy"),
+        ("report", "BUNDLE", "-o", f"{NAME}.html"),
+        ("hil", "BUNDLE", "-p", f"/dev/{NAME}", "-o", f"{NAME}.json"),
+        ("ports", "-p", f"nothing://{NAME}"),
+        ("profile", "BUNDLE", "--board", EVIL),
+        ("export", "--codec", EVIL),
+        ("design", EVIL),
+        ("train", "-c", NAME),
+        ("train", "-s", f"train.name={EVIL}"),
+        ("sweep", "-s", f'sweep.variants=["{printable(EVIL)}"]'),
+        ("compare", NAME, NAME),
+        ("package", "BUNDLE", "--to", "plain", "--url", f"https://{EVIL}"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:1]),
+)
+def test_every_verb_tells_hostile_names_as_text(arguments: tuple[str, ...], told: Told, hostile: Path) -> None:
+    code, text = told(*(word.replace("BUNDLE", str(hostile)) for word in arguments))
+    assert code in (0, 1, 2), text
+    assert_text(text, holds=arguments[0] not in ("decode", "simulate"))  # those do not name the bundle
+
+
+def test_what_is_made_of_hostile_results_is_text(told: Told, hostile: Path, tmp_path: Path) -> None:
+    """A bench file names one board that answers and one that is not there; then report, JUnit and compare."""
+    board = json.dumps(EVIL)  # a basic string of TOML as well
+    text = f'[[board]]\nname = {board}\nport = "emu:native"\n[[board]]\nname = "gone"\nport = {board}\n'
+    (tmp_path / "bench.toml").write_text(text)
+    code, shown = told("hil", str(hostile), "--bench", "bench.toml", "-n", "50", "--junit", "junit.xml")
+    assert code == 1, shown
+    assert_text(shown)
+    code, shown = told("report", str(hostile), "-r", "results.json")
+    assert code == 0, shown
+    page = (tmp_path / "report.html").read_text()
+    assert_text(page)
+    assert "<b>" not in page.split("</style>")[1]
+    assert "$\\x$" in page.split("<svg", 1)[1]  # the label of a bar, no formula
+    junit = (tmp_path / "junit.xml").read_text()
+    assert_text(junit)
+    assert printable(EVIL) in {suite.get("name") for suite in Xml.fromstring(junit)}
+    code, shown = told("compare", "results.json", "results.json")
+    assert_text(shown)
+
+
+def test_a_defect_s_traceback_is_text(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError(EVIL)
+
+    monkeypatch.setattr("qcskit.firmware.boards", broken)
+    code, text = told("boards")
+    assert code == 70
+    assert_text(text)
+
+
+CONFIG = "[simulate]\nvectors = 20\nprocesses = 1\n"
+
+
+def test_a_verb_says_which_configuration_it_reads(told: Told, hostile: Path, tmp_path: Path) -> None:
+    simulate = ("simulate", str(hostile))
+    (tmp_path / "qcs.toml").write_text(CONFIG)
+    (tmp_path / NAME).write_text(CONFIG)
+    _, text = told(*simulate)
+    assert "configuration: qcs.toml\n" in text
+    _, text = told(*simulate, "-c", NAME)
+    assert f"configuration: {printable(NAME)}\n" in text
+    for silent in ("-q", "--json"):
+        code, text = told(*simulate, silent)
+        assert (code, "configuration:" in text) == (0, False)
+    (tmp_path / "qcs.toml").unlink()
+    _, text = told(*simulate, "-n", "20")
+    assert "configuration:" not in text
