@@ -21,7 +21,7 @@ KEYS = {"levels": 4, "decoder_widths": (24,), "steps": 2000, "warmup_steps": 10,
 SIGNAL = SignalConfig(n=8, m=4, s=1)
 
 CHILD = """
-import json, sys, time
+import json, sys
 from pathlib import Path
 from qcskit.codec.signal import SignalConfig
 from qcskit.training import loop
@@ -30,7 +30,7 @@ from qcskit.training.run import train_run
 loop.CHECKPOINT_S = 0.0
 def progress(step, soft, hard):
     print(step, flush=True)
-    time.sleep(0.05)
+    sys.stdin.readline()
 keys, signal = json.loads(sys.argv[2])
 train_run(Path(sys.argv[1]), TrainConfig(**keys), SignalConfig(**signal), progress)
 """
@@ -40,16 +40,18 @@ def ignore(step: int, soft: float, hard: float) -> None:
     """No progress wanted."""
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_to_the_same_model(tmp_path) -> None:
     kill_after = 1000
     path = tmp_path / "broken"
     job = [sys.executable, "-c", CHILD, str(path), json.dumps([KEYS, SIGNAL.model_dump()])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    child = subprocess.Popen(job, stdout=subprocess.PIPE, text=True, env=environment)
+    child = subprocess.Popen(job, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     for line in child.stdout:
         if line.strip().isdecimal() and int(line) >= kill_after + 250:
             child.send_signal(signals.SIGKILL)
             break
+        print(file=child.stdin, flush=True)  # it waits after every step
     assert child.wait() == -signals.SIGKILL
     assert not path.exists()
     assert checkpoint_path(path).is_file()

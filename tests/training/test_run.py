@@ -1,6 +1,9 @@
 """Runs on disk: every variant and option learns and is read back, repeats exactly, refuses nonsense."""
 
 import json
+import signal as signals
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -59,6 +62,46 @@ def test_a_directory_that_is_no_run_is_not_replaced(tmp_path) -> None:
     with pytest.raises(QcsError, match="so it is not replaced"):
         train_run(tmp_path, FAST, SignalConfig(), ignore)
     assert (tmp_path / "thesis.txt").read_text() == "irreplaceable"
+
+
+CHILD = """
+import json, os, signal, sys
+from pathlib import Path
+from qcskit.codec import files
+from qcskit.codec.signal import SignalConfig
+from qcskit.training.config import TrainConfig
+from qcskit.training.run import train_run
+path, word, keys, signal_keys = json.loads(sys.argv[1])
+step = files._step
+def until(operation, *arguments):
+    if word in " ".join((operation.__name__, *map(str, arguments))):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(operation, *arguments)
+files._step = until
+train_run(Path(path), TrainConfig(**keys), SignalConfig(**signal_keys), lambda *progress: None)
+"""
+
+
+def test_a_training_killed_while_it_writes_its_run_is_run_again(tmp_path, source_env) -> None:
+    run, other = tmp_path / "run", FAST.model_copy(update={"seed": 1})
+    train_run(run, FAST, SIGNAL, ignore)
+    points = {f"rename {tmp_path}/.run.qcskit-new": 0, f"unlink {tmp_path}/.run.checkpoint.npz": 1}
+    for point, seed in points.items():  # each training finds what the one before it left
+        job = json.dumps([str(run), point, other.model_dump(mode="json"), SIGNAL.model_dump()])
+        child = subprocess.run([sys.executable, "-c", CHILD, job], env=source_env, capture_output=True, check=False)
+        assert child.returncode == -signals.SIGKILL, child.stderr
+        assert read_run(run).metrics["train"]["seed"] == seed
+    again = train_run(run, other, SIGNAL, ignore)
+    assert read_run(run).metrics["nmse_hard_db"] == again["nmse_hard_db"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_what_the_user_added_to_a_run_is_kept(tmp_path) -> None:
+    train_run(tmp_path / "run", FAST, SIGNAL, ignore)
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(QcsError, match=r"holds notes\.txt, not listed in its metrics\.json"):
+        train_run(tmp_path / "run", FAST, SIGNAL, ignore)
+    assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
 
 
 def test_a_recording_is_learned(tmp_path) -> None:

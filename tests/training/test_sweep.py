@@ -1,5 +1,6 @@
 """Sweeps: the grid, the table, failures, kill and resume, Dask workers."""
 
+import fcntl
 import json
 import os
 import signal as signals
@@ -56,20 +57,39 @@ def test_a_point_that_cannot_be_is_named_before_anything_runs(sweep, message: st
     assert "\n" not in str(caught.value)
 
 
-def test_a_torn_row_is_cut_and_another_table_is_refused(tmp_path) -> None:
+def test_a_torn_row_is_passed_over_and_nothing_is_deleted(tmp_path) -> None:
     table = tmp_path / "results.csv"
     row = dict.fromkeys(COLUMNS, "x") | {"error": "two\nlines, and a comma"}
     append_row(table, row)
     with table.open("a") as stream:
         stream.write("torn,do")
+    before = table.read_bytes()
     assert [r["error"] for r in read_table(table)] == ["two lines, and a comma"]
+    assert table.read_bytes() == before
     append_row(table, row)
-    assert len(read_table(table)) == 2
-    table.write_text("a,b\n1,2\n")
+    assert table.read_bytes().startswith(before)
+    assert read_table(table) == [row | {"error": "two lines, and a comma"}] * 2
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"my notes, no line end", b"\xff\xfe", b""])
+def test_what_is_no_table_is_refused_and_kept(content: bytes, tmp_path) -> None:
+    table = tmp_path / "results.csv"
+    table.write_bytes(content)
     with pytest.raises(QcsError, match="columns differ"):
-        read_table(table)
+        run_sweep([], tmp_path, 1, None, ignore)
+    assert table.read_bytes() == content
 
 
+def test_two_sweeps_do_not_write_one_table(tmp_path) -> None:
+    with (tmp_path / ".results.csv.qcskit-lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(QcsError, match=r"another run is writing '.*results\.csv'"):
+            run_sweep([], tmp_path, 1, None, ignore)
+    assert run_sweep([], tmp_path, 1, None, ignore) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
 def test_a_killed_sweep_resumes_to_the_unbroken_figures(tmp_path) -> None:
     sweep = {"seeds": [0, 1], "rates": [0.5]}
     job = [sys.executable, "-c", CHILD, str(tmp_path / "broken"), json.dumps([sweep, SIGNAL, TRAIN])]

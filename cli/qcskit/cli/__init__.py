@@ -5,29 +5,46 @@ import importlib
 import sys
 import traceback
 from inspect import getdoc
+from typing import Any
 
 import typer
 from rich.markup import escape
+from rich.text import Text
+from typer.core import TyperGroup
 
 from qcskit.cli.common import console, error_console
 from qcskit.codec.errors import QcsError
+from qcskit.codec.foreign import one_line
 
-_VERBS = ("train", "sweep", "export", "design", "simulate", "hil", "ports", "compare", "decode", "inspect", "package",
-          "report", "demo", "profile", "boards", "doctor")  # fmt: skip
+_VERBS = ("advise", "train", "sweep", "export", "design", "simulate", "hil", "ports", "compare", "decode", "inspect",
+          "package", "report", "demo", "profile", "boards", "doctor")  # fmt: skip
 """The subcommands in the order of the work: each a module of this package with a function of its name, whose docstring
 is its help; a `Command` in it is its class. Add yours."""
 
 DEFECT = 70
 """Exit code of a defect of the kit: EX_SOFTWARE of sysexits.h."""
 
-_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the operating system refuses whatever a program does: not a defect."""
+
+
+class _Verbs(TyperGroup):
+    """All subcommands. An input that ends early is told as such: Typer would say "Aborted." and nothing else."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run one of them."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            what = f"something that was read ended early ({str(error) or 'no more data'})"
+            raise QcsError(f"{what}: is a file cut short, or is a terminal needed?") from error
 
 
 def build_app() -> typer.Typer:
     """Return the command line with every subcommand."""
     app = typer.Typer(
         name="qcskit",
+        cls=_Verbs,
         help="Train, export, simulate and measure bit-saving sensor codecs on microcontrollers.\n\n"
         "The usual order: train → export → simulate → hil → report; 'qcskit demo' runs them all.",
         no_args_is_help=True,
@@ -66,14 +83,13 @@ def main() -> None:
         if isinstance(error, OSError) and error.errno in _NOT_OURS:
             _print_error(error)
             sys.exit(QcsError.exit_code)
-        traceback.print_exc()
+        error_console.print(traceback.format_exc().rstrip(), soft_wrap=True, highlight=False)
         error_console.print("a defect of qcskit: please report it, with the command and these lines", soft_wrap=True)
         sys.exit(DEFECT)
 
 
 def _print_error(error: Exception) -> None:
-    text = escape(" ".join(str(error).split()))
-    error_console.print(f"[bold red]error:[/] {text}", soft_wrap=True, highlight=False)
+    error_console.print(Text("error:", "bold red"), one_line(error), soft_wrap=True, highlight=False)
 
 
 def _version(wanted: bool) -> None:

@@ -20,6 +20,7 @@ from qcskit.cli.common import (
 from qcskit.codec.errors import QcsError
 
 _IN = {".bin": "bin", ".npy": "npy", ".npz": "npz", ".csv": "csv", ".hex": "hex", ".txt": "hex"}
+_STDIO = "-"
 _OUT = {".npy": "npy", ".csv": "csv", ".bin": "bin"}
 
 
@@ -40,11 +41,12 @@ def decode(
 ) -> None:
     """Decode packets into source vectors: files, or a stream from stdin to stdout, as soon as they have come."""
     from qcskit.codec.codecs import open_codec
+    from qcskit.codec.files import check_file
     from qcskit.codec.stream import decode_packets, read_packets, write_frames
 
     options = load("decode", config, settings)
-    if Path(source).is_file() and Path(out).is_file() and Path(out).samefile(source):
-        raise QcsError(f"--out '{out}' is the input; choose another file")
+    if out != _STDIO:
+        check_file(Path(out), bundle, *([Path(source)] if source != _STDIO else []))
     reading: Any = _format(in_format, "--in", source, _IN, "bin")
     writing: Any = _format(out_format, "--as", out, _OUT, "csv")
     with native_chatter_hidden() as terminal, _opened(source) as stream:
@@ -76,7 +78,7 @@ def _format(wanted: str | None, option: str, name: str, by_suffix: dict[str, str
 
 @contextmanager
 def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
+    if name == _STDIO:
         yield sys.stdin.buffer
         return
     if not Path(name).is_file():
@@ -89,13 +91,8 @@ def _written(name: str, write: Callable[[BinaryIO], int]) -> int:
     """Call write(open file) on stdout or on a file that appears only when it is complete."""
     from qcskit.codec.files import write_file
 
-    if name == "-":
+    if name == _STDIO:
         return write(sys.stdout.buffer)
     counts: list[int] = []
-
-    def to_path(path: Path) -> None:
-        with path.open("wb") as file:
-            counts.append(write(file))
-
-    write_file(Path(name), to_path)
+    write_file(Path(name), lambda file: counts.append(write(file)))
     return counts[0]

@@ -39,6 +39,7 @@ def demo(
     from qcskit.cli.simulate import run_simulate
     from qcskit.cli.train import run_training
     from qcskit.codec.codecs import open_codec
+    from qcskit.codec.files import check_file, check_replaceable, locked
     from qcskit.hil.fleet import run_fleet
     from qcskit.hil.report.page import write_report
 
@@ -50,18 +51,23 @@ def demo(
     exporting = load("export", config, settings)
     simulating = load("simulate", config, settings)
     measuring = load("hil", config, settings, port=[board])
-    run_training(out / "run", recipe, signal, silent)
-    run_export(out / "run", out / "bundle", exporting, silent)
-    codec = open_codec(out / "bundle")
-    verdict = run_simulate(codec.bundle, simulating, out / "verdict.json", None, silent)
-    with Show(enabled=not silent) as show:
-        results = run_fleet(codec, measuring, out=out / "results.json", resume=False, progress=show.progress)
-    checked = verdict.model_dump(exclude={"chunks_done"})
-    write_report(codec, results, checked, out / "report.html")
+    report = out / "report.html"
+    check_replaceable(out / "bundle")
+    for file in (out / "verdict.json", out / "results.json", report):
+        check_file(file)
+    with locked(report):
+        run_training(out / "run", recipe, signal, silent)
+        run_export(out / "run", out / "bundle", exporting, silent)
+        codec = open_codec(out / "bundle")
+        verdict = run_simulate(codec.bundle, simulating, out / "verdict.json", None, silent)
+        with Show(enabled=not silent) as show:
+            results = run_fleet(codec, measuring, out=out / "results.json", resume=False, progress=show.progress)
+        checked = verdict.model_dump(exclude={"chunks_done"})
+        write_report(codec, results, checked, report)
     if json:
-        print_json({"report": str(out / "report.html"), "verdict": checked, **results})
+        print_json({"report": str(report), "verdict": checked, **results})
     elif not quiet:
-        console.print(facts_table("qcskit demo", closing_rows(codec, verdict, results, out / "report.html")))
+        console.print(facts_table("qcskit demo", closing_rows(codec, verdict, results, report)))
     if not (verdict.passed and results["verdict"]["ok"]):
         raise CheckFailedError(f"host and board do not agree; see {out / 'verdict.json'} and {out / 'results.json'}")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 from typer.core import TyperCommand
 
 from qcskit.cli.common import (
@@ -63,10 +64,13 @@ def design(
 
 def run_design(codec: str, out: Path, export: Any, config: Path | None, settings: list[str] | None, quiet: bool) -> Any:
     """Design a codec, with a spinner: fitting and measuring it takes seconds. Return its manifest."""
+    from qcskit.codec.files import check_replaceable, locked
+
     room = find_designer(codec)
     chosen = room.chosen(codec) if codec in room.METHODS else {}  # of a family's name its table says which
     tables = {table: load(table, config, settings, **chosen.get(table, {})) for table in room.TABLES}
-    with nullcontext() if quiet else error_console.status(f"design and measure {codec}"):
+    check_replaceable(out)
+    with locked(out), nullcontext() if quiet else error_console.status(Text(f"design and measure {codec}")):
         return room.design(out, tables, export)
 
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 
 from rich.table import Table
+from rich.text import Text
 
 from qcskit.cli.common import JsonOption, console, print_json
 
@@ -29,7 +30,8 @@ def doctor(json: JsonOption = False) -> None:
     for name, version in python.items():
         table.add_row(name, version, "")
     for tool in tools:
-        state = tool.version if tool.path else f"[bold red]missing[/]: Debian package {tool.package}"
+        absent = Text.assemble(("missing", "bold red"), f": Debian package {tool.package}")
+        state = tool.version if tool.path else absent
         table.add_row(tool.name, state, ", ".join(tool.boards))
     console.print(table)
     if "tensorflow" not in python and "tensorflow-cpu" not in python:

@@ -42,19 +42,23 @@ def export(
 ) -> None:
     """Turn a training run into a bundle: integer flatbuffer, C tables, decoder, golden vectors. Settings: [export]."""
     from qcskit.cli.package import write
-    from qcskit.export.packages import check_kind
+    from qcskit.codec.files import check_replaceable
+    from qcskit.export.packages import check_kind, check_package
 
     wanted = {*filter(None, (codec, _SHORT.strip("-") if short else None))}
     if len(wanted) + (run is not None) != 1:
         raise QcsError(f"export needs either a run directory or {_SHORT} or --codec NAME; see 'qcskit export --help'")
     settings_model = load("export", config, settings, name=name)
+    check_replaceable(out, "manifest.json", *filter(None, [run]))
+    library = out.with_name(f"{out.name}-{to}")
     if to is not None:
         check_kind(to)
+        check_package(library)
     if run is None:
         manifest = run_design(wanted.pop(), out, settings_model, config, settings, quiet or json)
     else:
         manifest = run_export(run, out, settings_model, quiet or json)
-    package = write([out], to, out.with_name(f"{out.name}-{to}"), False, None)[0] if to else None
+    package = write([out], to, library, False, None)[0] if to else None
     if json:
         wrote = {"bundle": str(out), "package": str(package) if package else None}
         print_json(wrote | manifest.model_dump(mode="json"))
@@ -66,8 +70,14 @@ def export(
 
 def run_export(run: Path, out: Path, config: Any, quiet: bool) -> Any:
     """Export with a progress bar."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with native_chatter_hidden() as terminal, Progress(*columns, console=terminal, disable=quiet) as bar:
+    from qcskit.codec.files import locked
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with (
+        locked(out),
+        native_chatter_hidden() as terminal,
+        Progress(*columns, console=terminal, disable=quiet) as bar,
+    ):
         task = bar.add_task("load TensorFlow", total=None)
         from qcskit.export.learned.run import export_run
 

@@ -65,8 +65,14 @@ def hil(
     targets = read_bench(bench) if bench else None
     if not options.port and not targets:
         raise QcsError("no port: give --port /dev/ttyACM0, a pyserial URL, --port emu:native, or --bench FILE")
-    check_file(out)
+    check_file(out, bundle)
+    if junit:
+        check_file(junit, bundle, out)
     codec = open_codec(bundle)
+    if resume and soak is None and not any(journal_path(out, n).is_file() for n in range(len(targets or options.port))):
+        missing = journal_path(out, 0)
+        told = f"nothing to resume: '{missing}' does not exist; this run starts afresh"
+        error_console.print(told, highlight=False, soft_wrap=True)
     with Show(enabled=not (quiet or as_json)) as show:
         if soak is not None:
             results = _soak(codec, options, soak, out, show)
@@ -88,17 +94,19 @@ def hil(
         console.print(verdict_table(results))
         console.print(f"results: {out}", highlight=False)
     if not results["verdict"]["ok"]:
-        raise CheckFailedError(failure(results, out))
+        raise CheckFailedError(failure(results, options, out))
 
 
-def failure(results: dict[str, Any], out: Path) -> str:
+def failure(results: dict[str, Any], config: Any, out: Path) -> str:
     """Return the one line that says what did not hold."""
-    found = results["verdict"]
-    return (f"{found['mismatches']:,} of {found['vectors']:,} vectors differ from the reference; failed: "
-            f"{', '.join(found['failed']) or 'none'}; see {out}")  # fmt: skip
+    from qcskit.hil.session import failures
+
+    told = [f"{entry['label']}: {what}" for entry in results["devices"] for what in failures(entry, config)]
+    return f"{'; '.join(told)}; see {out}"
 
 
 def _soak(codec: Any, options: Any, duration: str, out: Path, show: Any) -> dict[str, Any]:
+    from qcskit.codec.files import locked
     from qcskit.hil.fleet import write_results
     from qcskit.hil.soak import parse_duration, run_soak
 
@@ -108,9 +116,10 @@ def _soak(codec: Any, options: Any, duration: str, out: Path, show: Any) -> dict
         seconds = parse_duration(duration)
     except ValueError:
         raise QcsError(f"--soak {duration}: expected a duration such as 90s, 10m or 1h") from None
-    return run_soak(codec, options, seconds, lambda results: write_results(out, results), show.soak)
+    with locked(out):
+        return run_soak(codec, options, seconds, lambda results: write_results(out, results), show.soak)
 
 
 def _show_text(label: str, text: bytes) -> None:
     for line in text.decode(errors="replace").splitlines():
-        error_console.print(f"{label}: {line}", markup=False, highlight=False)
+        error_console.print(f"{label}: {line}", highlight=False, soft_wrap=True)

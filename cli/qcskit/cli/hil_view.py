@@ -2,9 +2,9 @@
 
 from typing import Any, Self
 
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from qcskit.cli.common import error_console
 
@@ -16,7 +16,7 @@ class Show:
 
     def __init__(self, enabled: bool) -> None:
         self._bars = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=error_console, disable=not enabled, transient=True,
         )  # fmt: skip
         self._tasks: dict[str, TaskID] = {}
@@ -31,8 +31,8 @@ class Show:
     def progress(self, label: str, stage: str, done: int, total: int) -> None:
         """Show how far a board is."""
         if label not in self._tasks:
-            self._tasks[label] = self._bars.add_task(escape(label), total=total)
-        text = f"{escape(label)} {_STAGES.get(stage, stage)}"
+            self._tasks[label] = self._bars.add_task(label, total=total)
+        text = f"{label} {_STAGES.get(stage, stage)}"
         self._bars.update(self._tasks[label], description=text, completed=done, total=total)
 
     def soak(self, soak: Any, mismatches: int) -> None:
@@ -45,27 +45,28 @@ class Show:
 def verdict_table(results: dict[str, Any]) -> Table:
     """Return the closing table: one row per figure, one column per board."""
     bundle = results["bundle"]
-    title = f"{escape(bundle['name'])} ({bundle['model_id']}), R = {bundle['rate_bits']:g} bits/entry"
+    title = f"{bundle['name']} ({bundle['model_id']}), R = {bundle['rate_bits']:g} bits/entry"
     table = Table(title=title, title_justify="left", min_width=60)
     table.add_column("")
     columns = [_column(entry) for entry in results["devices"]]
     for entry in results["devices"]:
-        table.add_column(escape(entry["label"]), justify="right", overflow="fold")
+        table.add_column(entry["label"], justify="right", overflow="fold")
     for name in dict.fromkeys(name for column in columns for name in column):
         table.add_row(name, *(column.get(name, "") for column in columns))
     return table
 
 
-def _column(entry: dict[str, Any]) -> dict[str, str]:
+def _column(entry: dict[str, Any]) -> dict[str, str | Text]:
     if "error" in entry:
-        return {"error": f"[red]{escape(entry['error'])}[/]"}
+        return {"error": Text(entry["error"], style="red")}
     nmse, count, rate = entry["nmse"], entry["mismatches"]["count"], entry["throughput"]["vectors_per_s"]
-    rows = {
+    rows: dict[str, str | Text] = {
         "vectors answered": f"{entry['answered']:,}" + (f" ({entry['resumed']:,} resumed)" if entry["resumed"] else ""),
-        "mismatches": f"[red]{count:,}[/]" if count else "[green]0[/]",
+        "mismatches": Text(f"{count:,}", style="red" if count else "green"),
         "NMSE device, dB": _decibel(nmse["device_db"]),
         "NMSE integer reference, dB": _decibel(nmse["deployed_db"]),
         "NMSE float (export), dB": _decibel(nmse["float_db"]),
+        **_saturation(entry["saturated"]),
         "ticks per encode p50 / p99 / max": _ticks(entry["ticks"]),
         "tick": _unit(entry["ticks"]),
         "round trip of one vector p50": _micro(entry["round_trip_us"]["single"]),
@@ -84,16 +85,20 @@ def _column(entry: dict[str, Any]) -> dict[str, str]:
     return rows
 
 
+def _saturation(share: float) -> dict[str, Text]:
+    return {"vectors of nothing but extremes": Text(f"{100 * share:.1f} %", style="yellow")} if share >= 0.005 else {}
+
+
 def _unit(ticks: dict[str, Any] | str) -> str:
     if isinstance(ticks, str):
         return ticks
     return f"{ticks['unit']} at {ticks['hz']:,} Hz" if ticks["hz"] else str(ticks["unit"])
 
 
-def _agreement(link: dict[str, Any]) -> str:
+def _agreement(link: dict[str, Any]) -> str | Text:
     if link["board_restarted"]:
-        return "[yellow]board restarted[/]"
-    return "agree" if link["agree"] else "[yellow]differ[/]"
+        return Text("board restarted", style="yellow")
+    return "agree" if link["agree"] else Text("differ", style="yellow")
 
 
 def _energy(energy: dict[str, Any] | str) -> str:

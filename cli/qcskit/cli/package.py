@@ -32,11 +32,12 @@ def package(
 def write(bundles: list[Path], to: str, out: Path | None, agent: bool, url: str | None) -> tuple[Path, list[str]]:
     """Write a package and return its directory and file names."""
     from qcskit.codec.bundle import read_bundle
-    from qcskit.export.packages import PUBLIC_URL, package_files, write_package
+    from qcskit.export.packages import PUBLIC_URL, check_package, package_files, write_package
     from qcskit.firmware import sources
 
     models = [read_bundle(bundle) for bundle in bundles]
-    files = package_files(models, to, sources(), agent=agent, url=url or PUBLIC_URL)
     path = out or Path("runs") / to / f"qcs_{models[0].manifest.name}"
+    check_package(path, *bundles)
+    files = package_files(models, to, sources(), agent=agent, url=url or PUBLIC_URL)
     write_package(path, files)
     return path, sorted(files)

@@ -14,7 +14,6 @@ def ports(
     as_json: JsonOption = False,
 ) -> None:
     """List serial ports: USB ids, serial number, and which firmware answers."""
-    from rich.markup import escape
     from rich.table import Table
 
     from qcskit.hil.ports import find_ports
@@ -32,6 +31,6 @@ def ports(
     for facts in found:
         usb = f"{facts.vid}:{facts.pid}" if facts.vid else ""
         firmware = f"{facts.info.firmware_version}, protocol {facts.info.protocol}" if facts.info else ""
-        model = facts.info.model_id if facts.info else escape(facts.note or ("" if probe else "not asked"))
-        table.add_row(facts.device, usb, facts.serial_number or "", escape(facts.description), firmware, model)
+        model = facts.info.model_id if facts.info else facts.note or ("" if probe else "not asked")
+        table.add_row(facts.device, usb, facts.serial_number or "", facts.description, firmware, model)
     console.print(table)

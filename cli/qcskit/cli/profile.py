@@ -26,10 +26,12 @@ def profile(
 ) -> None:
     """Count instructions and cycles per phase and function on an emulated board."""
     from qcskit.codec.codecs import open_codec
-    from qcskit.codec.files import write_text
+    from qcskit.codec.files import check_file, write_text
     from qcskit.firmware.profile import as_dict, flame_svg
     from qcskit.firmware.profile import profile as summarise
 
+    if svg:
+        check_file(svg, bundle)
     counts = counted(open_codec(bundle), board, vectors)
     result = summarise(counts)
     if svg:
@@ -46,11 +48,10 @@ def counted(codec: Any, board: str, packets: int) -> Any:
     Raises CheckFailedError if they are not: the counts would mean nothing.
     """
     from qcskit.codec.interface import Packets
-    from qcskit.firmware import count
+    from qcskit.firmware import c_directory, count
 
-    codec.checked_c_files()
     vectors = golden_counts(codec, packets)
-    run = count(board, codec.bundle.path / "c", codec.name, vectors)
+    run = count(board, c_directory(codec.checked_c_files()), codec.name, vectors)
     answers = Packets.rows(run.answers.rows, run.answers.lengths)
     wrong = int(answers.differ(codec.encode_counts(vectors)).sum())
     if wrong:

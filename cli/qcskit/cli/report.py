@@ -18,12 +18,21 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: plots and tables of a bundle, and of its results and verdict if given."""
     from qcskit.codec.codecs import open_codec
-    from qcskit.hil.report.page import read_json, write_report
+    from qcskit.codec.evidence import Evidence, check_bundle
+    from qcskit.codec.files import check_file
+    from qcskit.firmware_sim.verdict import read_verdict
+    from qcskit.hil.report.page import write_report
+    from qcskit.hil.schema import read_results
 
+    check_file(out, *filter(None, (bundle, results, verdict)))
     opened = open_codec(bundle)
-    measured = None if results is None else read_json(results, opened, "hil")
-    checked = None if verdict is None else read_json(verdict, opened, "simulate")
-    write_report(opened, measured, checked, out)
+    measured = None if results is None else read_results(results)
+    checked = None if verdict is None else read_verdict(verdict)
+    if measured is not None:
+        check_bundle(Evidence(**measured["evidence"]), opened.bundle, f"results '{results}'", "hil")
+    if checked is not None:
+        check_bundle(checked.evidence, opened.bundle, f"verdict '{verdict}'", "simulate")
+    write_report(opened, measured, None if checked is None else checked.model_dump(), out)
     if json:
         print_json({"report": str(out)})
     elif not quiet:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -48,7 +47,7 @@ def simulate(
     limits = {"oracle_vectors": oracle_vectors, "reported_vectors": reported_vectors}
     chosen = load("simulate", config, settings, **flags, **limits)
     if out:
-        check_file(out)
+        check_file(out, bundle)
     earlier = read_verdict(out) if resume and out else None
     verdict = run_simulate(read_bundle(bundle), chosen, out, earlier, quiet or json)
     if json:
@@ -56,7 +55,7 @@ def simulate(
     elif not quiet:
         console.print(summary(verdict))
         for line in lines(verdict):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print(line, highlight=False, soft_wrap=True)
     if not verdict.passed:
         if verdict.first_mismatch and not json:
             error_console.print(mismatch_table(verdict.first_mismatch))
@@ -117,7 +116,7 @@ def mismatch_table(mismatch: Any) -> Table:
     table.add_row("input", "", " ".join(map(str, mismatch.input)))
     for name, packet in mismatch.packets.items():
         values = mismatch.explained[name]
-        table.add_row(name, packet, escape(values) if isinstance(values, str) else " ".join(map(str, values)))
+        table.add_row(name, packet, values if isinstance(values, str) else " ".join(map(str, values)))
     return table
 
 

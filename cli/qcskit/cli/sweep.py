@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from qcskit.cli.common import (
     ConfigOption,
@@ -57,8 +58,8 @@ def sweep(
     }
     points = grid(wanted, given.pop("signal"), given)
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[live]}"),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[live]}", markup=False),
     )  # fmt: skip
     with Progress(*columns, console=error_console, disable=quiet or json) as bar:
         task = bar.add_task("sweep", total=len(points), live="")
@@ -67,7 +68,7 @@ def sweep(
             result = f"{row['nmse_hard_db']} dB" if row["status"] == "done" else f"failed: {row['error']}"
             bar.update(task, advance=1, live=f"{row['point']} {result}")
             if row["status"] != "done":
-                bar.console.print(f"[yellow]point {row['point']} failed:[/] {row['error']}", highlight=False)
+                bar.console.print(Text(f"point {row['point']} failed:", "yellow"), row["error"], highlight=False)
 
         rows = run_sweep(points, out, wanted.workers, scheduler, finished)
         bar.update(task, completed=len(points))

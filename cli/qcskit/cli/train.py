@@ -67,12 +67,12 @@ def train(
 def run_training(out: Path, recipe: Any, signal: Any, quiet: bool, tensorboard: Path | None = None) -> dict[str, Any]:
     """Train with a progress bar that shows the live NMSE."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[live]}"),
+        TextColumn("{task.fields[live]}", markup=False),
     )
     with native_chatter_hidden() as terminal, Progress(*columns, console=terminal, disable=quiet) as bar:
         task = bar.add_task("train", total=recipe.total_steps, live="compiling")

@@ -4,7 +4,7 @@ A format is a folder of templates/; every file there is filled in and keeps its 
 the core, one or more models and, if wanted, the serial agent. Needs no TensorFlow.
 """
 
-import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,13 +14,14 @@ from io import BytesIO
 from pathlib import Path
 from string import Template
 from typing import Any
+from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.codecs import load_codec
 from qcskit.codec.config import nearest
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import sha256, write_directory
+from qcskit.codec.files import check_replaceable, sealed, write_directory
 from qcskit.codec.interface import Codec, Packets
 
 KINDS = ("arduino", "platformio", "zephyr", "esp-idf", "cmsis-pack", "plain")
@@ -29,6 +30,9 @@ MARKER = "qcskit.json"
 
 PUBLIC_URL = "https://example.com/qcskit"
 """Stands in the metadata that must name one, unless the user gives another."""
+
+_URL = r"https?://[!#-;=?-\[\]-~]+"
+"""Printable ASCII without space, quote, <, > and backslash."""
 
 _AGENT = ("qcs_agent.c", "qcs_agent.h", "qcs_mark.h")
 _COLUMNS = 96
@@ -87,8 +91,16 @@ def check_kind(kind: str) -> None:
         raise QcsError(f"there is no package format '{kind}'; {nearest(kind, KINDS)}")
 
 
+def check_package(path: Path, *bundles: Path) -> None:
+    """Raise QcsError if `write_package` would refuse `path`, or if it is or lies in one of the bundles."""
+    check_replaceable(path, MARKER, *bundles)
+
+
 def write_package(path: Path, package: dict[str, bytes]) -> None:
-    """Write what `package_files` returned as directory `path`, in one rename; replaces only an earlier package."""
+    """Write what `package_files` returned as directory `path`, in one rename.
+
+    It replaces only an earlier package to which nothing was added and in which nothing was edited.
+    """
     write_directory(path, package, MARKER)
 
 
@@ -107,14 +119,19 @@ def collect(models: Iterable[Codec], c_root: Path, agent: bool) -> CFiles:
 
 
 def _facts(codec: Codec, names: Sequence[str], c_files: CFiles, kind: str, url: str) -> dict[str, object]:
-    """Return what the templates may name."""
+    """Return what the templates may name. Nothing needs escaping: numbers, our words, names and ids of checked form.
+
+    Raises QcsError if `url`, the one free text, is none.
+    """
+    if not re.fullmatch(_URL, url):
+        raise QcsError(f"--url '{url}' is no address of a page: http:// or https://, without spaces, quotes, < and >")
     name, vectors, model_id = codec.name, codec.bundle.vectors, codec.bundle.manifest.model_id
     expected = Packets(vectors["packed"], vectors["packed_offsets"])[0]
     library, at_most = f"qcs_{name}", "" if codec.fixed_size else " at most"
     sources = [f"src/{source}" for source in c_files.sources]
     facts: dict[str, object] = {
-        "name": name, "NAME": name.upper(), "library": library, "pack": f"qcskit.{library}", "url": url,
-        "model_id": model_id, "version": version("qcskit"), "inputs": codec.inputs,
+        "name": name, "NAME": name.upper(), "library": library, "pack": f"qcskit.{library}",
+        "url": url, "xml_url": escape(url), "model_id": model_id, "version": version("qcskit"), "inputs": codec.inputs,
         "sentence": f"Encoder {name}: {codec.inputs} ADC counts to {codec.packed_bytes_max} bytes{at_most}, "
                     f"{codec.rate_bits:g} bits per source entry.",
         "sources": "\n  ".join(sources),
@@ -185,6 +202,5 @@ def _marker(models: Sequence[Codec], kind: str, package: dict[str, bytes]) -> by
         "kind": kind,
         "qcskit": version("qcskit"),
         "models": {model.name: model.bundle.manifest.model_id for model in models},
-        "files": {name: sha256(content) for name, content in sorted(package.items())},
     }
-    return (json.dumps(facts, indent=1) + "\n").encode()
+    return sealed(facts, package)

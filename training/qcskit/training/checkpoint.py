@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from qcskit.codec.files import npz_bytes, write_file
+from qcskit.codec.arrays import npz_bytes
+from qcskit.codec.files import write_file
 from qcskit.codec.signal import SignalConfig
 from qcskit.training.config import TrainConfig
 
@@ -60,7 +61,7 @@ class Checkpoint:
         facts = json.dumps({**vars(state), "best": [], "fingerprint": self.owner})
         values = [np.frombuffer(facts.encode(), np.uint8), *(v.numpy() for v in self.variables), *state.best]
         content = npz_bytes({f"{number:05}": value for number, value in enumerate(values)})
-        write_file(self.path, lambda staging: staging.write_bytes(content))
+        write_file(self.path, lambda file: file.write(content))
 
     def read(self) -> State:
         """Set the variables to the file's values and return its state; a fresh state if there is none to use."""

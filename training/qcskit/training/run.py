@@ -13,11 +13,13 @@ from pydantic import ValidationError
 
 from qcskit.codec import seeds
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import check_replaceable, write_directory
+from qcskit.codec.files import check_replaceable, locked, put_back, refusing, remove_file, sealed, write_directory
 from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix, recorded_windows
 from qcskit.training.config import TrainConfig
 
 RUN_VERSION = 1
+MARKER = "metrics.json"
+"""What a run is, and which files it consists of."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,24 @@ def train_run(
     """Train, test on fresh frames, write the run directory `path` in one go, and return its metrics.
 
     A training that was broken off goes on from the checkpoint beside `path`, if nothing in its configuration changed.
-    tensorboard: folder for TensorBoard's event files.
+    tensorboard: folder for TensorBoard's event files. Raises QcsError if another run trains into `path`.
     """
     train = train.resolved(signal)
     measurement_matrix(signal)  # a bad file fails before TensorFlow loads
     for part in ("train", "validation", "test") if signal.source == "recorded" else ():
         recorded_windows(signal, part)
-    check_replaceable(path, "metrics.json")
+    check_replaceable(path, MARKER)
+    with locked(path):
+        return _trained(path, train, signal, progress, tensorboard)
+
+
+def _trained(
+    path: Path,
+    train: TrainConfig,
+    signal: SignalConfig,
+    progress: Callable[[int, float, float], None],
+    tensorboard: Path | None,
+) -> dict[str, Any]:
     keras, tf = _import_tensorflow()
     from qcskit.training import loop, networks
     from qcskit.training.checkpoint import checkpoint_path
@@ -81,18 +94,25 @@ def train_run(
         "history": state.history,
         "tools": {"tensorflow": tf.__version__, "keras": keras.__version__},
     }
+    files = {"model.keras": _model_bytes(model)}
+    write_directory(path, {**files, MARKER: sealed(metrics, files)}, MARKER)
+    remove_file(checkpoint_path(path))
+    return metrics
+
+
+def _model_bytes(model: Any) -> bytes:
+    """Return the .keras file of a model; Keras writes it to a path only."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.keras"
-        model.save(file)
-        text = json.dumps(metrics, indent=1, allow_nan=False)
-        write_directory(path, {"model.keras": file.read_bytes(), "metrics.json": text.encode()}, "metrics.json")
-    checkpoint_path(path).unlink(missing_ok=True)
-    return metrics
+        with refusing(file):
+            model.save(file)
+        return file.read_bytes()
 
 
 def read_run(path: Path) -> Run:
     """Open a run directory. Raises QcsError if it is missing, incomplete or of another version."""
     again = "train one with 'qcskit train'"
+    put_back(path)
     if not path.is_dir():
         raise QcsError(f"run '{path}' does not exist; {again}")
     try:

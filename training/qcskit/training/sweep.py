@@ -20,6 +20,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from pydantic import Field, field_validator
 from qcskit.codec.codecs import Family, families
 from qcskit.codec.config import Table, nearest
 from qcskit.codec.errors import QcsError
+from qcskit.codec.files import append, check_file, locked, write_text
 from qcskit.codec.signal import SignalConfig
 from qcskit.training.config import Recipe
 from qcskit.training.point import Spec, Workers, failed, run_in_child
@@ -36,6 +38,8 @@ COLUMNS = (
     "point", "status", "variant", "recipe", "n", "m", "s", "outputs", "levels", "rate_bits", "seed", "steps",
     "nmse_hard_db", "best_step", "seconds", "error",
 )  # fmt: skip
+
+_HEADER = ",".join(COLUMNS)
 
 Row = dict[str, str]
 
@@ -129,19 +133,21 @@ def run_sweep(
     """Run the points that `folder`/results.csv does not hold yet; return its last row of each point.
 
     Runs are kept in folder/runs. scheduler: address of a Dask scheduler, whose workers must see `folder` at the same
-    path; else `workers` processes here. finished(row) is called for each point as it ends.
+    path; else `workers` processes here. finished(row) is called for each point as it ends. Raises QcsError if another
+    sweep writes this table, or something else stands in its place.
     """
     table = folder / "results.csv"
-    folder.mkdir(parents=True, exist_ok=True)
-    done = {row["point"] for row in read_table(table) if row["status"] == "done"}
-    specs = {point.id: point.spec(folder) for point in points if point.id not in done}
-    engine = _dask(specs, scheduler) if scheduler else _local(specs, workers)
-    known = {point.id: point.columns() for point in points}
-    for name, result in engine:
-        row = dict.fromkeys(COLUMNS, "") | known[name] | result
-        append_row(table, row)
-        finished(row)
-    last = {row["point"]: row for row in read_table(table)}
+    check_file(table)
+    with locked(table):
+        done = {row["point"] for row in read_table(table) if row["status"] == "done"}
+        specs = {point.id: point.spec(folder) for point in points if point.id not in done}
+        engine = _dask(specs, scheduler) if scheduler else _local(specs, workers)
+        known = {point.id: point.columns() for point in points}
+        for name, result in engine:
+            row = dict.fromkeys(COLUMNS, "") | known[name] | result
+            append_row(table, row)
+            finished(row)
+        last = {row["point"]: row for row in read_table(table)}
     return [last[point.id] for point in points]
 
 
@@ -176,28 +182,25 @@ def _dask(specs: dict[str, Spec], address: str) -> Iterator[tuple[str, Row]]:
 
 
 def read_table(path: Path) -> list[Row]:
-    """Return the rows of a results table, [] if there is none; a row torn by a kill is cut off the file.
+    """Return the rows of a results table, [] if there is none; a row torn by a kill is passed over.
 
     Raises QcsError if the file is not such a table.
     """
     if not path.exists():
         return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        os.truncate(path, len(whole))
-    reader = csv.DictReader(whole.decode().splitlines())
-    if whole and tuple(reader.fieldnames or ()) != COLUMNS:
+    lines = path.read_bytes().decode(errors="replace").splitlines()
+    if lines[:1] != [_HEADER]:
         raise QcsError(f"'{path}' is not a table of this sweep (its columns differ); choose another --out")
-    return list(reader)
+    return [row for row in csv.DictReader(lines) if None not in row and None not in row.values()]
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Append one row, the header first if the table is new, and sync it to disk."""
-    with path.open("a", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        if stream.tell() == 0:
-            writer.writeheader()
-        writer.writerow({key: " ".join(value.split()) for key, value in row.items()})
-        stream.flush()
-        os.fsync(stream.fileno())
+    """Append one row in one piece that is synced to disk; a new table begins with the names of the columns."""
+    if not path.exists():
+        write_text(path, f"{_HEADER}\n")
+    text = StringIO()
+    if not path.read_bytes().endswith(b"\n"):  # a torn row stays a line of its own
+        text.write("\n")
+    values = {key: " ".join(value.split()) for key, value in row.items()}
+    csv.DictWriter(text, COLUMNS, lineterminator="\n").writerow(values)
+    append(path, text.getvalue().encode())

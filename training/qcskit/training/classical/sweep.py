@@ -1,6 +1,5 @@
 """Classical codecs as points of a sweep: fitted and tested here, one run directory with its metrics each."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from qcskit.codec.classical import NAMES, make
 from qcskit.codec.classical.codecs import GenieCodec
 from qcskit.codec.classical.config import ClassicalConfig
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import write_directory
+from qcskit.codec.files import sealed, write_directory
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.signal import SignalConfig, draw_frames
 
@@ -53,5 +52,5 @@ def run(path: Path, config: ClassicalConfig, signal: SignalConfig) -> dict[str, 
         "tuning": getattr(codec, "tuning", {}),
         "fit_seconds": round(seconds, 1),
     }
-    write_directory(path, {"metrics.json": (json.dumps(metrics, indent=1) + "\n").encode()}, marker="metrics.json")
+    write_directory(path, {"metrics.json": sealed(metrics, {})}, marker="metrics.json")
     return {"nmse_hard_db": f"{reached:.4f}", "seconds": f"{seconds:.1f}"}
