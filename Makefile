@@ -7,19 +7,25 @@ PACKAGES := gcc g++ python3-venv qemu-system-arm qemu-system-misc gcc-arm-none-e
             gcc-avr avr-libc arduino-core-avr simavr libsimavr-dev libsimavrparts1 libelf-dev cppcheck clang libclang-rt-dev cmake
 APT := apt-get install -y --no-install-recommends $(PACKAGES)
 
-.PHONY: demo test lint tools format clean
+.PHONY: demo test test-all lint tools format clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo    train, export, simulate, measure on an emulated board, report"
-	@echo "make test    lint and all tests"
-	@echo "make tools   install emulators and cross compilers (Debian; root or password-less sudo)"
+	@echo "make demo       train, export, simulate, measure on an emulated board, report"
+	@echo "make test       lint and all tests but the slow ones, which take over 20 s each"
+	@echo "make test-all   lint and all tests"
+	@echo "make tools      install emulators and cross compilers (Debian; root or password-less sudo)"
 
 demo: tools $(VENV)/.installed
 	$(BIN)/qcskit demo --out runs/demo
 
+TEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=20
+
 test: tools $(VENV)/.installed lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(TEST) -m 'not slow'
+
+test-all: tools $(VENV)/.installed lint
+	$(TEST)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -271,6 +272,6 @@ def draw(
     return paths
 
 
-def _saver(figure: object, kind: str) -> Callable[[Path], None]:
+def _saver(figure: object, kind: str) -> Callable[[BinaryIO], None]:
     meta = {"Date": None} if kind == "svg" else {"Software": None}
-    return lambda temporary: figure.savefig(temporary, format=kind, dpi=150, metadata=meta)  # type: ignore[attr-defined]
+    return lambda file: figure.savefig(file, format=kind, dpi=150, metadata=meta)  # type: ignore[attr-defined]

@@ -110,5 +110,5 @@ def draw(path: Path, curves: Sequence[Curve], xlabel: str, title: str) -> None:
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     figure.tight_layout()
-    write_file(path, lambda staging: figure.savefig(staging, format="svg", metadata={"Date": None}))
+    write_file(path, lambda file: figure.savefig(file, format="svg", metadata={"Date": None}))
     plt.close(figure)

@@ -59,7 +59,7 @@ def draw(path: Path) -> None:
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=7)
     figure.tight_layout()
-    write_file(path, lambda staging: figure.savefig(staging, format="svg", metadata={"Date": None}))
+    write_file(path, lambda file: figure.savefig(file, format="svg", metadata={"Date": None}))
     plt.close(figure)
 
 

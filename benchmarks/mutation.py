@@ -4,13 +4,15 @@
 
 Needs `pip install 'qcskit[mutation]'`. A mutant is one changed operator, number or condition, or a dropped statement
 (Python: Cosmic Ray's operators; C: the table below), drawn evenly over the lines of an area. Tests run nearest first
-and stop at the first failure; a mutant that hangs is noticed too. Survivors are printed with their change: read each,
+and stop at the first failure; one that hangs has failed too. First all of them must pass without a mutant: what fails
+anyway would notice everything. Survivors are printed with their change: read each,
 then write the test that it asks for, or say why it changes nothing. --state keeps what was tried, so that a broken
 run goes on; --again tries its survivors once more.
 """
 
 import argparse
 import ast
+import contextlib
 import json
 import os
 import random
@@ -37,6 +39,11 @@ AREAS = {**{name: f"{name}/qcskit/**/*.py" for name in PACKAGES}, "c": "firmware
 TARGETS = {"codec": 0.85, "firmware_sim": 0.85, "hil": 0.85, "c": 0.85}
 """Share noticed that is aimed at; 0.80 elsewhere."""
 TIMEOUT_S = 300
+"""Of one test: a mutant's whole run takes long on a busy machine, which is no failure."""
+
+LOADING_TIMEOUT_S = 3600
+"""Of a whole run, for a mutant that never ends while its module is loaded."""
+
 C_CHANGES = (
     (r"<=", "<"), (r">=", ">"), (r"(?<![<>-])<(?![<=])", "<="), (r"(?<![->])>(?![>=])", ">="), (r"==", "!="),
     (r"!=", "=="), (r"&&", "||"), (r"\|\|", "&&"), (r"<<", ">>"), (r">>", "<<"), (r"(?<=\w )\+(?= \w)", "-"),
@@ -170,23 +177,31 @@ def copy_tree() -> Path:
 
 def noticed(tree: Path, mutant: Mutant, text: str) -> bool:
     """Return whether a test fails, or never ends, with the mutant in the tree."""
-    roots = [str(package.parent) for package in sorted(tree.glob("*/qcskit"))]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([*roots, str(tree / "tests")]), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *nearest(mutant.file)]
     file = tree / mutant.file
     before = file.read_bytes()
     file.write_text(text, encoding="utf-8")
+    try:
+        return not tests_pass(tree, nearest(mutant.file))
+    finally:
+        file.write_bytes(before)
+
+
+def tests_pass(tree: Path, places: list[str]) -> bool:
+    """Return whether the tests at these places pass on the tree."""
+    roots = [str(package.parent) for package in sorted(tree.glob("*/qcskit"))]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([*roots, str(tree / "tests")]), "PYTHONDONTWRITEBYTECODE": "1"}
+    limits = [f"--timeout={TIMEOUT_S}", "--timeout-method=thread"]  # a thread ends C that loops, too
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *limits, *places]
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, cwd=tree, env=env, stdout=quiet, stderr=quiet, start_new_session=True)
     try:
-        return process.wait(TIMEOUT_S) != 0
+        return process.wait(LOADING_TIMEOUT_S) == 0
     except subprocess.TimeoutExpired:
-        return True
+        return False
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        file.write_bytes(before)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what a test that was ended has left running
+        process.wait()
 
 
 def arguments() -> argparse.Namespace:
@@ -211,28 +226,39 @@ def main() -> int:
     done = {mutant.key: mutant for mutant in (Mutant(**fields) for fields in known)}
     drawn = [m for area in areas for m in draw(area, 3 if options.quick else options.mutants, options.seed)]
     todo = [m for m in drawn if m[0].key not in done or (options.again and not done[m[0].key].noticed)]
-    trees: Queue[Path] = Queue()
-    for _ in range(options.jobs):
-        trees.put(copy_tree())
-
-    def attempt(job: tuple[Mutant, str]) -> Mutant:
-        tree = trees.get()
-        try:
-            return replace(job[0], noticed=noticed(tree, *job))
-        finally:
-            trees.put(tree)
-
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for mutant in track(pool.map(attempt, todo), "mutants", total=len(todo)):
+    trees = [copy_tree() for _ in range(options.jobs)]
+    try:
+        for mutant in track(tried(todo, trees), "mutants", total=len(todo)):
             done[mutant.key] = mutant
             if not mutant.noticed:
                 print(f"survived  {mutant.file}:{mutant.line}  {mutant.change}", flush=True)
             if options.state:
                 write_text(options.state, json.dumps([asdict(m) for m in done.values()], indent=1))
-    while not trees.empty():
-        shutil.rmtree(trees.get())
+    finally:
+        for tree in trees:
+            shutil.rmtree(tree)
     rows = [row(area, [done[m.key] for m, _ in drawn if m.area == area]) for area in areas]
     return report("mutation", "Mutants that the nearest tests notice", rows, options.json)
+
+
+def tried(todo: list[tuple[Mutant, str]], trees: list[Path]) -> Iterator[Mutant]:
+    """Yield each mutant with its verdict, as many at once as there are trees. Exits if the tests fail without one."""
+    places = list(dict.fromkeys(place for mutant, _ in todo for place in nearest(mutant.file)))
+    if todo and not tests_pass(trees[0], places):
+        sys.exit(f"without a mutant, too, these fail: pytest {' '.join(places)}")
+    idle: Queue[Path] = Queue()
+    for tree in trees:
+        idle.put(tree)
+
+    def attempt(job: tuple[Mutant, str]) -> Mutant:
+        tree = idle.get()
+        try:
+            return replace(job[0], noticed=noticed(tree, *job))
+        finally:
+            idle.put(tree)
+
+    with ThreadPoolExecutor(len(trees)) as pool:
+        yield from pool.map(attempt, todo)
 
 
 def row(area: str, mutants: list[Mutant]) -> Row:

@@ -13,9 +13,9 @@ from support import toy
 from support.bundles import BUNDLES
 
 from qcskit.codec import codecs
+from qcskit.codec.arrays import npz_bytes
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.errors import CheckFailedError, QcsError
-from qcskit.codec.files import npz_bytes
 from qcskit.codec.interface import Codec, Counts, Packets
 from qcskit.codec.stream import DecodeConfig, decode_packets, read_packets, varint
 from qcskit.export.packages import package_files, write_package
@@ -216,7 +216,7 @@ def test_tables_of_another_model_are_noticed(codec: Codec) -> None:
         changed.flat[0] += 1
         tables = npz_bytes({**bundle.arrays, name: changed})
         other = replace(bundle, content={**contents(bundle), "tables.npz": tables})
-        with pytest.raises(QcsError, match=r"tables\.npz.*run 'qcskit export' again"):
+        with pytest.raises(QcsError, match=r"tables\.npz.*run 'qcskit (export|design)' again"):
             codecs.load_codec(other)
 
 

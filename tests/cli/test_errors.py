@@ -1,5 +1,6 @@
 """How the command ends: 0 done, 1 a check failed, 2 wrong use or input, 70 a defect of the kit, 130 broken off."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.command import Made, Run, refused
+from support.entries import entry, failed, results
 
 BROKEN_ROOM = """
 from qcskit.codec.config import Table
@@ -54,9 +56,8 @@ def test_a_full_disk_is_no_defect(tmp_path: Path, run: Run, made: Made) -> None:
 def test_a_check_that_fails_exits_with_1(tmp_path: Path, run: Run, made: Made) -> None:
     """One board absent: the run is complete, its verdict is not good."""
     refused(run("hil", str(made("int8")), "-p", "/dev/ttyNONE9", "-q"), "does not exist", code=2)
-    before = '{"kind": "hil", "schema_version": 2, "devices": [{"label": "a", "answered": 1}]}'
-    (tmp_path / "a.json").write_text(before)
-    (tmp_path / "b.json").write_text(before.replace('"answered": 1', '"error": "gone"'))
+    (tmp_path / "a.json").write_text(json.dumps(results(entry(label="a"))))
+    (tmp_path / "b.json").write_text(json.dumps(results(failed("a"))))
     assert run("compare", "a.json", "b.json").returncode == 1
 
 
@@ -73,3 +74,13 @@ def test_control_c_is_one_word_and_130(tmp_path: Path, source_env: dict[str, str
     assert child.returncode == 130, errors
     assert "Traceback" not in errors
     assert (tmp_path / "verdict.json").exists()
+
+
+@pytest.mark.parametrize("raised", ["EOFError", "EOFError('No data left in file')"])
+def test_an_input_that_ends_early_is_one_line(tmp_path: Path, run: Run, raised: str) -> None:
+    """Typer says "Aborted." to it, with 1: no reason, and the code of a check that failed."""
+    (tmp_path / "broken_room.py").write_text(BROKEN_ROOM.replace("return 1 // 0", f"raise {raised}"))
+    done = run("design", "broken", start=("-c", REGISTER))
+    refused(done, "something that was read ended early", "is a file cut short")
+    assert ("No data left in file" in done.stderr) == ("No data" in raised)
+    assert "Aborted" not in done.stderr

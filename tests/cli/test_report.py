@@ -2,20 +2,26 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.bundles import BUNDLES
 from support.command import Made
+from support.tampered import tampered
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
+from qcskit.codec.bundle import read_bundle
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
 
 pytest.importorskip("matplotlib", reason="needs the extra 'report': pip install 'qcskit[report]'")
 from qcskit.hil.report import plots
-from qcskit.hil.report.page import read_json, render
+from qcskit.hil.report.page import render
+
+Called = Callable[..., Any]
 
 
 def test_a_bundle_alone_gives_a_page_without_outside_references(bundle_path: Path, tmp_path: Path) -> None:
@@ -41,27 +47,44 @@ def test_the_soft_curve_meets_the_staircase(bundle_path: Path) -> None:
     assert "soft, h = 105" in svg
 
 
-def test_results_of_another_model_are_refused(bundle_path: Path, tmp_path: Path) -> None:
-    file, codec = tmp_path / "results.json", open_codec(bundle_path)
-    file.write_text(json.dumps({"bundle": {"model_id": "0" * 16}}))
-    with pytest.raises(QcsError, match="is of model 0000000000000000"):
-        read_json(file, codec, "hil")
-    file.write_text("{")
-    with pytest.raises(QcsError, match="not valid JSON"):
-        read_json(file, codec, "hil")
-    with pytest.raises(QcsError, match="does not exist"):
-        read_json(tmp_path / "none.json", codec, "hil")
+def measured(called: Called, bundle: Path) -> None:
+    """r.json and v.json of a bundle."""
+    called("hil", str(bundle), "-p", "emu:native", "-n", "60", "-q", "-o", "r.json")
+    called("simulate", str(bundle), "-n", "100", "-q", "-o", "v.json")
 
 
-def test_results_and_verdict_swapped_are_refused(bundle_path: Path, tmp_path: Path) -> None:
-    codec = open_codec(bundle_path)
-    model_id, file = codec.bundle.manifest.model_id, tmp_path / "v.json"
-    file.write_text(json.dumps({"model_id": model_id, "implementations": []}))
-    with pytest.raises(QcsError, match="is not what 'qcskit hil' writes"):
-        read_json(file, codec, "hil")
-    file.write_text(json.dumps({"bundle": {"model_id": model_id}, "devices": []}))
-    with pytest.raises(QcsError, match="is not what 'qcskit simulate' writes"):
-        read_json(file, codec, "simulate")
+@pytest.fixture
+def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Called:
+    """The command in this process and an empty folder; raises what it raises."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(build_app(), words, catch_exceptions=False)
+
+
+def test_evidence_of_another_bundle_is_refused(bundle_path: Path, tmp_path: Path, called: Called) -> None:
+    """The same tables, and so the same model id; one byte of one file differs, and the hashes know it."""
+    measured(called, bundle_path)
+    other = tampered(read_bundle(bundle_path), tmp_path / "b", "manifest.json", lambda m: m["tools"].update(x="1")).path
+    called("report", str(bundle_path), "-r", "r.json", "-v", "v.json", "-o", "good.html", "-q")
+    assert "bit-exact" in (tmp_path / "good.html").read_text()
+    for option, file, command in (("-r", "results 'r.json'", "hil"), ("-v", "verdict 'v.json'", "simulate")):
+        with pytest.raises(QcsError, match=f"{file} is of another bundle than '.*b'.*; run 'qcskit {command}' on this"):
+            called("report", str(other), option, file.split("'")[1], "-o", "bad.html")
+    assert not (tmp_path / "bad.html").exists()
+
+
+def test_results_and_verdict_swapped_are_refused(bundle_path: Path, called: Called) -> None:
+    measured(called, bundle_path)
+    with pytest.raises(QcsError, match=r"results 'v\.json' are not what 'qcskit hil' writes"):
+        called("report", str(bundle_path), "-r", "v.json")
+    with pytest.raises(QcsError, match=r"verdict 'r\.json' is not what 'qcskit simulate' writes"):
+        called("report", str(bundle_path), "-v", "r.json")
+
+
+def test_a_verdict_without_its_last_chunks_is_not_called_bit_exact(bundle_path: Path) -> None:
+    half = {"passed": True, "complete": False, "vectors": 1234, "implementations": [], "not_run": {}}
+    page = render(open_codec(bundle_path), None, half)
+    assert "incomplete, 1,234 vectors agree so far" in page
+    assert "bit-exact" not in page
 
 
 def test_a_far_tail_does_not_flatten_the_histogram() -> None:

@@ -1,6 +1,7 @@
 """What a user does wrong gives one line and the right exit code, and leaves nothing half-written."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -103,14 +104,55 @@ def test_building_the_command_line_loads_no_component(source_env: dict[str, str]
 
 
 @pytest.mark.parametrize("verb", ["simulate", "hil", "report"])
-def test_an_output_that_cannot_be_written_is_refused_before_the_work(verb: str, bundle: Path, run: Run) -> None:
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    verb: str, bundle: Path, tmp_path: Path, run: Run
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
     extra = ["--port", "emu:native"] if verb == "hil" else []
-    refused(run(verb, "bundle", *extra, "--out", "bundle"), "'bundle' is a directory")
-    refused(run(verb, "bundle", *extra, "--out", "bundle/manifest.json/x"), "manifest.json' is not a directory")
+    refused(run(verb, "bundle", *extra, "--out", "folder"), "'folder' is a directory")
+    refused(run(verb, "bundle", *extra, "--out", "file/x"), "file' is not a directory")
+    refused(run(verb, "bundle", *extra, "--out", "bundle"), "would change 'bundle', which this run needs")
 
 
 def test_decode_does_not_overwrite_its_input(made: Made, tmp_path: Path, run: Run) -> None:
     packets = tmp_path / "packets.bin"
     packets.write_bytes(bytes(8))
-    refused(run("decode", str(made("classical")), "packets.bin", "--out", "packets.bin"), "is the input")
+    refused(run("decode", str(made("classical")), "packets.bin", "--out", "packets.bin"), "would change 'packets.bin'")
     assert packets.read_bytes() == bytes(8)
+
+
+def leave_program(folder: Path) -> None:
+    """A compiler that tells that it was run."""
+    (folder / "own.sh").write_text("#!/bin/sh\ntouch ran\nexit 1\n")
+    (folder / "own.sh").chmod(0o755)
+
+
+@pytest.mark.parametrize("verb", ["simulate", "hil"])
+def test_a_configuration_that_lies_in_the_folder_runs_and_opens_nothing(
+    verb: str, bundle: Path, tmp_path: Path, run: Run
+) -> None:
+    """It is somebody's: taken from where it lies, it names neither a program nor a port that writes a file."""
+    key = {"simulate": "compiler", "hil": "port"}[verb]
+    (tmp_path / "kept.txt").write_text("kept")
+    leave_program(tmp_path)
+    text = '[simulate]\ncompiler = "./own.sh"\n[hil]\nport = ["spy://none?file=kept.txt"]\n'
+    (tmp_path / "qcs.toml").write_text(text)
+    refused(run(verb, "bundle", "-n", "10"), f"[{verb}] {key} names what is run or opened", "-c qcs.toml")
+    assert not (tmp_path / "ran").exists()
+    assert (tmp_path / "kept.txt").read_text() == "kept"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_a_configuration_that_is_named_may_name_a_compiler(bundle: Path, tmp_path: Path, run: Run) -> None:
+    leave_program(tmp_path)
+    (tmp_path / "qcs.toml").write_text('[simulate]\ncompiler = "./own.sh"\n')
+    refused(run("simulate", "bundle", "-n", "10", "-c", "qcs.toml"), "own.sh")
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("port", ["spy:///dev/none?file=kept.txt", "SPY:///dev/none?color&file=%6bept.txt"])
+def test_a_log_of_the_line_empties_no_file(port: str, bundle: Path, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "kept.txt").write_text("kept")
+    refused(run("hil", "bundle", "-p", port, "-q"), "would empty the file 'kept.txt'")
+    assert (tmp_path / "kept.txt").read_text() == "kept"

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import hostile_bundles
 from support.bundles import BUNDLES
+from support.hostile import odd_files
 
-from qcskit.codec.bundle import Adc, Bundle, manifest_checksum, read_bundle
+from qcskit.codec.arrays import npz_bytes
+from qcskit.codec.bundle import Adc, Bundle, read_bundle
 from qcskit.codec.codecs import load_codec, open_codec
-from qcskit.codec.errors import QcsError
-from qcskit.codec.files import npz_bytes
+from qcskit.codec.errors import CheckFailedError, QcsError
+from qcskit.codec.files import manifest_checksum, sha256
 from qcskit.firmware import HostCodec, build_host_library, c_directory
 
 
@@ -34,6 +37,25 @@ def edit(path, **changes) -> None:
             place = place[word]
         place[last] = value
     (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def seal(path, change=lambda manifest: None, **files: bytes) -> None:
+    """Change the manifest, add or change files by name (c__a.c: c/a.c), and make every hash fit."""
+    manifest = json.loads((path / "manifest.json").read_text())
+    for name, content in files.items():
+        name = name.replace("__", "/")
+        (path / name).parent.mkdir(exist_ok=True)
+        (path / name).write_bytes(content)
+        manifest["files"][name] = sha256(content)
+    change(manifest)
+    manifest["checksum"] = manifest_checksum(manifest)
+    (path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def refused(call, message: str) -> None:
+    with pytest.raises(QcsError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
 
 
 def test_a_bundle_reads_back(bundle_path) -> None:
@@ -69,6 +91,7 @@ def test_what_is_no_bundle(tmp_path) -> None:
         ({"packed_bytes_max": 0}, "manifest.json: packed_bytes_max"),
         ({"extra": 1}, "manifest.json: extra"),
         ({"codec__kind": "leraned"}, "codec: there is no codec kind 'leraned'; did you mean 'learned'"),
+        ({"codec__kind": {}}, "codec: there is no codec kind '{}'"),
         ({"codec": {"kind": "learned"}}, "manifest.json: codec"),
         ({"codec": 5}, "manifest.json: codec"),
         ({"adc__scale": "x"}, r"manifest.json: adc\.scale"),
@@ -79,7 +102,7 @@ def test_a_manifest_that_is_wrong(path, changes, message) -> None:
     with pytest.raises(QcsError, match=message) as caught:
         read_bundle(path)
     assert "\n" not in str(caught.value)
-    assert str(caught.value).endswith("run 'qcskit export' again")
+    assert re.search(r"(run 'qcskit export' again|write the bundle again)$", str(caught.value))
 
 
 def test_files_that_are_missing_or_changed(path) -> None:
@@ -90,6 +113,91 @@ def test_files_that_are_missing_or_changed(path) -> None:
     (path / "decoder.tflite").unlink()
     with pytest.raises(QcsError, match=r"decoder\.tflite is missing"):
         read_bundle(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "/etc/passwd", "c\\a.c", "c/../../x", "", ".", "c/", "c//a.c", ".hidden", "manifest.json", "C:x", "a\nb"],
+)
+def test_a_name_that_is_none_of_a_file_in_a_bundle(path, name: str) -> None:
+    seal(path, lambda manifest: manifest["files"].update({name: "0" * 64}))
+    refused(lambda: read_bundle(path), "manifest.json: files lists .*, which is no name of a file in a bundle")
+
+
+@pytest.mark.parametrize("missing", ["tables.npz", "vectors.npz", "c/qcs_model_small.h", "c/qcs_model_small.c"])
+def test_what_every_bundle_has_must_be_listed(path, missing: str) -> None:
+    seal(path, lambda manifest: manifest["files"].pop(missing))
+    refused(lambda: read_bundle(path), f"manifest.json lists no {re.escape(missing)}; run 'qcskit export' again$")
+
+
+def test_a_manifest_that_lists_nothing_makes_nothing_true(path) -> None:
+    seal(path, lambda manifest: manifest.update(files={}))
+    refused(lambda: read_bundle(path), r"manifest.json lists no tables\.npz")
+
+
+@pytest.mark.parametrize("name", ["c/zz.c", "tables.npz~", ".DS_Store", "more/deep.txt", "c/a\nb.h"])
+def test_a_file_that_is_not_listed_is_named(path, name: str) -> None:
+    (path / "empty").mkdir()
+    read_bundle(path)
+    (path / name).parent.mkdir(exist_ok=True)
+    (path / name).touch()
+    refused(lambda: read_bundle(path), f"holds {re.escape(repr(name))}, which its manifest.json does not list; move it")
+
+
+def test_a_folder_that_is_a_link_is_not_listed(path, tmp_path) -> None:
+    (path / "more").symlink_to(tmp_path)
+    refused(lambda: read_bundle(path), "holds 'more', which its manifest.json does not list")
+
+
+def test_a_link_must_stay_in_the_bundle(path, tmp_path) -> None:
+    own, outside = path / "c" / "qcs_model_small.c", tmp_path / "outside.c"
+    own.rename(outside)
+    own.symlink_to(outside)
+    refused(lambda: read_bundle(path), r"c/qcs_model_small\.c is a link that leaves the bundle")
+    seal(path, c__kept=outside.read_bytes())
+    own.unlink()
+    own.symlink_to(path / "c" / "kept")
+    assert read_bundle(path).read("c/qcs_model_small.c") == outside.read_bytes()
+
+
+def test_odd_things_in_place_of_a_file(path, tmp_path) -> None:
+    (tmp_path / "odd").mkdir()
+    for name in ("manifest.json", "tables.npz"):
+        (path / name).rename(tmp_path / "kept")
+        for _, odd in odd_files(tmp_path / "odd"):
+            if "\0" in str(odd):
+                continue
+            if not odd.is_symlink() and odd.is_file():
+                shutil.copyfile(odd, path / name) if odd.stat().st_size < 1 << 20 else (path / name).symlink_to(odd)
+            else:
+                (path / name).symlink_to(odd)
+            refused(lambda: read_bundle(path), rf"^bundle '.*{re.escape(name)}.*again$")
+            (path / name).unlink()
+        shutil.rmtree(tmp_path / "odd")
+        (tmp_path / "odd").mkdir()
+        (tmp_path / "kept").rename(path / name)
+    read_bundle(path)
+
+
+def test_a_bundle_larger_than_the_memory_is_not_read(path, monkeypatch) -> None:
+    seal(path, big=bytes(1 << 20))
+    read_bundle(path)
+    monkeypatch.setattr("qcskit.codec.bundle.MOST_BYTES", 1 << 20)
+    refused(lambda: read_bundle(path), "its files are larger than 1,048,576 bytes")
+
+
+def test_what_was_hashed_is_what_is_used(path) -> None:
+    bundle = read_bundle(path)
+    before = (path / "tables.npz").read_bytes()
+    (path / "tables.npz").write_bytes(b"another")
+    assert bundle.read("tables.npz") == before
+    load_codec(bundle)
+
+
+def test_c_that_the_codec_does_not_have_is_not_for_compiling(path) -> None:
+    seal(path, **{"c__zz.c": b"int zz;"})
+    with pytest.raises(CheckFailedError, match=r"c/zz\.c is nothing that this codec has; run 'qcskit export' again"):
+        open_codec(path).checked_c_files()
 
 
 def test_arrays_that_are_no_npz(bundle_path) -> None:
@@ -175,7 +283,7 @@ def test_every_array_of_another_type_or_size_is_named(codec, fault: str) -> None
         changed = FAULTS[fault](array)
         rest = {key: value for key, value in bundle.arrays.items() if key != name}
         other = with_the_id_of(bundle, rest if changed is None else {**rest, name: changed})
-        with pytest.raises(QcsError, match=r"tables\.npz.*run 'qcskit export' again$") as caught:
+        with pytest.raises(QcsError, match=r"tables\.npz.*run 'qcskit (export|design)' again$") as caught:
             load_codec(other)
         assert "\n" not in str(caught.value)
         # Weights of other widths may fit each other, and contradict the manifest or the thresholds.
@@ -186,7 +294,7 @@ def test_thresholds_that_descend_are_refused(codec) -> None:
     thresholds = codec.bundle.arrays["thresholds"].copy()
     row = thresholds if thresholds.ndim == 1 else thresholds[-1]
     row[:] = row[::-1].copy()
-    with pytest.raises(QcsError, match=r"tables\.npz.*thresholds.*run 'qcskit export' again"):
+    with pytest.raises(QcsError, match=r"tables\.npz.*thresholds.*run 'qcskit (export|design)' again"):
         load_codec(with_the_id_of(codec.bundle, {**codec.bundle.arrays, "thresholds": thresholds}))
 
 
@@ -213,3 +321,131 @@ def test_network_inputs_rise_with_the_counts_up_to_both_ends(codec) -> None:
         assert (np.diff(inputs.astype(int)) >= 0).all()
         assert inputs[[0, -1]].tolist() == [-128, 127]
         assert (inputs == -128).sum() > 1000 < (inputs == 127).sum()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, bundle_path):
+    """Return a function: a fresh copy of a small bundle, by name."""
+    kept = {"small": bundle_path}
+
+    def copy(name: str):
+        if name not in kept:
+            kept[name] = BUNDLES[name](tmp_path_factory.mktemp("kept") / name).bundle.path
+        return shutil.copytree(kept[name], tmp_path_factory.mktemp("copy") / "b")
+
+    return copy
+
+
+def scaled(manifest) -> None:
+    """ADC and input grid together: the front end of the tables stays the same."""
+    manifest["adc"]["scale"] *= 2.0**20
+    manifest["codec"]["input_grid"]["scale"] *= 2.0**20
+
+
+def put(**changes):
+    """Return the edit of a manifest that sets keys: codec__levels=9."""
+
+    def change(manifest) -> None:
+        for key, value in changes.items():
+            *outer, last = key.split("__")
+            place = manifest
+            for word in outer:
+                place = place[word]
+            place[last] = value(place[last]) if callable(value) else value
+
+    return change
+
+
+def moved(by: float):
+    return lambda values: [value + by for value in values]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("small", scaled, r"manifest.json: codec.input_grid is .*, encoder.tflite gives"),
+        ("small", put(codec__input_grid__zero_point=1), "codec.input_grid is"),
+        ("small", put(codec__input_grid__scale=0), r"codec\.input_grid\.scale: Input should be greater than 0"),
+        ("small", put(codec__activation="relu"), "codec.activation is relu, encoder.tflite gives tanh"),
+        ("small", put(codec__packed_bits=31), "codec.packed_bits is 31, tables.npz gives 30"),
+        ("small", put(rate_bits=1.75), "rate_bits is 1.75, tables.npz gives 1.5"),
+        ("small", put(signal__m=9), "signal.m is 9, tables.npz gives 10"),
+        ("small", put(signal__n=24, rate_bits=1.25), r"decoder.tflite: its output is FLOAT32 \(1, 20\), expected .*24"),
+        ("small", put(codec__quantizer_levels=moved(0.1)), "decoder.tflite: its table is not codec.quantizer_levels"),
+        ("small", put(codec__quantizer_levels=lambda v: v[1:]), "number of codec.quantizer_levels is 7"),
+        (
+            "small",
+            put(codec__thresholds=moved(0.05)),
+            r"codec.thresholds\[0\] of manifest.json, .*, is not where output",
+        ),
+        ("small", put(codec__thresholds=moved(-0.05)), r"codec.thresholds\[\d\] of manifest.json"),
+        ("small", put(codec__history={"step": [1.0]}), "codec.history needs equally long step"),
+        ("small", put(codec__history__step=lambda v: v[1:]), "codec.history needs equally long step, .*; step "),
+        ("native", put(codec__thresholds=moved(0.01)), r"codec.thresholds\[0\] of manifest.json"),
+        ("int16", put(codec__thresholds=moved(0.001)), r"codec.thresholds\[0\] of manifest.json"),
+        ("int16", put(adc__scale=lambda v: 2 * v), "the adc of manifest.json does not make its 'counts' of its 'y'"),
+        ("coded", put(signal__n=61), "signal.n is 61, codec of manifest.json gives 60"),
+        ("coded", put(signal__s=3), "signal.s is 3, codec of manifest.json gives 2; run 'qcskit design' again"),
+        ("coded", put(adc__scale=0.5), "adc.scale is 0.5, codec of manifest.json gives"),
+        ("coded", put(codec__packed_bits=1), "codec.packed_bits is 1, tables.npz gives 32"),
+        ("coded", put(codec__r=10**9), r"manifest.json: codec\.r: Input should be less than or equal to 16"),
+        ("coded", put(codec__design_snr_db=-1e3), "codec.design_snr_db: Input should be greater"),
+        ("coded", put(codec__period_bits=40), "codec.period_bits"),
+        ("coded", put(codec__lists=[0]), "lists: 0 is not a list size"),
+        ("coded", put(signal__n=60000, codec__n=60000, rate_bits=0.1), "vectors.npz|make a code|rate_bits|model"),
+        ("classical", put(signal__s=3), "signal.s is 3, vectors.npz gives 2"),
+        (
+            "classical",
+            put(signal__matrix="gaussian"),
+            "signal.matrix 'gaussian' and signal.basis .* do not give",
+        ),
+        ("classical", put(signal__basis="dct"), "signal.basis 'dct' do not give the dictionary of tables.npz"),
+        ("classical", put(signal__matrix="none"), "manifest.json: signal.matrix: Input should be 'dct'"),
+        ("classical", put(codec__packed_bits=1), "codec.packed_bits is 1, tables.npz gives 30"),
+        ("classical", put(adc__offset_counts=70000), "adc: .*offset_counts"),
+        ("classical", put(adc__scale=0.0), "scale"),
+        ("classical", put(signal__n=0), "signal"),
+    ],
+)
+def test_whatever_is_said_twice_must_agree(made, name: str, change, message: str) -> None:
+    """As if someone had made every hash fit."""
+    path = made(name)
+    open_codec(path)
+    seal(path, change)
+    refused(lambda: open_codec(path), message)
+
+
+MUTATED = [
+    (name, file) for name in ("int8", "coded", "classical") for file in ("manifest.json", "tables.npz", "vectors.npz")
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [*MUTATED, ("int8", "c/qcs_model_random.c"), ("int8", "c/qcs_model_random.h")]
+)
+def test_a_damaged_file_is_refused_or_changes_nothing(made, name: str, file: str) -> None:
+    """With forged hashes: no traceback, no other result, one line."""
+    path = made(name)
+    codec = open_codec(path)
+    packets, file = hostile_bundles.golden(codec), f"c/qcs_model_{codec.name}.c" if file == "c" else file
+    expected, ends = hostile_bundles.worth(path, packets), []
+    for what, content in hostile_bundles.mutants(path, file, 3, 50):
+        try:
+            ends.append(hostile_bundles.attempt(path, file, content, expected, packets))
+        except Exception as error:
+            raise AssertionError(f"{file}: {what}") from error
+    assert len(ends) == 50
+    assert ends.count("refused") >= 20
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("file", ["decoder.tflite", "encoder.tflite"])
+def test_a_damaged_flatbuffer_kills_nobody(made, file: str, seed: int) -> None:
+    path = made("small")
+    packets = hostile_bundles.golden(open_codec(path))
+    expected = hostile_bundles.worth(path, packets)
+    for what, content in hostile_bundles.mutants(path, file, seed, 10):
+        try:
+            hostile_bundles.attempt(path, file, content, expected, packets)
+        except Exception as error:
+            raise AssertionError(f"{file}: {what}") from error

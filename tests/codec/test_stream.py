@@ -5,7 +5,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,6 +51,16 @@ class TernaryCodec:
 
     def decode(self, packets):
         return self.packing.unpack(packets.table(1)).astype(float)
+
+    def explain(self, packet):
+        return self.packing.unpack(np.frombuffer(packet, np.uint8)[None])
+
+
+class BrokenCodec(TernaryCodec):
+    """Its packets are good, its decoder is not."""
+
+    def decode(self, packets):
+        raise QcsError("the decoder is broken")
 
 
 def cut(data: bytes, sizes: list[int]) -> list[bytes]:
@@ -158,13 +167,19 @@ def npz(**arrays: np.ndarray) -> bytes:
         ("npy", b"not npy", "not a .npy"),
         ("npy", b"", "not a .npy"),
         ("npz", b"", "the input is not a readable .npz"),
-        ("npz", npz(a=np.zeros(1)), "the .npz input holds a, expected packed and packed_offsets"),
+        ("npz", npz(a=np.zeros(1)), "the input: it holds a, expected packed and packed_offsets"),
         ("npz", npz(packed=np.zeros(4, np.uint8), packed_offsets=np.array([0, 5])), "must rise from 0"),
         ("npz", npz(packed=np.zeros(4, np.uint8), packed_offsets=np.array([1, 4])), "must rise from 0"),
         ("npz", npz(packed=np.zeros(4, np.uint8), packed_offsets=np.array([0, 4, 4])), "must rise from 0"),
         ("npz", npz(packed=np.zeros(4, np.uint8), packed_offsets=np.array([], int)), "must rise from 0"),
-        ("npz", npz(packed=np.zeros(4, np.int8), packed_offsets=np.array([0, 4])), "must rise from 0"),
-        ("npz", npz(packed=np.zeros((2, 2), np.uint8), packed_offsets=np.array([0, 2])), "must rise from 0"),
+        (
+            "npz",
+            npz(packed=np.zeros(4, np.int8), packed_offsets=np.array([0, 4])),
+            r"'packed' is int8 \(4,\)",
+        ),
+        ("npz", npz(packed=np.zeros((2, 2), np.uint8), packed_offsets=np.array([0, 2])), r"'packed' is uint8 \(2, 2\)"),
+        ("npz", npz(packed=np.zeros(4, np.uint8), packed_offsets=np.array(0)), r"'packed_offsets' is int64 \(\)"),
+        ("npz", npz(packed=np.zeros(4, np.uint8), packed_offsets=np.array([0.0, 4])), "'packed_offsets' is float64"),
     ],
 )
 def test_malformed_input_is_one_line_that_says_where(kind, data, message) -> None:
@@ -210,6 +225,14 @@ def test_a_damaged_packet_stops_or_becomes_nan() -> None:
     assert np.flatnonzero(np.isnan(x_hat).all(axis=1)).tolist() == [7]
     good = np.delete(np.arange(10), 7)
     np.testing.assert_array_equal(x_hat[good], codec.decode(packets.select(good)))
+
+
+@pytest.mark.parametrize("on_damage", ["stop", "nan"])
+def test_a_broken_decoder_is_no_damaged_packet(on_damage: str) -> None:
+    codec = BrokenCodec()
+    packets = codec.encode(np.zeros((3, 5), np.uint8))
+    with pytest.raises(QcsError, match=r"^the decoder is broken$"):
+        list(decode_packets(codec, [packets], DecodeConfig(on_damage=on_damage)))
 
 
 @pytest.mark.parametrize(
@@ -260,7 +283,6 @@ def test_a_live_pipe_is_decoded_while_it_is_open(bundle_path, golden) -> None:
             process.stdin.flush()
             row = np.array(process.stdout.readline().split(b","), float)
             np.testing.assert_allclose(row, golden["x_hat"][number], atol=1e-5)
-            time.sleep(0.01)
         process.stdin.close()
         assert process.wait(10) == 0
 

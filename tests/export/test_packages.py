@@ -25,6 +25,7 @@ from qcskit.cli import build_app
 from qcskit.codec.bundle import read_bundle
 from qcskit.codec.codecs import load_codec
 from qcskit.codec.errors import QcsError
+from qcskit.codec.files import manifest_checksum, sha256
 from qcskit.codec.interface import Packets
 from qcskit.export.packages import KINDS, MARKER, package_files, write_package
 from qcskit.firmware import CORES, find_board, sources, start
@@ -344,11 +345,23 @@ def test_the_command_replaces_only_packages(bundle_path, tmp_path) -> None:
     arguments = ["package", str(bundle_path), "--to", "plain", "--out", str(out)]
     for _ in range(2):
         assert runner.invoke(build_app(), arguments).exit_code == 0
+    (out / "src" / "main.c").write_text("of the user")
+    done = runner.invoke(build_app(), arguments)
+    assert "holds src/main.c, not listed in its qcskit.json" in str(done.exception)
+    assert (out / "src" / "main.c").read_text() == "of the user"
     (out / MARKER).unlink()
     done = runner.invoke(build_app(), arguments)
-    assert "is not replaced" in str(done.exception)
+    assert f"holds no {MARKER}, so it is not replaced" in str(done.exception)
     done = runner.invoke(build_app(), ["package", str(bundle_path), "--to", "arduinno"])
     assert "did you mean 'arduino'?" in str(done.exception)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_marker_lists_every_file_of_a_package(packages, bundle, kind) -> None:
+    package = package_files([bundle], kind, sources(), agent=True)
+    listed = json.loads(package.pop(MARKER))
+    assert listed["files"] == {name: sha256(content) for name, content in package.items()}
+    assert listed["checksum"] == manifest_checksum(listed)
 
 
 def test_packaging_needs_no_tensorflow(bundle_path, tmp_path) -> None:

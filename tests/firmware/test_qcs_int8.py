@@ -108,11 +108,11 @@ def test_requantize_over_edge_values(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     powers = [s * 2**p + d for p in range(31) for d in (-1, 0, 1) for s in (1, -1)]
     edges = np.array([a for a in powers if -(2**31) <= a < 2**31] + [-(2**31), 2**31 - 1])
-    multipliers = np.array([1 << 30, (1 << 30) + 1, 3 << 29, (1 << 31) - 1, 1518500250])
+    multipliers = np.array([0, 1, 5, 1 << 30, (1 << 30) + 1, 3 << 29, (1 << 31) - 1, 1518500250])
     acc, multiplier, shift = (grid.ravel() for grid in np.meshgrid(edges, multipliers, np.arange(-31, 31)))
     extra = 40_000
     acc = np.concatenate([acc, rng.integers(-(2**31), 2**31, extra)])
-    multiplier = np.concatenate([multiplier, rng.integers(2**30, 2**31, extra)])
+    multiplier = np.concatenate([multiplier, rng.integers(2**30, 2**31, extra) >> rng.choice([0, 0, 1, 20], extra)])
     shift = np.concatenate([shift, rng.integers(-31, 31, extra)])
     fits = (acc << np.maximum(shift, 0) >= -(2**31)) & (acc << np.maximum(shift, 0) < 2**31)
     acc, multiplier, shift = acc[fits].astype(np.int32), multiplier[fits].astype(np.int32), shift[fits].astype(np.int8)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from qcskit.codec.bundle import Bundle, manifest_checksum, read_bundle
-from qcskit.codec.files import npz_bytes, read_npz, sha256
+from qcskit.codec.arrays import npz_bytes, read_npz
+from qcskit.codec.bundle import Bundle, read_bundle
+from qcskit.codec.files import manifest_checksum, sha256
 from qcskit.codec.interface import Codec
 
 
@@ -26,6 +27,11 @@ def tampered(bundle: Bundle, where: Path, name: str, edit: Callable[[Any], Any])
     manifest["checksum"] = manifest_checksum(manifest)
     (where / "manifest.json").write_text(json.dumps(manifest))
     return read_bundle(where)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """Return every file below a directory."""
+    return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
 def arrays_edited(edit: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:

@@ -8,10 +8,12 @@ c/                      the same tables as C text
 and what the family adds, such as decoder.tflite
 """
 
-import json
-from collections.abc import Mapping
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,12 +22,22 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from qcskit.codec import codecs
+from qcskit.codec.arrays import MOST_BYTES, Headers, check_finite, read_npz
 from qcskit.codec.config import MODEL_NAME, Table
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import read_npz, sha256
+from qcskit.codec.files import manifest_checksum, put_back, sha256
+from qcskit.codec.golden import check_headers
+from qcskit.codec.json_file import parse_json, read_bounded
 from qcskit.codec.signal import SignalConfig
 
 SCHEMA_VERSION = 2
+_MOST_MANIFEST_BYTES = 16 << 20
+_MOST_ENTRIES = 1 << 20
+"""Of a source vector."""
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+"""Names that stay in the directory, on every system."""
+_AGAIN = "write the bundle again"
+"""What to do while it is not known whether 'qcskit export' or 'qcskit design' wrote it."""
 
 
 class Adc(Table):
@@ -82,8 +94,8 @@ class Manifest(Table):
     schema_version: Literal[2] = 2
     name: str = Field(pattern=MODEL_NAME)
     model_id: str = Field(pattern=r"^[0-9a-f]{16}$")
-    inputs: int
-    windows: int = 1
+    inputs: int = Field(ge=1, le=65535)
+    windows: int = Field(1, ge=1, le=65535)
     packed_bytes_max: int = Field(ge=1, le=65535)
     rate_bits: float
     signal: SignalFacts
@@ -106,84 +118,164 @@ class Manifest(Table):
             raise ValueError(str(error)) from None
 
 
-def manifest_checksum(raw: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of everything in a manifest but its checksum, however it is spaced and ordered."""
-    rest = {key: value for key, value in raw.items() if key != "checksum"}
-    return sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())
-
-
 @dataclass(frozen=True)
 class Bundle:
     """A bundle whose hashes and versions were checked when it was read.
 
-    path: its directory. content: its files by name, of a bundle that is not written yet.
+    path: its directory, for messages. content: its files by name; what was hashed is what is used.
     """
 
     path: Path
     manifest: Manifest
-    content: Mapping[str, bytes] | None = None
+    content: Mapping[str, bytes]
 
     def has(self, name: str) -> bool:
         """Tell whether the bundle holds a file."""
-        return name in (self.manifest.files if self.content is None else self.content)
+        return name in self.content
 
     def read(self, name: str) -> bytes:
-        """Return a file's content. Raises QcsError if the manifest lists no such file."""
+        """Return a file's content. Raises QcsError if there is no such file."""
         if not self.has(name):
-            raise QcsError(f"bundle '{self.path}' holds no {name}; run 'qcskit export' again")
-        return (self.path / name).read_bytes() if self.content is None else self.content[name]
+            raise self.fail(f"it holds no {name}")
+        return self.content[name]
 
     @cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Contents of tables.npz by name."""
-        return read_npz(self.read("tables.npz"), f"bundle '{self.path}': tables.npz")
+        return self.read_arrays("tables.npz")
 
     @cached_property
     def vectors(self) -> dict[str, NDArray[Any]]:
-        """Golden vectors: x, counts, packed (total,) and packed_offsets, x_hat; more where the family has more."""
-        return read_npz(self.read("vectors.npz"), f"bundle '{self.path}': vectors.npz")
+        """Golden vectors: x, y, counts, packed (total,) and packed_offsets, x_hat; more where the family has more."""
+        arrays = self.read_arrays("vectors.npz", partial(check_headers, self.manifest))
+        try:
+            for name in ("x", "y"):
+                check_finite(name, arrays[name])
+        except QcsError as error:
+            raise self.fail(f"vectors.npz: {error}") from None
+        return arrays
+
+    def read_arrays(self, name: str, check: Callable[[Headers], object] | None = None) -> dict[str, NDArray[Any]]:
+        """Return the arrays of an .npz of the bundle, as `arrays.read_npz` does."""
+        try:
+            return read_npz(self.read(name), name, check)
+        except QcsError as error:
+            raise self.fail(str(error)) if self.has(name) else error from None
 
     @cached_property
     def signal(self) -> SignalConfig:
         """The source model as configuration."""
-        return SignalConfig.model_validate(self.manifest.signal.model_dump())
+        try:
+            return SignalConfig.model_validate(self.manifest.signal.model_dump())
+        except ValidationError as error:
+            raise self.fail(f"manifest.json: signal.{first_fault(error)}") from None
 
     def fail(self, what: str) -> QcsError:
         """Return the error that this bundle's files contradict each other."""
-        return QcsError(f"bundle '{self.path}': {what}; run 'qcskit export' again")
+        return QcsError(f"bundle '{self.path}': {what}; {codecs.find_family(self.manifest.codec.kind).again}")
+
+    def check_equal(self, key: str, stated: object, found: object, source: str = "tables.npz") -> None:
+        """Raise QcsError that names a key of manifest.json which states another thing than the file beside it."""
+        if stated != found:
+            raise self.fail(f"manifest.json: {key} is {stated}, {source} gives {found}")
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Open a bundle and verify schema and the SHA-256 of every file.
+    """Open a bundle: verify schema, that it holds exactly the files that it lists, and the SHA-256 of each.
 
-    Raises QcsError that names the file at fault and what to run.
+    Raises QcsError that names the file at fault and what to do.
     """
     path = Path(path)
-    again = "run 'qcskit export' again"
+    put_back(path)
     if not path.is_dir():
         raise QcsError(f"bundle '{path}' does not exist; write one with 'qcskit export'")
+    manifest = _read_manifest(path)
+    content: dict[str, bytes] = {}
+    bundle = Bundle(path, manifest, content)
+    _check_possible(bundle)
+    _check_listed(bundle)
+    for name, digest in manifest.files.items():
+        content[name] = _read_listed(bundle, name)
+        if sha256(content[name]) != digest:
+            raise bundle.fail(f"{name} does not match manifest.json (sha256 differs)")
+        if sum(map(len, content.values())) > MOST_BYTES:
+            raise bundle.fail(f"its files are larger than {MOST_BYTES:,} bytes")
+    return bundle
+
+
+def _read_manifest(path: Path) -> Manifest:
+    where = f"bundle '{path}'"
+    if not os.path.lexists(path / "manifest.json"):
+        raise QcsError(f"{where} has no manifest.json: this is not a bundle; {_AGAIN}")
     try:
-        raw = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise QcsError(f"bundle '{path}' has no manifest.json: this is not a bundle; {again}") from None
-    except (OSError, ValueError) as error:
-        raise QcsError(f"bundle '{path}': manifest.json is not valid JSON ({error}); {again}") from None
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
+        raw = parse_json(read_bounded(path / "manifest.json", where, _MOST_MANIFEST_BYTES), f"{where}: manifest.json")
+    except QcsError as error:
+        raise QcsError(f"{error}; {_AGAIN}") from None
+    raw = raw if isinstance(raw, dict) else {}
+    again, version = _again(raw), raw.get("schema_version")
     if version != SCHEMA_VERSION:
-        raise QcsError(f"bundle '{path}': schema version {version}, this qcskit reads {SCHEMA_VERSION}; {again}")
+        raise QcsError(f"{where}: schema version {str(version)[:20]}, this qcskit reads {SCHEMA_VERSION}; {again}")
     try:
         manifest = Manifest.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        raise QcsError(f"bundle '{path}': manifest.json: {key}: {reason}; {again}") from None
+        raise QcsError(f"{where}: manifest.json: {first_fault(error)}; {again}") from None
     if manifest.checksum not in (None, manifest_checksum(raw)):
-        raise QcsError(f"bundle '{path}': manifest.json does not match its own checksum: it was changed; {again}")
-    for name, digest in manifest.files.items():
-        file = path / name
-        if not file.is_file():
-            raise QcsError(f"bundle '{path}': {name} is missing; {again}")
-        if sha256(file.read_bytes()) != digest:
-            raise QcsError(f"bundle '{path}': {name} does not match manifest.json (sha256 differs); {again}")
-    return Bundle(path, manifest)
+        raise QcsError(f"{where}: manifest.json does not match its own checksum: it was changed; {again}")
+    return manifest
+
+
+def _again(raw: Mapping[str, Any]) -> str:
+    """Return what to do about a manifest that may be of any family, or of none."""
+    part = raw.get("codec")
+    known = {family.kind: family.again for family in codecs.families()}
+    return known.get(str(part.get("kind")), _AGAIN) if isinstance(part, dict) else _AGAIN
+
+
+def _check_possible(bundle: Bundle) -> None:
+    """Raise QcsError that names a number with which nothing could be computed, or only with all memory."""
+    signal, adc, rate_bits = bundle.manifest.signal, bundle.manifest.adc, bundle.manifest.rate_bits
+    if not (1 <= signal.n <= _MOST_ENTRIES and 1 <= signal.m <= _MOST_ENTRIES and 0 <= signal.s <= signal.n):
+        raise bundle.fail(f"manifest.json: signal: n, m, s are impossible: {signal.n}, {signal.m}, {signal.s}")
+    if not (0 < adc.scale < math.inf and -32768 <= adc.offset_counts <= 32767):
+        raise bundle.fail(f"manifest.json: adc: scale {adc.scale} or offset_counts {adc.offset_counts} is impossible")
+    if not 0 < rate_bits < math.inf:
+        raise bundle.fail(f"manifest.json: rate_bits: {rate_bits} is impossible")
+
+
+def _check_listed(bundle: Bundle) -> None:
+    """Raise QcsError if a file that every bundle has is not listed, or the directory holds one that is not."""
+    listed, name = bundle.manifest.files, bundle.manifest.name
+    for file in listed:
+        if not _FILE.fullmatch(file) or file == "manifest.json":
+            raise bundle.fail(f"manifest.json: files lists {file[:60]!r}, which is no name of a file in a bundle")
+    for file in ("tables.npz", "vectors.npz", f"c/qcs_model_{name}.h", f"c/qcs_model_{name}.c"):
+        if file not in listed:
+            raise bundle.fail(f"manifest.json lists no {file}")
+    for folder, folders, files in os.walk(bundle.path):
+        links = [entry for entry in folders if (Path(folder) / entry).is_symlink()]
+        for entry in sorted((*files, *links)):
+            file = (Path(folder) / entry).relative_to(bundle.path).as_posix()
+            if file not in listed and file != "manifest.json":
+                raise QcsError(f"bundle '{bundle.path}' holds {file!r}, which its manifest.json does not list; move "
+                               "it elsewhere")  # fmt: skip
+
+
+def _read_listed(bundle: Bundle, name: str) -> bytes:
+    file = bundle.path / name
+    if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(bundle.path)):
+        raise bundle.fail(f"{name} is a link that leaves the bundle")
+    if not file.exists():
+        raise bundle.fail(f"{name} is missing")
+    try:
+        return read_bounded(file, "file", MOST_BYTES)
+    except QcsError as error:
+        raise bundle.fail(str(error)) from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first fault that pydantic found, as key: reason."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    known = {"missing": "is missing", "extra_forbidden": "is no key of this version"}
+    reason = known.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return f"{key}: {reason}" if key else reason

@@ -39,6 +39,11 @@ class Family:
             raise QcsError(f"there is no '{name}' for codecs of kind {self.kind}: {self.about}")
         return import_module(place)
 
+    @property
+    def again(self) -> str:
+        """What to do where a bundle of the family is damaged."""
+        return f"run 'qcskit {'design' if self.design else 'export'}' again"
+
 
 def _family(kind: str, number: int, about: str, table: str = "", design: bool = True, sweep: bool = False) -> Family:
     return Family(
@@ -80,11 +85,11 @@ def register(family: Family) -> None:
 
 def find_family(kind: object) -> Family:
     """Return the family of a kind. Raises QcsError that names the nearest one."""
-    if kind not in _FAMILIES:
-        near = get_close_matches(str(kind), _FAMILIES, 1)
+    if not isinstance(kind, str) or kind not in _FAMILIES:
+        near = get_close_matches(str(kind)[:40], _FAMILIES, 1)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(_FAMILIES)}"
-        raise QcsError(f"there is no codec kind '{kind}'; {hint}")
-    return _FAMILIES[str(kind)]
+        raise QcsError(f"there is no codec kind '{str(kind)[:40]}'; {hint}")
+    return _FAMILIES[kind]
 
 
 def kind_of(number: int) -> str:
@@ -98,8 +103,12 @@ def kind_of(number: int) -> str:
 
 
 def load_codec(bundle: "Bundle") -> "Codec":
-    """Return the codec of a bundle. Raises QcsError if its tables are not those that the manifest names."""
+    """Return the codec of a bundle. Raises QcsError if manifest, tables and golden vectors contradict each other."""
     codec: Codec = find_family(bundle.manifest.codec.kind).room("codec").read(bundle)
+    if bundle.has("vectors.npz"):  # a draft has none yet
+        from qcskit.codec.golden import check_vectors  # this module stays light, as below
+
+        check_vectors(codec)
     return codec
 
 

@@ -1,6 +1,7 @@
 """Codecs whose packet is K indices of I levels each, packed: what the learned, the classical and the coded share."""
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ from qcskit.codec.packing import Packing
 
 Index = NDArray[np.uint8]
 
+_GOLDEN = 64
+"""Golden vectors that a decoder is tried on."""
+_SLACK = 1e-3
+"""Of the largest entry: what two machines may differ by."""
+
 
 class IndexCodec(Codec):
     """A codec that packs K indices. packing: how. Raises QcsError if the manifest states another size."""
@@ -23,6 +29,8 @@ class IndexCodec(Codec):
         if (self.packed_bytes_max, self.inputs, self.windows) != (packing.packed_bytes, inputs, 1):
             stated = f"{self.inputs} inputs, {self.packed_bytes_max} bytes and {self.windows} windows"
             raise bundle.fail(f"manifest.json states {stated}, tables.npz gives {inputs}, {packing.packed_bytes} and 1")
+        # As the writer computes it: the float is the same to the last digit.
+        bundle.check_equal("rate_bits", self.rate_bits, packing.packed_bits / bundle.manifest.signal.n)
 
     @abstractmethod
     def index(self, counts: Counts) -> Index:
@@ -45,7 +53,21 @@ class IndexCodec(Codec):
         size = self.packed_bytes_max
         if (packets.lengths < size).any():
             raise QcsError(f"a packet has {packets.lengths.min()} bytes, expected {size}")
+        self._decodes_golden_packets  # noqa: B018  (once, before the first packet)
         return self.decode_index(self.packing.unpack(packets.table(size)))
+
+    @cached_property
+    def _decodes_golden_packets(self) -> None:
+        """Raise QcsError if the decoder does not make of golden vectors what vectors.npz says: it is another one."""
+        if not self.bundle.has("vectors.npz") or not self.decodes:
+            return
+        vectors = self.bundle.vectors
+        # Of the counts, not of `packed`: whether that answers them is another question.
+        x_hat = self.decode_index(self.index(vectors["counts"][:_GOLDEN]))
+        wanted = vectors["x_hat"][:_GOLDEN].astype(np.float64)
+        slack = _SLACK * max(1.0, float(np.abs(np.nan_to_num(wanted)).max()))
+        if not np.allclose(x_hat, wanted, rtol=0, atol=slack, equal_nan=True):
+            raise self.bundle.fail("its decoder does not make the x_hat of vectors.npz")
 
     def explain(self, packet: Raw) -> tuple[int, ...]:
         """Return the K indices of a packet."""

@@ -128,6 +128,8 @@ class Codec(ABC):
     """Whether the bundle holds a decoder."""
     fixed_size = True
     """Whether all packets have packed_bytes_max bytes."""
+    c_beside: tuple[str, ...] = ()
+    """Other C files of a bundle, for the user's own firmware: nothing here compiles them."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle, manifest = bundle, bundle.manifest
@@ -178,12 +180,14 @@ class Codec(ABC):
         """Return the C text that the tables make: qcs_model_<name>.h and .c."""
 
     def checked_c_files(self) -> dict[str, str]:
-        """Return `c_files`. Raises CheckFailedError if the bundle's own text is another one."""
-        files = self.c_files()
+        """Return `c_files`: what may be compiled. Raises CheckFailedError if the bundle's own C is another one."""
+        files, bundle = self.c_files(), self.bundle
         for name, text in files.items():
-            if self.bundle.read(f"c/{name}") != text.encode():
-                raise CheckFailedError(f"bundle '{self.bundle.path}': c/{name} is not what tables.npz gives; "
-                                       f"run 'qcskit export' again")  # fmt: skip
+            if bundle.read(f"c/{name}") != text.encode():
+                raise CheckFailedError(str(bundle.fail(f"c/{name} is not what tables.npz gives")))
+        for name in bundle.manifest.files:
+            if name.startswith("c/") and name.removeprefix("c/") not in files and name not in self.c_beside:
+                raise CheckFailedError(str(bundle.fail(f"{name} is nothing that this codec has")))
         return files
 
     @abstractmethod

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from qcskit.codec.arrays import Headers, check_array, read_header, read_npz
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import read_npz
+from qcskit.codec.golden import check_offsets
 from qcskit.codec.interface import Codec, Packets
 
 InFormat = Literal["bin", "hex", "csv", "npy", "npz"]
@@ -139,12 +140,22 @@ def _decode_singly(codec: Codec, batch: Packets, first: int, on_damage: str) -> 
         try:
             rows.append(codec.decode(batch.select([number])).astype(np.float32))
         except QcsError as error:
+            if _explains(codec, batch[number]):
+                raise  # nothing is wrong with the packet: it is the decoder
             if on_damage == "stop":
                 yield np.concatenate(rows)
                 raise QcsError(f"packet {first + number} of the input cannot be decoded ({error}); "
                                f"decode.on_damage=nan goes on") from None  # fmt: skip
             rows.append(np.full((codec.windows, codec.width), np.nan, np.float32))
     yield np.concatenate(rows)
+
+
+def _explains(codec: Codec, packet: bytes) -> bool:
+    try:
+        codec.explain(packet)
+    except QcsError:
+        return False
+    return True
 
 
 def write_frames(blocks: Iterable[NDArray[np.float32]], sink: BinaryIO, kind: OutFormat, width: int) -> int:
@@ -187,31 +198,36 @@ def _as_csv(block: NDArray[np.float32]) -> bytes:
 
 
 def _read_npy(source: BinaryIO, size: int, fixed: bool) -> Packets:
-    with tempfile.TemporaryFile() as spool:  # a pipe cannot seek, which the reader of .npy wants
-        shutil.copyfileobj(source, spool)
-        spool.seek(0)
-        try:
-            array = np.load(spool, allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise QcsError(f"the input is not a .npy file of plain numbers ({error})") from None
     if not fixed:
         raise QcsError("packets of different sizes do not fit a .npy; give an .npz with packed and packed_offsets")
-    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != size:
-        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
-        raise QcsError(f"the .npy input is {found}, expected uint8 (packets, {size})")
-    return Packets.rows(array)
+    with tempfile.TemporaryFile() as spool:  # a pipe cannot seek, which the reader of .npy wants
+        shutil.copyfileobj(source, spool)
+        total = spool.tell()
+        spool.seek(0)
+        try:
+            header = read_header(spool)
+        except QcsError as error:
+            raise QcsError(f"the input is not a .npy file of plain numbers ({error})") from None
+        if header.dtype != np.uint8 or len(header.shape) != 2 or header.shape[1] != size:
+            raise QcsError(f"the .npy input is {header.dtype} {header.shape}, expected uint8 (packets, {size})")
+        if header.start + header.nbytes != total:
+            raise QcsError(f"the .npy input is {header.shape} by its header, but has {total - header.start:,} bytes")
+        spool.seek(0)
+        return Packets.rows(np.load(spool, allow_pickle=False))
 
 
 def _read_npz(source: BinaryIO) -> Packets:
-    arrays = read_npz(source.read(), "the input")
-    if not {"packed", "packed_offsets"} <= set(arrays):
-        raise QcsError(f"the .npz input holds {', '.join(arrays) or 'nothing'}, expected packed and packed_offsets")
-    packed, offsets = arrays["packed"], arrays["packed_offsets"]
-    typed = packed.dtype == np.uint8 and packed.ndim == offsets.ndim == 1 and offsets.dtype.kind in "iu"
-    whole = typed and offsets[:1].tolist() == [0] and offsets[-1] == len(packed)
-    if not whole or (np.diff(offsets.astype(np.int64)) < 1).any():
-        raise QcsError("the .npz input: packed_offsets must rise from 0 to the number of packed bytes, uint8")
-    return Packets(packed, offsets.astype(np.int64))
+    def check(headers: Headers) -> None:
+        if not {"packed", "packed_offsets"} <= headers.keys():
+            raise QcsError(f"it holds {', '.join(headers)[:80] or 'nothing'}, expected packed and packed_offsets")
+        check_array("packed", headers["packed"], np.uint8, (None,))
+        offsets = headers["packed_offsets"]
+        if offsets.dtype.kind not in "iu" or len(offsets.shape) != 1:
+            raise QcsError(f"array 'packed_offsets' is {offsets.dtype} {offsets.shape}, expected int64 (any)")
+
+    arrays = read_npz(source.read(), "the input", check)
+    packed = arrays["packed"]
+    return Packets(packed, check_offsets("packed_offsets", arrays["packed_offsets"], len(packed)))
 
 
 def _parse_lines(chunks: Iterable[bytes], kind: str, size: int, fixed: bool) -> Iterator[Packets]:

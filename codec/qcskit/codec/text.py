@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit.codec.foreign import c_comment
+
 TEXT_VERSION = 5
 """Form of the generated text; mirrors QCS_VERSION of qcs.h, which the text asserts."""
 
@@ -130,7 +132,7 @@ def c_files(model: CModel) -> dict[str, str]:
     takes = ("QCS_INPUT_INT8 | " if model.takes_inputs else "") + "QCS_INPUT_COUNTS"
     facts = {
         **vars(model), "NAME": model.name.upper(), "scratch": lines, "call": call, "input_types": takes,
-        "version": TEXT_VERSION, "more": f"\n{model.more}" if model.more else "",
+        "version": TEXT_VERSION, "more": f"\n{model.more}" if model.more else "", "about": c_comment(model.about),
     }  # fmt: skip
     stem = f"qcs_model_{model.name}"
     return {f"{stem}.h": _HEADER.substitute(facts), f"{stem}.c": _SOURCE.substitute(facts)}

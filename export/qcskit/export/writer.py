@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec import codecs, seeds
-from qcskit.codec.bundle import Adc, Bundle, CodecFacts, Manifest, NmseFacts, SignalFacts, manifest_checksum
-from qcskit.codec.files import npz_bytes, sha256, write_directory
+from qcskit.codec.arrays import npz_bytes
+from qcskit.codec.bundle import Adc, Bundle, CodecFacts, Manifest, NmseFacts, SignalFacts
+from qcskit.codec.files import manifest_checksum, sha256, write_directory
 from qcskit.codec.interface import Codec
 from qcskit.codec.metrics import nmse_db
 

@@ -9,13 +9,14 @@ from qcskit.firmware.cores import CORES, Core
 from qcskit.firmware.counting import Counts, Place, count
 from qcskit.firmware.emulator import Emulator, start
 from qcskit.firmware.errors import DoesNotFitError, FirmwareError, MissingToolError
-from qcskit.firmware.host import HostCodec, build_host_library, c_directory
+from qcskit.firmware.host import HostCodec, build_host_library, c_directory, host_compiler
+from qcskit.firmware.provenance import build_parts
 from qcskit.firmware.running import BoardEncoder
 from qcskit.firmware.sources import sources
 from qcskit.firmware.tools import Tool, tool_report
 
 __all__ = [
     "CORES", "Board", "BoardEncoder", "Core", "Counts", "DoesNotFitError", "Emulator", "FirmwareError", "HostCodec",
-    "MissingToolError", "Place", "Tool", "boards", "build", "build_host_library", "c_directory", "count", "find_board",
-    "sources", "start", "tool_report",
+    "MissingToolError", "Place", "Tool", "boards", "build", "build_host_library", "build_parts", "c_directory", "count",
+    "find_board", "host_compiler", "sources", "start", "tool_report",
 ]  # fmt: skip

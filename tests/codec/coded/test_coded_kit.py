@@ -1,11 +1,13 @@
 """A coded bundle through the kit: export, C on the host and on emulated boards, simulate, hil, decode."""
 
+import functools
 import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from support.tampered import contents
 
 from qcskit.codec.bundle import read_bundle
 from qcskit.codec.codecs import load_codec, open_codec
@@ -29,13 +31,18 @@ SHAPES = {
 SMALL = {"golden_frames": 32, "test_frames": 200}
 
 
+def write(path, shape):
+    settings, offset = SHAPES[shape]
+    export = ExportConfig(name=shape, adc_offset_counts=offset, **SMALL)
+    design(path, {"coded": CodedConfig(**settings)}, export)
+    return path
+
+
 @pytest.fixture(scope="module")
-def bundles(tmp_path_factory):
+def made(tmp_path_factory):
+    """made(shape): the path of its bundle, written when first asked for."""
     root = tmp_path_factory.mktemp("bundles")
-    for name, (settings, offset) in SHAPES.items():
-        export = ExportConfig(name=name, adc_offset_counts=offset, **SMALL)
-        design(root / name, {"coded": CodedConfig(**settings)}, export)
-    return root
+    return functools.cache(lambda shape: write(root / shape, shape))
 
 
 NO_LONG = ("-DQCS_NO_LONG_MULTIPLY", "-DQCS_CODED_PLAIN", "-O1")
@@ -44,9 +51,9 @@ BUILDS = [(name, ()) for name in SHAPES] + [("binary_tiny", NO_LONG), ("septenar
 
 
 @pytest.mark.parametrize(("name", "flags"), BUILDS)
-def test_c_equals_numpy_on_every_count(bundles, name, flags):
-    codec = open_codec(bundles / name)
-    host = HostCodec(build_host_library(bundles / name / "c", extra_flags=flags), f"qcs_{name}_codec")
+def test_c_equals_numpy_on_every_count(made, name, flags):
+    codec = open_codec(made(name))
+    host = HostCodec(build_host_library(made(name) / "c", extra_flags=flags), f"qcs_{name}_codec")
     m = codec.scheme.config.m
     every = np.arange(-32768, 32768).astype(np.int16)
     counts = np.stack([np.roll(every, 7 * i) for i in range(m)], axis=1)[:: 1 if not flags else 8]
@@ -57,8 +64,8 @@ def test_c_equals_numpy_on_every_count(bundles, name, flags):
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_bundle_gives_back_the_codec(bundles, name):
-    bundle = read_bundle(bundles / name)
+def test_bundle_gives_back_the_codec(made, name):
+    bundle = read_bundle(made(name))
     codec = load_codec(bundle)
     vectors = bundle.vectors
     packets = Packets(vectors["packed"], vectors["packed_offsets"])
@@ -72,27 +79,23 @@ def test_bundle_gives_back_the_codec(bundles, name):
         codec.network_input(vectors["counts"])
 
 
-def test_export_is_reproducible(bundles, tmp_path):
-    settings, offset = SHAPES["ternary"]
-    export = ExportConfig(name="ternary", adc_offset_counts=offset, **SMALL)
-    design(tmp_path / "b", {"coded": CodedConfig(**settings)}, export)
-    for file in (bundles / "ternary").rglob("*"):
-        if file.is_file():
-            assert file.read_bytes() == (tmp_path / "b" / file.relative_to(bundles / "ternary")).read_bytes()
+def test_export_is_reproducible(made, tmp_path):
+    write(tmp_path / "b", "ternary")
+    assert contents(tmp_path / "b") == contents(made("ternary"))
 
 
-def test_another_frozen_set_is_noticed(bundles, tmp_path):
-    bundle = read_bundle(bundles / "binary")
+def test_another_frozen_set_is_noticed(made, tmp_path):
+    bundle = read_bundle(made("binary"))
     info = bundle.arrays["info"].copy()
     info[0] = next(i for i in range(128) if i not in info)
     bundle.arrays["info"] = np.sort(info)
-    with pytest.raises(QcsError, match=r"tables.npz is of model .*run 'qcskit export' again"):
+    with pytest.raises(QcsError, match=r"tables.npz is of model .*run 'qcskit design' again"):
         load_codec(bundle)
 
 
 @pytest.mark.parametrize("name", ["binary", "quinary"])
-def test_simulate(bundles, name):
-    verdict = simulate(read_bundle(bundles / name), SimulateConfig(vectors=500))
+def test_simulate(made, name):
+    verdict = simulate(read_bundle(made(name)), SimulateConfig(vectors=500))
     assert verdict.passed
     assert verdict.complete
     assert verdict.counts.encoded_vectors == 65536
@@ -102,11 +105,11 @@ def test_simulate(bundles, name):
 
 
 def test_simulate_finds_a_wrong_integer_in_c(tmp_path, monkeypatch):
-    made = CodedCodec.c_files
+    right = CodedCodec.c_files
 
     def wrong(self):
         """Another offset, and no asserts that would catch it at compile time."""
-        text = made(self)
+        text = right(self)
         lines = text["qcs_model_binary.c"].splitlines(keepends=True)
         kept = "".join(line for line in lines if "threshold" not in line)
         return text | {"qcs_model_binary.c": kept.replace(".offset = OFFSET", ".offset = OFFSET + STEP")}
@@ -154,11 +157,11 @@ def test_command_line_from_export_to_decode(tmp_path):
     assert not (tmp_path / "c").exists()
 
 
-def test_hil_reports_recovery(bundles):
+def test_hil_reports_recovery(made):
     from qcskit.hil.config import HilConfig
     from qcskit.hil.session import Run, results_of, run_device
 
-    codec = open_codec(bundles / "binary")
+    codec = open_codec(made("binary"))
     config = HilConfig(port=["emu:native"], vectors=300)
     entry = run_device(codec, Run("emu:native", config))
     assert entry["mismatches"]["count"] == 0
@@ -168,10 +171,10 @@ def test_hil_reports_recovery(bundles):
     assert results_of(codec, config, [entry])["verdict"]["ok"]
 
 
-def test_report_speaks_of_recovery(bundles):
+def test_report_speaks_of_recovery(made):
     from qcskit.hil.report.page import facts
 
-    rows = facts(open_codec(bundles / "binary"))
+    rows = facts(open_codec(made("binary")))
     assert "dB" in rows["perfect recovery"]
     assert "k + 1 are always noticed" in rows["code"]
     assert "EncNet" not in rows

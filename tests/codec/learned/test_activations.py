@@ -35,3 +35,22 @@ def test_the_clamp_rounds_half_away_from_zero() -> None:
     assert ACTIVATIONS["hard_tanh"].clamp(np.float32(2 / 5), 0, 8) == (-3, 3)
     assert ACTIVATIONS["tanh"].clamp(np.float32(1), 0, 16) == (-32768, 32767)
     assert ACTIVATIONS["relu"].clamp(np.float32(1), -128, 8) == (-128, 127)
+
+
+@pytest.mark.parametrize(
+    ("name", "covered", "peak", "reached", "zero_point"),
+    [
+        ("tanh", 3.0, 9.0, 3.0, 0),  # ± what is covered
+        ("hard_tanh", 3.0, 9.0, 1.0, 0),  # ± 1
+        ("relu", 0.5, 9.0, 4.5, -128),  # from 0 to a part of the peak
+        ("relu6", 0.5, 9.0, 4.5, -128),
+        ("relu6", 0.9, 9.0, 6.0, -128),
+        ("relu", 0.5, 0.0, 0.5e-6, -128),  # never active
+    ],
+)
+def test_the_grid_in_front_of_an_activation_covers_what_it_can_tell_apart(
+    name: str, covered: float, peak: float, reached: float, zero_point: int
+) -> None:
+    scale, zero = ACTIVATIONS[name].pre_grid(covered, peak)
+    assert zero == zero_point
+    assert float(scale) * (127 - zero_point) == pytest.approx(reached)

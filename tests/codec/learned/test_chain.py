@@ -1,11 +1,16 @@
-"""Requantization and distances to thresholds against plain loops."""
+"""Requantization and distances to thresholds against plain loops; values of tables that no kernel takes."""
+
+from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.bundles import random_encoder
 from support.python_int8 import python_requantize
 
-from qcskit.codec.learned.chain import edge_distance, matmul_exact, requantize
+from qcskit.codec.errors import QcsError
+from qcskit.codec.learned.chain import DenseChain, edge_distance, matmul_exact, requantize
 
 
 @given(st.integers(-(2**31), 2**31 - 1), st.integers(2**30, 2**31 - 1), st.integers(-31, 0))
@@ -29,3 +34,103 @@ def test_matmul_is_exact_at_the_extremes() -> None:
     x = np.array([[-32768] * 500, [32767] * 500], np.int16)
     weights = np.full((2, 500), 127, np.int8)
     assert matmul_exact(x, weights).tolist() == [[-32768 * 127 * 500] * 2, [32767 * 127 * 500] * 2]
+
+
+INT8, INT16 = (-128, 127), (-32768, 32767)
+MULTIPLIER = (0, 2**31 - 1)
+BOTH = {
+    "weights": (-127, 127), "hidden0_weights": (-127, 127),
+    "hidden0_multiplier": MULTIPLIER, "hidden0_shift": (-31, 30),
+}  # fmt: skip
+RANGES: dict[str, dict[str, tuple[int, int]]] = {
+    "tflm": {**BOTH, "hidden0_zero_point": INT8,
+             "front_end offset": INT16, "front_end multiplier": MULTIPLIER, "front_end shift": (-31, 14),
+             "front_end zero_point": INT8},
+    "tflm16": {**BOTH, "hidden0_low": INT16, "hidden0_high": INT16,
+               "front_end offset": INT16, "front_end input_shift": (0, 8)},
+}  # fmt: skip
+"""What the kernels take (qcs_int8_kernels.h, qcs_int16_kernels.h, each product of two rows in qcs_int8_pair.c)."""
+TAKEN = [(profile, name) for profile, ranges in RANGES.items() for name in ranges]
+
+
+def small_tables(profile: str) -> DenseChain:
+    """Tables of a hidden layer without tanh; a clamp is that of int16."""
+    tables = random_encoder(np.random.default_rng(1), (4, 6, 3), 5, profile, "hard_tanh")[0].tables
+    return with_value(tables, "hidden0_low", -32768) if profile == "tflm16" else tables
+
+
+def with_value(tables: DenseChain, *changes: Any) -> DenseChain:
+    """Return the tables with other values: name, value, name, value; of an array with many, its last one changes."""
+    arrays = {name: array.copy() for name, array in tables.to_arrays().items()}
+    for name, value in zip(changes[::2], changes[1::2], strict=True):
+        array, _, part = name.partition(" ")
+        place = list(type(tables).front_numbers).index(part) if part else -1
+        arrays[array].flat[place] = value
+    return type(tables).from_arrays(arrays)
+
+
+@pytest.mark.parametrize(("profile", "name"), TAKEN)
+def test_a_value_that_no_kernel_takes_is_refused_by_the_name_of_its_array(profile: str, name: str) -> None:
+    arrays, array = small_tables(profile).to_arrays(), name.split(" ")[0]
+    no_sums = {key: np.zeros_like(arrays[key]) for key in ("hidden0_weights", "hidden0_bias")}  # any shift fits
+    tables = type(small_tables(profile)).from_arrays({**arrays, **no_sums})
+    low, high = RANGES[profile][name]
+    info = np.iinfo(arrays[array].dtype)
+    for value in (low, high):
+        with_value(tables, name, value)
+    for value in (low - 1, high + 1):
+        if info.min <= value <= info.max:
+            with pytest.raises(QcsError, match=rf"^array '{array}'.* holds {value}, [^\n]*$"):
+                with_value(tables, name, value)
+
+
+@pytest.mark.parametrize(("profile", "largest", "room"), [("tflm", 128, 2**31 - 1), ("tflm16", 2**15, 2**30 - 1)])
+@pytest.mark.parametrize("left", [0, 3])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sums_of_a_hidden_layer_fit_the_kernels(profile: str, largest: int, room: int, left: int, sign: int) -> None:
+    """The last output: Σ |w| times the largest input, plus |bias|, shifted left."""
+    tables = small_tables(profile)
+    bias = (room >> left) - largest * int(np.abs(tables.hidden[0].weights[-1].astype(int)).sum())
+    with_value(tables, "hidden0_shift", left, "hidden0_bias", sign * bias)
+    with pytest.raises(QcsError, match=rf"^array 'hidden0_bias': the sum of output 5 can be \d+, .* {room >> left}$"):
+        with_value(tables, "hidden0_shift", left, "hidden0_bias", sign * (bias + 1))
+
+
+@pytest.mark.parametrize(("profile", "largest"), [("tflm", 128), ("tflm16", 2**15)])
+def test_sums_of_the_last_layer_fit_32_bits(profile: str, largest: int) -> None:
+    kind = type(small_tables(profile))
+    inputs = (2**31 - 1) // (largest * 127)
+    for more, fits in ((0, True), (1, False)):
+        weights = np.full((1, inputs + more), 127, np.int8)
+        arrays = {"weights": weights, "thresholds": np.zeros((1, 1), np.int32),
+                  "front_end": np.zeros(len(kind.front_numbers), np.int64)}  # fmt: skip
+        if fits:
+            kind.from_arrays(arrays)
+        else:
+            with pytest.raises(QcsError, match=r"^array 'weights': the sum of output 0 can be \d+"):
+                kind.from_arrays(arrays)
+
+
+@pytest.mark.parametrize("profile", RANGES)
+@pytest.mark.parametrize("name", ["weights", "hidden0_weights"])
+def test_weights_without_rows_are_refused(profile: str, name: str) -> None:
+    tables = small_tables(profile)
+    arrays = tables.to_arrays()
+    with pytest.raises(QcsError, match=rf"^array '{name}' is empty"):
+        type(tables).from_arrays({**arrays, name: arrays[name][:0]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (("hidden0_low", -32767), r"^arrays 'hidden0_low', 'hidden0_high' must be"),
+        (("hidden0_high", 32766), r"^arrays 'hidden0_low', 'hidden0_high' must be"),
+        (("hidden0_low", 1, "hidden0_high", 0), r"^array 'hidden0_low' holds 1, above"),
+        (("hidden0_activation", 32766), r"^array 'hidden0_activation' \(last point\) holds 32766"),
+    ],
+)
+def test_a_tanh_that_the_kernels_would_compute_otherwise_is_refused(changes: tuple[Any, ...], told: str) -> None:
+    """They clamp by the range of int16 and, beyond the last point, to 32767."""
+    tables = random_encoder(np.random.default_rng(1), (4, 6, 3), 5, "tflm16", "tanh")[0].tables
+    with pytest.raises(QcsError, match=told):
+        with_value(tables, *changes)

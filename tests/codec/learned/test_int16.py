@@ -41,22 +41,27 @@ def test_counts_are_centred_and_shifted() -> None:
     np.testing.assert_array_equal(tables.network_input(every), expected)
 
 
-@pytest.mark.parametrize(("low", "high"), [(-32768, 32767), (-32767, 32767), (0, 32767), (-1000, 2000)])
-def test_sums_beyond_the_grid_saturate_and_keep_their_sign(low: int, high: int) -> None:
+INT16 = (-32768, 32767)
+CLAMPS = [(INT16, True), *((clamp, False) for clamp in (INT16, (-32767, 32767), (0, 32767), (-1000, 2000)))]
+
+
+@pytest.mark.parametrize(("clamp", "curved"), CLAMPS)
+def test_sums_beyond_the_grid_saturate_and_keep_their_sign(clamp: tuple[int, int], curved: bool) -> None:
     """A layer of one input, weights of either sign, against Python integers; with tanh and without."""
+    low, high = clamp
     x = np.arange(-32768, 32768, 17).astype(np.int16)[:, None]
     weights, bias = np.array([[127], [-127], [3]], np.int8), np.array([0, 5, -(2**20)], np.int32)
-    for table in (np.empty(0, np.int16), int16_tanh_table()):
-        layer = Int16Layer(weights, bias, np.full(3, 3 << 29, np.int32), np.full(3, -2, np.int8), low, high, table)
-        tables = Int16Tables((layer,), np.ones((2, 3), np.int8), np.zeros((2, 1), np.int32), 0, 0)
-        rows = list(zip(weights[:, 0].tolist(), bias.tolist(), strict=True))
-        sums = [[python_requantize(v * w + b, 3 << 29, -2) for w, b in rows] for v in x[:, 0].tolist()]
-        expected = np.array([[min(max(value, low), high) for value in row] for row in sums])
-        assert np.abs(sums).max() > 32768
-        if table.size:
-            expected = int16.tanh(table, expected)
-        np.testing.assert_array_equal(tables.dense(layer, x), expected)
-        np.testing.assert_array_equal(int16.encode_index(tables, x), tables.encode_index(x))
+    table = int16_tanh_table() if curved else np.empty(0, np.int16)
+    layer = Int16Layer(weights, bias, np.full(3, 3 << 29, np.int32), np.full(3, -2, np.int8), low, high, table)
+    tables = Int16Tables((layer,), np.ones((2, 3), np.int8), np.zeros((2, 1), np.int32), 0, 0)
+    rows = list(zip(weights[:, 0].tolist(), bias.tolist(), strict=True))
+    sums = [[python_requantize(v * w + b, 3 << 29, -2) for w, b in rows] for v in x[:, 0].tolist()]
+    expected = np.array([[min(max(value, low), high) for value in row] for row in sums])
+    assert np.abs(sums).max() > 32768
+    if curved:
+        expected = int16.tanh(table, expected)
+    np.testing.assert_array_equal(tables.dense(layer, x), expected)
+    np.testing.assert_array_equal(int16.encode_index(tables, x), tables.encode_index(x))
 
 
 @pytest.mark.parametrize(("offset", "shift"), [(-32768, 0), (32767, 0), (-32768, 8), (32767, 8), (0, 8)])

@@ -81,3 +81,24 @@ def test_damaged_bytes_raise_nothing_but_the_clear_line(encoder) -> None:
             damaged[place] = rng.integers(256)
         with contextlib.suppress(QcsError):  # a flipped weight may go unnoticed; anything but QcsError fails
             check_encoder(bytes(damaged))
+
+
+def test_names_of_the_file_stay_on_one_line() -> None:
+    graph = _Graph()
+    source = graph.tensor("x\n\x1b[31m" + "y" * 500, (1, 4), schema.TensorType.FLOAT32, 1 / 128, 0)
+    result = graph.tensor("y", (1, 4), schema.TensorType.INT8, 1 / 128, 0)
+    graph.operator(schema.BuiltinOperator.TANH, (source,), result)
+    with pytest.raises(QcsError, match=r"tensor 'x\\n\\x1b\[31myyy") as caught:
+        check_encoder(graph.finish(source, result, "named"))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 250
+
+
+def test_a_constant_without_entries_holds_no_bytes() -> None:
+    graph = _Graph()
+    source = graph.tensor("x", (1, 4), schema.TensorType.INT8, 1 / 128, 0)
+    weights = graph.tensor("w", (10, 0), schema.TensorType.INT8, 1 / 128, 0, np.zeros(20, np.int8))
+    result = graph.tensor("y", (1, 10), schema.TensorType.INT8, 1 / 128, 0)
+    graph.operator(schema.BuiltinOperator.FULLY_CONNECTED, (source, weights), result)
+    with pytest.raises(QcsError, match="tensor 'w' has 20 bytes, its shape needs 0"):
+        check_encoder(graph.finish(source, result, "empty"))

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec import codecs
+from qcskit.codec.arrays import check_ascending, check_finite, check_names, take_table
 from qcskit.codec.bundle import Adc, Bundle, CodecFacts
+from qcskit.codec.classical._source import analyse, dictionary
 from qcskit.codec.classical.codecs import quantize
 from qcskit.codec.classical.recovery import Front, Recover, decoder_name, recover_with
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import check_ascending, tables_id, take_table
+from qcskit.codec.files import tables_id
 from qcskit.codec.indexed import Index, IndexCodec
 from qcskit.codec.interface import Array, Counts, Oracle
 from qcskit.codec.packing import Packing
@@ -141,17 +143,40 @@ def read(bundle: Bundle) -> ClassicalCodec:
     if found != manifest.model_id:
         raise bundle.fail(f"tables.npz is of model {found}, manifest.json of {manifest.model_id}")
     m, n = manifest.inputs, manifest.signal.n
+    bundle.check_equal("signal.m", manifest.signal.m, m, "inputs of manifest.json")
     try:
         cells = CountCells(take_table(arrays, "thresholds", np.int16, (m, facts.levels - 1)), manifest.adc)
         check_ascending("thresholds", cells.thresholds)
         front = Front(cells.edges, take_table(arrays, "points", np.float64, (m, facts.levels)))
-        dictionary = take_table(arrays, "dictionary", np.float64, (m, n))
+        phi_psi = take_table(arrays, "dictionary", np.float64, (m, n))
         if "basis" in arrays:
             take_table(arrays, "basis", np.float64, (n, n))
+        check_names(arrays, {"thresholds", "points", "dictionary", "basis"})
+        for name in arrays:
+            check_finite(name, arrays[name])
     except QcsError as error:
         raise bundle.fail(f"tables.npz does not go with manifest.json: {error}") from None
     try:
-        recover = recover_with(decoder_name(facts.method), facts.tuning, front, dictionary, bundle.signal.s)
+        recover = recover_with(decoder_name(facts.method), facts.tuning, front, phi_psi, bundle.signal.s)
     except KeyError as error:
         raise bundle.fail(f"manifest.json: tuning holds no {error}") from None
-    return ClassicalCodec(bundle, facts, cells, recover)
+    codec = ClassicalCodec(bundle, facts, cells, recover)
+    bundle.check_equal("codec.packed_bits", facts.packed_bits, codec.packing.packed_bits)
+    _check_source(bundle, phi_psi)
+    return codec
+
+
+def _check_source(bundle: Bundle, phi_psi: Array) -> None:
+    """Raise QcsError that names a key of `signal` which is not the source that the decoder was fitted to.
+
+    A file with Φ or a recording may be elsewhere by now: what comes from one cannot be compared.
+    """
+    signal = bundle.signal
+    if signal.matrix == "file":
+        return
+    if not np.allclose(dictionary(signal), phi_psi, rtol=0, atol=1e-6):
+        raise bundle.fail(f"manifest.json: signal.matrix '{signal.matrix}' and signal.basis '{signal.basis}' do not "
+                          "give the dictionary of tables.npz")  # fmt: skip
+    if signal.source != "recorded" and bundle.has("vectors.npz"):
+        nonzero = (np.abs(analyse(signal, bundle.vectors["x"])) > 1e-9).sum(axis=1)
+        bundle.check_equal("signal.s", signal.s, int(nonzero.max()), "vectors.npz")

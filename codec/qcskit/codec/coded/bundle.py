@@ -10,19 +10,22 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, ValidationError
 
 from qcskit.codec import codecs
-from qcskit.codec.bundle import Bundle, CodecFacts
-from qcskit.codec.coded.sawtooth import Sawtooth, integer_sawtooth, sawtooth
+from qcskit.codec.arrays import check_names, take_table
+from qcskit.codec.bundle import Bundle, CodecFacts, first_fault
+from qcskit.codec.coded.sawtooth import MAX_LEVELS, Sawtooth, integer_sawtooth, sawtooth
 from qcskit.codec.coded.scheme import CodedConfig, CodedScheme
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import tables_id, take_table
+from qcskit.codec.files import tables_id
 from qcskit.codec.indexed import Index, IndexCodec
 from qcskit.codec.interface import Array, Counts, Oracle
 from qcskit.codec.text import CModel, c_files, c_struct, id_bytes
 
 TABLES_VERSION = 1
 """Version of the integers' meaning; the model id depends on it."""
+_MOST_CODE_ENTRIES = 1 << 25
 
 _THRESHOLDS = Template("""\
 /* Within the period that starts at count START: the first counts of symbols 1 .. p - 1, and of the next period. */
@@ -48,20 +51,20 @@ class Facts(CodecFacts):
     """
 
     kind: Literal["coded"] = "coded"
-    n: int
-    k: int
-    p: int
-    r: int
-    m: int
+    n: int = Field(ge=1, le=65535)
+    k: int = Field(ge=1, le=65535)
+    p: int = Field(ge=2, le=MAX_LEVELS)
+    r: int = Field(ge=1, le=16)
+    m: int = Field(ge=2, le=65535)
     rows: Literal["independent", "all"]
     guard: bool
     gamma: int
-    design_snr_db: float
-    lists: tuple[int, ...]
-    period_bits: int
+    design_snr_db: float = Field(ge=-60, le=120)
+    lists: tuple[int, ...] = Field(min_length=1, max_length=16)
+    period_bits: int = Field(ge=2, le=16)
     values: Literal["centred", "unsigned"]
     packed_bits: int
-    snr_db: float
+    snr_db: float = Field(ge=-60, le=120)
     frames: int = 0
     perfect_recovery: float | None = None
     flagged: float | None = None
@@ -134,7 +137,7 @@ class CodedCodec(IndexCodec):
         f, offset = self.facts, self.bundle.manifest.adc.offset_counts
         beyond = "are always noticed" if f.guard else "may come back wrong unnoticed; set coded.guard = true"
         measured = "not measured"
-        if f.perfect_recovery is not None:
+        if f.perfect_recovery is not None and f.flagged is not None:
             measured = f"{f.perfect_recovery:.5f} of {f.frames:,} vectors at {f.snr_db:.2f} dB, flagged {f.flagged:.5f}"
         return {
             "code": f"n = {f.n} entries over p = {f.p}, at most k = {f.k} not zero; k + 1 {beyond}",
@@ -159,13 +162,24 @@ def read(bundle: Bundle) -> CodedCodec:
     """Return the codec of a coded bundle. Raises QcsError if its tables do not make the code that its id names."""
     facts, manifest = bundle.manifest.codec, bundle.manifest
     assert isinstance(facts, Facts)
+    signal = manifest.signal
+    for key, stated, found in (
+        ("signal.n", signal.n, facts.n), ("signal.m", signal.m, facts.m), ("signal.s", signal.s, facts.k),
+        ("inputs", manifest.inputs, facts.m), ("adc.scale", manifest.adc.scale, facts.p / 2**facts.period_bits),
+    ):  # fmt: skip
+        bundle.check_equal(key, stated, found, "codec of manifest.json")
+    if facts.n * facts.m > _MOST_CODE_ENTRIES:
+        raise bundle.fail(f"manifest.json: a code of {facts.m:,} x {facts.n:,} entries is more than this qcskit makes")
     try:
         levels, step, offset = take_table(bundle.arrays, "sawtooth", np.int64, (3,)).tolist()
         thresholds = take_table(bundle.arrays, "thresholds", np.int32, (facts.p,))
         info = take_table(bundle.arrays, "info", np.int64, (None,))
+        check_names(bundle.arrays, {"sawtooth", "thresholds", "info"})
         config = CodedConfig.model_validate(facts.model_dump(include=set(CodedConfig.model_fields)))
         scheme = CodedScheme(config, info=info)
-    except (ValueError, QcsError) as error:
+    except ValidationError as error:
+        raise bundle.fail(f"manifest.json: codec.{first_fault(error)}") from None
+    except QcsError as error:
         raise bundle.fail(f"tables.npz does not make a code ({error})") from None
     own = Sawtooth(levels, step, offset)
     if model_id(scheme, own) != manifest.model_id:
@@ -174,6 +188,7 @@ def read(bundle: Bundle) -> CodedCodec:
         raise bundle.fail("tables.npz and manifest.json differ in the sawtooth")
     if not np.array_equal(thresholds, own.thresholds()):
         raise bundle.fail("tables.npz: its thresholds are not those of its sawtooth")
+    bundle.check_equal("codec.packed_bits", facts.packed_bits, scheme.packing.packed_bits)
     return CodedCodec(bundle, facts, scheme, own)
 
 

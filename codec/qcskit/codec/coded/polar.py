@@ -100,8 +100,8 @@ def reliabilities(m: int, p: int, gamma: int, snr_db: float, frames: int = GENIE
     from qcskit.codec.coded.sc_pary import genie_error_rates
 
     rates = genie_error_rates(m, p, gamma, noise, frames)
-    with contextlib.suppress(OSError):  # a read-only home costs time, nothing else
-        write_file(path, lambda staging: np.savetxt(staging, rates, "%.17g"))
+    with contextlib.suppress(QcsError):  # a read-only home, or another run at it, costs time, nothing else
+        write_file(path, lambda file: np.savetxt(file, rates, "%.17g"))
     return rates
 
 

@@ -9,7 +9,7 @@ c/qcs_tflm_…            the flatbuffer as a C array and its glue, for firmware
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any, Literal
 
@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from qcskit.codec import codecs
+from qcskit.codec.arrays import check_names
 from qcskit.codec.bundle import Bundle, CodecFacts
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.indexed import Index, IndexCodec
 from qcskit.codec.interface import Array, Counts, Oracle, Packets
-from qcskit.codec.learned import c_int8, c_int16, int8_fast, int16, tflm
+from qcskit.codec.learned import agree, c_int8, c_int16, int8_fast, int16, tflm
+from qcskit.codec.learned.apart import Apart
 from qcskit.codec.learned.chain import DenseChain, edge_distance
 from qcskit.codec.learned.int8 import Int8Tables, front_end_for
 from qcskit.codec.learned.int16 import Int16Tables
@@ -31,6 +33,8 @@ from qcskit.codec.learned.litert import LiteRt
 from qcskit.codec.text import c_files
 
 _BATCH = 4096
+_KEPT = 4
+"""Models that stay in their processes, so that a bundle opened again starts none."""
 _POOL_FACTOR = 8
 """Vectors drawn per one that is kept as an edge vector."""
 
@@ -61,7 +65,7 @@ ARITHMETICS = {
 class Grid(Table):
     """An affine int8 grid: real = scale · (q − zero_point)."""
 
-    scale: float
+    scale: float = Field(gt=0, allow_inf_nan=False)
     zero_point: int
 
 
@@ -84,6 +88,16 @@ class Facts(CodecFacts):
     history: dict[str, list[float]] = Field(default_factory=dict)
 
 
+@lru_cache(maxsize=_KEPT)
+def _litert(model: bytes, reference: bool = False) -> LiteRt:
+    return LiteRt(model, reference=reference)
+
+
+@lru_cache(maxsize=_KEPT)
+def _tflm(model: bytes, dtype: str) -> Apart:
+    return Apart("TFLite Micro", model, "tflm", dtype=dtype)
+
+
 class LearnedCodec(IndexCodec):
     """A bundle's learned codec. tables: its integers."""
 
@@ -93,10 +107,14 @@ class LearnedCodec(IndexCodec):
         self.arithmetic = ARITHMETICS[facts.arithmetic]
         self.takes_inputs = facts.arithmetic == "int8"
         self.decodes = bundle.has("decoder.tflite")
+        self.c_beside = (f"c/qcs_tflm_{self.name}.h", "c/qcs_tflm_encoder.cc")
 
     @cached_property
     def _decoder(self) -> LiteRt:
-        return LiteRt(self.bundle.read("decoder.tflite"))
+        try:
+            return _litert(self.bundle.read("decoder.tflite"))
+        except QcsError as error:
+            raise self.bundle.fail(f"decoder.tflite: {error}") from None
 
     def index(self, counts: Counts) -> Index:
         """Return the indices (packets, K) of counts (packets, M)."""
@@ -125,25 +143,38 @@ class LearnedCodec(IndexCodec):
             part = index[start : start + size]
             padded = np.concatenate([part, np.zeros((size - len(part), index.shape[1]), np.uint8)])
             parts.append(self._decoder.run(padded)[: len(part)].astype(np.float64))
-        return np.concatenate(parts)
+        x_hat = np.concatenate(parts)
+        if x_hat.shape != (len(index), self.width):
+            raise self.bundle.fail(f"decoder.tflite gives frames of shape {x_hat.shape[1:]}, expected {self.width}")
+        if not np.isfinite(x_hat).all():
+            raise self.bundle.fail("decoder.tflite gives NaN or infinity")
+        return x_hat
 
     def oracles(self) -> tuple[Oracle, ...]:
         """Return TFLite Micro (of a native codec: its hidden layers, then float64), and LiteRT where it has a say."""
-        flatbuffer, thresholds = self.bundle.read("encoder.tflite"), self.facts.thresholds
+        try:
+            return self._oracles(self.bundle.read("encoder.tflite"), self.facts.thresholds)
+        except QcsError as error:
+            raise self.bundle.fail(f"encoder.tflite: {error}") from None
+
+    def _oracles(self, flatbuffer: bytes, thresholds: list[float]) -> tuple[Oracle, ...]:
+        def runtime(content: bytes) -> Apart:
+            return _tflm(content, np.dtype(self.arithmetic.dtype).str)
+
         if self.facts.profile == "native":
-            native = tflm.NativeOracle(flatbuffer, thresholds)
+            native = tflm.NativeOracle(flatbuffer, thresholds, runtime)
             return (self._oracle("tflm hidden + float64", "oracle", native.index),)
-        runtime = tflm.TflmRuntime(flatbuffer, self.arithmetic.dtype)
-        if (runtime.inputs, runtime.outputs) != (self.tables.inputs, self.tables.outputs):
-            raise self.bundle.fail(f"encoder.tflite has {runtime.inputs} inputs and {runtime.outputs} outputs, "
-                                   f"tables.npz {self.tables.inputs} and {self.tables.outputs}")  # fmt: skip
+        micro = runtime(flatbuffer)
+        if (micro.inputs, micro.outputs) != (self.tables.inputs, self.tables.outputs):
+            raise QcsError(f"it has {micro.inputs} inputs and {micro.outputs} outputs, tables.npz {self.tables.inputs} "
+                           f"and {self.tables.outputs}")  # fmt: skip
 
         def by(run: Callable[[NDArray[Any]], NDArray[Any]], grid: tuple[float, int]) -> Callable[[NDArray[Any]], Index]:
             return lambda x: tflm.index(run(x), grid, thresholds)
 
-        found = [self._oracle("tflm", "oracle", by(runtime.run, runtime.output_grid))]
+        found = [self._oracle("tflm", "oracle", by(micro.run, micro.output_grid))]
         if self.takes_inputs:
-            lite = LiteRt(flatbuffer, reference=True)
+            lite = _litert(flatbuffer, reference=True)
             found.append(self._oracle("litert", "reported", by(lite.run, lite.output_grid)))
         return tuple(found)
 
@@ -200,27 +231,71 @@ class LearnedCodec(IndexCodec):
 
 
 def read(bundle: Bundle) -> LearnedCodec:
-    """Return the codec of a learned bundle. Raises QcsError if tables and manifest contradict each other."""
+    """Return the codec of a learned bundle. Raises QcsError if two of its files contradict each other."""
     facts, manifest = bundle.manifest.codec, bundle.manifest
     assert isinstance(facts, Facts)
     try:
         tables = ARITHMETICS[facts.arithmetic].tables.from_arrays(bundle.arrays)
+        check_names(bundle.arrays, tables.to_arrays())
     except QcsError as error:
         raise bundle.fail(f"tables.npz: {error}") from None
     if tables.model_id != manifest.model_id:
         raise bundle.fail(f"tables.npz is of model {tables.model_id}, manifest.json of {manifest.model_id}")
-    stated = (facts.outputs, facts.levels, tuple(facts.widths), manifest.adc.offset_counts)
-    found = (tables.outputs, tables.levels, tables.widths, int(tables.front_arrays()[0]))
-    if stated != found:
-        raise bundle.fail(f"manifest.json and tables.npz differ in outputs, levels, widths or ADC offset: {stated}, "
-                          f"{found}")  # fmt: skip
-    t = facts.thresholds
-    if len(t) != tables.levels - 1 or sorted(t) != t:
-        raise bundle.fail(f"manifest.json lists {len(t)} thresholds, expected {tables.levels - 1} in ascending order")
+    for key, stated, found in (
+        ("codec.outputs", facts.outputs, tables.outputs), ("codec.levels", facts.levels, tables.levels),
+        ("codec.widths", tuple(facts.widths), tables.widths),
+        ("adc.offset_counts", manifest.adc.offset_counts, int(tables.front_arrays()[0])),
+        ("number of codec.thresholds", len(facts.thresholds), tables.levels - 1),
+        ("number of codec.quantizer_levels", len(facts.quantizer_levels), tables.levels),
+        ("signal.m", manifest.signal.m, tables.inputs),
+    ):  # fmt: skip
+        bundle.check_equal(key, stated, found)
+    if sorted(facts.thresholds) != facts.thresholds:
+        raise bundle.fail("manifest.json: codec.thresholds are not in ascending order")
+    _check_history(bundle, facts)
+    _check_arithmetic(bundle, facts, tables)
+    codec = LearnedCodec(bundle, facts, tables)
+    bundle.check_equal("codec.packed_bits", facts.packed_bits, codec.packing.packed_bits)
+    _check_flatbuffers(codec)
+    return codec
+
+
+def _check_history(bundle: Bundle, facts: Facts) -> None:
+    lengths = {key: len(values) for key, values in facts.history.items()}
+    if lengths and not (
+        lengths.keys() >= {"step", "soft_db", "hard_db", "steepness"} and len(set(lengths.values())) == 1
+    ):
+        found = ", ".join(f"{key[:20]} {length}" for key, length in list(lengths.items())[:8])
+        raise bundle.fail(f"manifest.json: codec.history needs equally long step, soft_db, hard_db, steepness; {found}")
+
+
+def _check_arithmetic(bundle: Bundle, facts: Facts, tables: DenseChain) -> None:
+    adc = bundle.manifest.adc
     if (facts.input_grid is None, facts.profile == "tflm16") != (facts.arithmetic == "int16",) * 2:
         raise bundle.fail(f"manifest.json: {facts.arithmetic} does not go with profile {facts.profile}")
     if facts.input_grid is not None and isinstance(tables, Int8Tables):
-        front_end = front_end_for(facts.input_grid.scale, manifest.adc.scale, manifest.adc.offset_counts)
+        try:
+            front_end = front_end_for(facts.input_grid.scale, adc.scale, adc.offset_counts)
+        except QcsError as error:
+            raise bundle.fail(f"manifest.json: {error}") from None
         if tables.front_end != front_end:
             raise bundle.fail("adc and input_grid of manifest.json do not give the front end of tables.npz")
-    return LearnedCodec(bundle, facts, tables)
+
+
+def _check_flatbuffers(codec: LearnedCodec) -> None:
+    bundle, facts, tables = codec.bundle, codec.facts, codec.tables
+    try:
+        layers = agree.check_tables(bundle.read("encoder.tflite"), tables)
+        agree.check_thresholds(layers[-1], tables, facts.thresholds, facts.profile == "native")
+    except QcsError as error:
+        raise bundle.fail(f"encoder.tflite: {error}") from None
+    first, grid = layers[0].source, facts.input_grid
+    found: tuple[float, int] = (first.scales[0], first.zero_points[0])
+    stated = found if grid is None else (grid.scale, grid.zero_point)
+    bundle.check_equal("codec.input_grid", stated, found, "encoder.tflite")
+    bundle.check_equal("codec.activation", facts.activation, layers[0].activation.name, "encoder.tflite")
+    if codec.decodes:
+        try:
+            agree.check_decoder(bundle.read("decoder.tflite"), tables.outputs, codec.width, facts.quantizer_levels)
+        except QcsError as error:
+            raise bundle.fail(f"decoder.tflite: {error}") from None

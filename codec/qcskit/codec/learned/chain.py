@@ -9,11 +9,19 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit.codec.arrays import check_ascending, take_table
 from qcskit.codec.errors import QcsError
-from qcskit.codec.files import check_ascending, tables_id, take_table
+from qcskit.codec.files import tables_id
 from qcskit.codec.packing import Packing
 
 Arrays = dict[str, NDArray[Any]]
+Range = tuple[int, int]
+"""Least and largest value."""
+
+INT32_MAX = 2**31 - 1
+MULTIPLIERS: Range = (0, INT32_MAX)
+SHIFTS: Range = (-31, 30)
+"""Of a requantization: Q31 mantissa (2^30 or more as the exporter makes it, but for a factor of 0), and left shift."""
 
 
 @dataclass(frozen=True)
@@ -31,35 +39,60 @@ class DenseChain(ABC):
     id_word: ClassVar[str]
     """Kind and version of the tables' meaning; the model id depends on it."""
     layer_type: ClassVar[type]
-    layer_numbers: ClassVar[tuple[str, ...]]
+    layer_numbers: ClassVar[dict[str, Range]]
     """Its members that are one number."""
 
     activation_type: ClassVar[type[np.integer[Any]]]
     activation_sizes: ClassVar[tuple[int, ...]] = (256,)
-    front_size: ClassVar[int]
+    front_numbers: ClassVar[dict[str, Range]]
+    """What `front_arrays` gives."""
+
+    largest_input: ClassVar[int]
+    """Of a layer, in magnitude."""
+
+    largest_sum: ClassVar[int]
+    """Of a hidden layer, bias and left shift included, in magnitude: what the kernels hold."""
 
     def __post_init__(self) -> None:
-        """Raise QcsError that names the array if types or sizes are wrong, or thresholds do not ascend."""
+        """Raise QcsError that names the array if types, sizes or values are none that the kernels take."""
         arrays, width = self.to_arrays(), None
+        for value, (name, allowed) in zip(self.front_arrays(), self.front_numbers.items(), strict=True):
+            check_range("front_end", value, allowed, name)
         for number in range(len(self.hidden)):
             width = self._check_layer(arrays, f"hidden{number}_", width)
-        outputs = len(take_table(arrays, "weights", np.int8, (None, width)))
-        thresholds = take_table(arrays, "thresholds", np.int32, (outputs, None))
+        reach = self._check_weights(arrays, "weights", width)
+        check_sums("weights", reach, INT32_MAX)
+        thresholds = take_table(arrays, "thresholds", np.int32, (len(reach), None))
         if not 1 <= thresholds.shape[1] <= 255:
             raise QcsError(f"array 'thresholds' has {thresholds.shape[1]} per output, expected 1 … 255")
         check_ascending("thresholds", thresholds)
 
     def _check_layer(self, arrays: Arrays, prefix: str, width: int | None) -> int:
         """Check a hidden layer that has `width` inputs; return its outputs."""
-        outputs = len(take_table(arrays, f"{prefix}weights", np.int8, (None, width)))
-        for name, dtype in (("bias", np.int32), ("multiplier", np.int32), ("shift", np.int8)):
-            take_table(arrays, f"{prefix}{name}", dtype, (outputs,))
-        for name in self.layer_numbers:
-            take_table(arrays, f"{prefix}{name}", np.int64, ())
+        reach = self._check_weights(arrays, f"{prefix}weights", width)
+        bias, multiplier, shift = (
+            take_table(arrays, f"{prefix}{name}", dtype, reach.shape)
+            for name, dtype in (("bias", np.int32), ("multiplier", np.int32), ("shift", np.int8))
+        )
+        check_range(f"{prefix}multiplier", multiplier, MULTIPLIERS)
+        check_range(f"{prefix}shift", shift, SHIFTS)
+        left = np.maximum(shift.astype(np.int64), 0)
+        check_sums(f"{prefix}bias", reach + np.abs(bias.astype(np.int64)), self.largest_sum >> left)
+        for name, allowed in self.layer_numbers.items():
+            check_range(f"{prefix}{name}", take_table(arrays, f"{prefix}{name}", np.int64, ()), allowed)
         table = take_table(arrays, f"{prefix}activation", self.activation_type, (None,))
         if table.size not in self.activation_sizes:
             raise QcsError(f"array '{prefix}activation' has {table.size} entries")
-        return outputs
+        return len(reach)
+
+    def _check_weights(self, arrays: Arrays, name: str, width: int | None) -> NDArray[np.int64]:
+        """Check weights with `width` columns; return the largest sum of each row, without bias."""
+        weights = take_table(arrays, name, np.int8, (None, width))
+        if not weights.size:
+            raise QcsError(f"array '{name}' is empty")
+        check_range(name, weights, (-127, 127))
+        reach: NDArray[np.int64] = self.largest_input * np.abs(weights.astype(np.int64)).sum(axis=1)
+        return reach
 
     @property
     def inputs(self) -> int:
@@ -75,6 +108,11 @@ class DenseChain(ABC):
     def levels(self) -> int:
         """I, levels of the quantizer."""
         return int(self.thresholds.shape[1]) + 1
+
+    @property
+    def every_weights(self) -> tuple[NDArray[np.int8], ...]:
+        """Weights of each layer, the last one too."""
+        return (*(layer.weights for layer in self.hidden), self.weights)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -160,10 +198,27 @@ class DenseChain(ABC):
             while any(name.startswith(f"hidden{len(hidden)}_") for name in arrays):
                 part = {f.name: arrays[f"hidden{len(hidden)}_{f.name}"] for f in fields(cls.layer_type)}
                 hidden.append(cls.layer_type(**{k: v if v.ndim else v.item() for k, v in part.items()}))
-            front = take_table(arrays, "front_end", np.int64, (cls.front_size,)).tolist()
+            front = take_table(arrays, "front_end", np.int64, (len(cls.front_numbers),)).tolist()
             return cls.build(tuple(hidden), arrays["weights"], arrays["thresholds"], tuple(front))
         except KeyError as error:
             raise QcsError(f"there is no array {error}") from None
+
+
+def check_range(name: str, values: Any, allowed: Range, part: str = "") -> None:
+    """Raise QcsError that names an array, and a part of it, if one of `values` is not in `allowed`."""
+    flat = np.ravel(values)
+    outside = flat[(flat < allowed[0]) | (flat > allowed[1])]
+    if outside.size:
+        where = f"array '{name}' ({part})" if part else f"array '{name}'"
+        raise QcsError(f"{where} holds {outside[0]}, expected {allowed[0]} … {allowed[1]}")
+
+
+def check_sums(name: str, reach: NDArray[np.int64], largest: NDArray[np.int64] | int) -> None:
+    """Raise QcsError that names an array if a layer's sums can exceed what the kernels hold; one value per output."""
+    if np.any(reach > largest):
+        row = int(np.argmax(reach > largest))
+        raise QcsError(f"array '{name}': the sum of output {row} can be {reach[row]}, "
+                       f"expected at most {np.broadcast_to(largest, reach.shape)[row]}")  # fmt: skip
 
 
 def requantize(
@@ -176,7 +231,7 @@ def requantize(
     """
     shifts = np.asarray(shift, np.int64)
     left, right = np.maximum(shifts, 0), np.maximum(-shifts, 0)
-    # SaturatingRoundingDoublingHighMul; multiplier > 0, so its saturating case cannot occur.
+    # SaturatingRoundingDoublingHighMul; multiplier >= 0, so its saturating case cannot occur.
     high = ((acc.astype(np.int64) << left) * np.asarray(multiplier, np.int64) + (1 << 30)) >> 31
     # RoundingDivideByPOT: half away from zero.
     rounding = np.where(right > 0, np.int64(1) << np.maximum(right - 1, 0), 0)

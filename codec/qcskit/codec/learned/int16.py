@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.learned.chain import DenseChain, matmul_exact, requantize
+from qcskit.codec.errors import QcsError
+from qcskit.codec.learned.chain import DenseChain, Range, check_range, matmul_exact, requantize
 
 INT16_MIN, INT16_MAX = -32768, 32767
 
@@ -28,7 +29,7 @@ _CHUNK_FRAMES = 1024
 class Int16Layer:
     """One hidden layer: int16 in → int16 out.
 
-    weights: int8 (outputs, inputs), |w| <= 127. bias, multiplier: int32 (outputs,), Q31 mantissa in [2^30, 2^31).
+    weights: int8 (outputs, inputs), |w| <= 127. bias, multiplier: int32 (outputs,), Q31 mantissa, >= 0.
     shift: int8 (outputs,), left if positive. low, high: clamp of the pre-activation. activation: int16 (256,), tanh at
     multiples of 256 / (3 · 4096), rising, in 1/32768; or (0,): the clamped pre-activation is the output.
     """
@@ -55,10 +56,22 @@ class Int16Tables(DenseChain):
 
     id_word: ClassVar[str] = "qcs-int16-1"
     layer_type: ClassVar[type] = Int16Layer
-    layer_numbers: ClassVar[tuple[str, ...]] = ("low", "high")
+    layer_numbers: ClassVar[dict[str, Range]] = {"low": (INT16_MIN, INT16_MAX), "high": (INT16_MIN, INT16_MAX)}
     activation_type: ClassVar[type[np.integer[Any]]] = np.int16
     activation_sizes: ClassVar[tuple[int, ...]] = (256, 0)
-    front_size: ClassVar[int] = 2
+    front_numbers: ClassVar[dict[str, Range]] = {"offset": (INT16_MIN, INT16_MAX), "input_shift": (0, 8)}
+    largest_input: ClassVar[int] = 2**15
+    largest_sum: ClassVar[int] = 2**30 - 1
+
+    def __post_init__(self) -> None:
+        """Refuse, too, what the kernels do not look at: with a tanh the clamp is int16's, and its last point 1."""
+        super().__post_init__()
+        for number, layer in enumerate(self.hidden):
+            if layer.low > layer.high:
+                raise QcsError(f"array 'hidden{number}_low' holds {layer.low}, above hidden{number}_high")
+            if layer.activation.size and (layer.low, layer.high) != (INT16_MIN, INT16_MAX):
+                raise QcsError(f"arrays 'hidden{number}_low', 'hidden{number}_high' must be those of int16 with tanh")
+            check_range(f"hidden{number}_activation", layer.activation[-1:], (INT16_MAX, INT16_MAX), "last point")
 
     def activations(self) -> list[NDArray[Any]]:
         """Return the activation tables that the C text prints: layers share equal ones."""

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.learned.chain import DenseChain, matmul_exact, requantize
+from qcskit.codec.learned.chain import INT32_MAX, MULTIPLIERS, SHIFTS, DenseChain, Range, matmul_exact, requantize
 
 INT8_MIN, INT8_MAX = -128, 127
+MAX_FRONT_SHIFT = 14
+"""A count less the offset has 17 bits, which the kernels shift within 32."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Int8Layer:
     """One hidden layer: int8 in → int8 out.
 
     weights: int8 (outputs, inputs), |w| <= 127. bias: int32 (outputs,), input zero point folded in.
-    multiplier: int32 (outputs,), Q31 mantissa in [2^30, 2^31). shift: int8 (outputs,), −31 … 30, left if positive.
+    multiplier: int32 (outputs,), Q31 mantissa, >= 0. shift: int8 (outputs,), −31 … 30, left if positive.
     zero_point: of the layer's pre-activation grid. activation: int8 (256,), entry q + 128 is the layer's output for
     pre-activation q.
     """
@@ -41,7 +43,7 @@ class Int8Layer:
 class FrontEnd:
     """ADC counts (int16) → int8 input grid: clamp(requantize(count − offset; multiplier, shift) + zero_point).
 
-    offset: counts. multiplier, shift: as in Int8Layer.
+    offset: int16, counts. multiplier: as in Int8Layer. shift: −31 … 14.
     """
 
     offset: int
@@ -59,9 +61,14 @@ class Int8Tables(DenseChain):
 
     id_word: ClassVar[str] = "qcs-int8-1"
     layer_type: ClassVar[type] = Int8Layer
-    layer_numbers: ClassVar[tuple[str, ...]] = ("zero_point",)
+    layer_numbers: ClassVar[dict[str, Range]] = {"zero_point": (INT8_MIN, INT8_MAX)}
     activation_type: ClassVar[type[np.integer[Any]]] = np.int8
-    front_size: ClassVar[int] = 4
+    front_numbers: ClassVar[dict[str, Range]] = {
+        "offset": (-(2**15), 2**15 - 1), "multiplier": MULTIPLIERS, "shift": (SHIFTS[0], MAX_FRONT_SHIFT),
+        "zero_point": (INT8_MIN, INT8_MAX),
+    }  # fmt: skip
+    largest_input: ClassVar[int] = 128
+    largest_sum: ClassVar[int] = INT32_MAX
 
     def front_arrays(self) -> NDArray[np.int64]:
         """Return offset, multiplier, shift and zero point."""
@@ -120,6 +127,6 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 def front_end_for(input_scale: float, adc_scale: float, offset_counts: int) -> FrontEnd:
     """Return the fixed-point map from ADC counts (adc_scale units each) to the int8 grid of `input_scale`."""
     multiplier, shift = quantize_multiplier(adc_scale / input_scale)
-    if shift > 14:
+    if shift > MAX_FRONT_SHIFT:
         raise QcsError(f"an ADC count ({adc_scale} units) is over 2^14 int8 steps ({input_scale}): check the ADC scale")
     return FrontEnd(offset_counts, multiplier, shift, 0)

@@ -1,8 +1,9 @@
-"""Look into any `.tflite` file and say in one line what is wrong with it as an encoder.
+"""Look into any `.tflite` file and say in one line what is wrong with it as an encoder, or as a decoder.
 
 Nothing is executed: the file may be truncated, random or hostile.
 """
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -16,20 +17,26 @@ ENCODER_OPERATORS = ("FULLY_CONNECTED", "TANH")
 """What an exported encoder consists of."""
 
 _IDENTIFIER = b"TFL3"
+_MOST_ENTRIES = 1 << 28
 _ITEM_BYTES = {"INT8": 1, "UINT8": 1, "BOOL": 1, "INT16": 2, "FLOAT16": 2, "INT32": 4, "FLOAT32": 4, "INT64": 8}
 _CONVERT = "export one with 'qcskit export', or convert with full-integer int8 quantization"
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor: type such as "INT8", shape, quantization scales and zero points, bytes of its constant (0: none)."""
+    """One tensor: type such as "INT8", shape, quantization scales and zero points, its constant (empty: none)."""
 
     name: str
     kind: str
     shape: tuple[int, ...]
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
-    constant_bytes: int
+    constant: bytes
+
+    @property
+    def constant_bytes(self) -> int:
+        """Bytes of its constant; 0: none."""
+        return len(self.constant)
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,8 @@ def read_operators(content: bytes) -> list[Operator]:
     try:
         return _operators(schema.Model.GetRootAsModel(content, 0), content)
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError) as error:
-        raise QcsError(f"the flatbuffer is truncated or damaged ({type(error).__name__}: {error})") from None
+        said = " ".join(str(error).split())[:200]
+        raise QcsError(f"the flatbuffer is truncated or damaged ({type(error).__name__}: {said})") from None
 
 
 def check_encoder(content: bytes) -> list[Operator]:
@@ -105,23 +113,25 @@ def _operators(model: Any, content: bytes) -> list[Operator]:
     graph = model.Subgraphs(0)
     if max(graph.TensorsLength(), graph.OperatorsLength(), model.BuffersLength()) > len(content):
         raise ValueError("a vector is longer than the file")
-    sizes = [_buffer_bytes(model.Buffers(i)) for i in range(model.BuffersLength())]
-    tensors = [_tensor(graph.Tensors(i), sizes) for i in range(graph.TensorsLength())]
+    buffers = [_constant(model.Buffers(i)) for i in range(model.BuffersLength())]
+    tensors = [_tensor(graph.Tensors(i), buffers) for i in range(graph.TensorsLength())]
     return [_operator(model, graph.Operators(i), tensors) for i in range(graph.OperatorsLength())]
 
 
-def _buffer_bytes(buffer: Any) -> int:
+def _constant(buffer: Any) -> bytes:
     data = buffer.DataAsNumpy()  # raises where the bytes lie outside the file
-    return 0 if isinstance(data, int) else int(data.size)
+    return b"" if isinstance(data, int) else bytes(data)
 
 
-def _tensor(tensor: Any, sizes: list[int]) -> Tensor:
-    name = (tensor.Name() or b"").decode(errors="replace")
+def _tensor(tensor: Any, buffers: list[bytes]) -> Tensor:
+    name = _word(tensor.Name() or b"")
     kind = _name(schema.TensorType, tensor.Type())
     shape = tuple(int(n) for n in np.atleast_1d(tensor.ShapeAsNumpy())) if tensor.ShapeLength() else ()
-    size = sizes[tensor.Buffer()]
-    expected = int(np.prod(shape, dtype=np.int64)) * _ITEM_BYTES.get(kind, 0)
-    if size and expected and size != expected:
+    constant = buffers[tensor.Buffer()]
+    if any(size < 0 for size in shape) or math.prod(shape) > _MOST_ENTRIES:
+        raise ValueError(f"tensor '{name[:40]}' has the impossible shape {shape}")
+    size, expected = len(constant), math.prod(shape) * _ITEM_BYTES.get(kind, 0)
+    if size and kind in _ITEM_BYTES and size != expected:
         raise ValueError(f"tensor '{name}' has {size} bytes, its shape needs {expected}")
     quantization = tensor.Quantization()
     scales: tuple[float, ...] = ()
@@ -129,7 +139,7 @@ def _tensor(tensor: Any, sizes: list[int]) -> Tensor:
     if quantization is not None and quantization.ScaleLength():
         scales = tuple(float(v) for v in quantization.ScaleAsNumpy())
         zeros = tuple(int(v) for v in quantization.ZeroPointAsNumpy()) if quantization.ZeroPointLength() else ()
-    return Tensor(name, kind, shape, scales, zeros, size)
+    return Tensor(name, kind, shape, scales, zeros, constant)
 
 
 def _operator(model: Any, op: Any, tensors: list[Tensor]) -> Operator:
@@ -137,7 +147,7 @@ def _operator(model: Any, op: Any, tensors: list[Tensor]) -> Operator:
     # Before schema 3a codes stood in one byte; readers take the larger of both fields.
     builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     custom = code.CustomCode()
-    name = f"CUSTOM '{custom.decode(errors='replace')}'" if custom else _name(schema.BuiltinOperator, builtin)
+    name = f"CUSTOM '{_word(custom)}'" if custom else _name(schema.BuiltinOperator, builtin)
     fused = "NONE"
     if name == "FULLY_CONNECTED" and op.BuiltinOptionsType() == schema.BuiltinOptions.FullyConnectedOptions:
         options = schema.FullyConnectedOptions()
@@ -149,6 +159,11 @@ def _operator(model: Any, op: Any, tensors: list[Tensor]) -> Operator:
     if any(i >= len(tensors) or i < -1 for i in (*inputs, *outputs)):
         raise ValueError(f"an operator {name} refers to a tensor that is not there")
     return Operator(name, fused, tuple(tensors[i] for i in inputs if i >= 0), tuple(tensors[i] for i in outputs))
+
+
+def _word(raw: bytes) -> str:
+    """Return a name of the file for messages: one line, not long."""
+    return ascii(raw.decode(errors="replace"))[1:-1][:60]
 
 
 def _name(enumeration: Any, value: int) -> str:

@@ -6,8 +6,8 @@ are float64.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ _LEAST_ARENA = 1 << 16
 
 
 class TflmRuntime:
-    """A flatbuffer in the TFLite Micro interpreter.
+    """A flatbuffer in the TFLite Micro interpreter, in this process: one that the kit made itself. Others go `apart`.
 
     dtype: int8, or int16 for 16-bit activations. Raises QcsError if the runtime refuses it or it is not of this type,
     (1, M) → (1, K).
@@ -34,11 +34,11 @@ class TflmRuntime:
             self._interpreter = runtime.Interpreter.from_bytes(flatbuffer, arena_size=arena)
             source, result = self._interpreter.get_input_details(0), self._interpreter.get_output_details(0)
         except Exception as error:  # whatever its flatbuffer parser and its C++ raise
-            raise QcsError(f"TFLite Micro does not accept encoder.tflite: {error}; run 'qcskit export' again") from None
+            raise QcsError(f"TFLite Micro does not accept it: {error}") from None
         for name, tensor in (("input", source), ("output", result)):
             shape = tuple(tensor["shape"])
             if np.dtype(tensor["dtype"]) != dtype or len(shape) != 2 or shape[0] != 1:
-                raise QcsError(f"encoder.tflite: its {name} is {np.dtype(tensor['dtype'])} {shape}, expected "
+                raise QcsError(f"its {name} is {np.dtype(tensor['dtype'])} {shape}, expected "
                                f"{np.dtype(dtype)} (1, n)")  # fmt: skip
         self._dtype = dtype
         self.inputs, self.outputs = int(source["shape"][1]), int(result["shape"][1])
@@ -53,6 +53,13 @@ class TflmRuntime:
             step.invoke()
             output[frame] = step.get_output(0)[0]
         return output
+
+
+class Runtime(Protocol):
+    """What computes outputs (frames, K) of inputs (frames, M)."""
+
+    def run(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Return the output (frames, K) for inputs x (frames, M)."""
 
 
 def index(output: NDArray[Any], grid: tuple[float, int], thresholds: Sequence[float]) -> NDArray[np.uint8]:
@@ -72,7 +79,7 @@ def index(output: NDArray[Any], grid: tuple[float, int], thresholds: Sequence[fl
 def _grid(parameters: dict[str, Sequence[float]]) -> tuple[float, int]:
     scales, zero_points = parameters["scales"], parameters["zero_points"]
     if len(scales) != 1 or len(zero_points) != 1:
-        raise QcsError("encoder.tflite: its output has no single quantization scale; run 'qcskit export' again")
+        raise QcsError("its output has no single quantization scale")
     return float(scales[0]), int(zero_points[0])
 
 
@@ -80,10 +87,12 @@ class NativeOracle:
     """Indices from the float decision boundaries: how many thresholds t are < activation(w · h + b).
 
     flatbuffer: encoder.tflite. thresholds: of the float quantizer, ascending. h: dequantized output of the hidden
-    layers in the TFLite Micro runtime. Raises QcsError if the file is not a chain of dense layers.
+    layers in the TFLite Micro `runtime`. Raises QcsError if the file is not a chain of dense layers.
     """
 
-    def __init__(self, flatbuffer: bytes, thresholds: Sequence[float]) -> None:
+    def __init__(
+        self, flatbuffer: bytes, thresholds: Sequence[float], runtime: "Callable[[bytes], Runtime] | None" = None
+    ) -> None:
         import flatbuffers
         from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
@@ -92,7 +101,7 @@ class NativeOracle:
         codes = [model.operatorCodes[op.opcodeIndex].builtinCode for op in graph.operators]
         dense = [i for i, code in enumerate(codes) if code == schema.BuiltinOperator.FULLY_CONNECTED]
         if not dense:
-            raise QcsError("encoder.tflite holds no FULLY_CONNECTED; run 'qcskit export' again")
+            raise QcsError("it holds no FULLY_CONNECTED")
         last = graph.operators[dense[-1]]
         source, weights, bias = (graph.tensors[i] for i in last.inputs)
         self._step, self._zero_point = float(source.quantization.scale[0]), int(source.quantization.zeroPoint[0])
@@ -102,13 +111,13 @@ class NativeOracle:
         fused = last.builtinOptions.fusedActivationFunction
         self._activation = next(a for a in ACTIVATIONS.values() if numbers[a.fused] == fused)
         self._thresholds = np.asarray(thresholds, float)
-        self._hidden: TflmRuntime | None = None
+        self._hidden: Runtime | None = None
         if dense[-1] > 0:
             graph.operators = graph.operators[: dense[-1]]
             graph.outputs = last.inputs[:1]
             builder = flatbuffers.Builder(1 << 16)
             builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-            self._hidden = TflmRuntime(bytes(builder.Output()))
+            self._hidden = (runtime or TflmRuntime)(bytes(builder.Output()))
 
     def index(self, x: NDArray[np.int8]) -> NDArray[np.uint8]:
         """Return indices (frames, K) of int8 network inputs x (frames, M)."""

@@ -50,7 +50,7 @@ def export_run(run_path: Path, out: Path, config: ExportConfig, progress: Progre
     from qcskit.training.networks import parts
     from qcskit.training.run import read_run
 
-    check_replaceable(Path(out))
+    check_replaceable(out)
     run = read_run(run_path)
     run.require_exportable()
     seed = run.train.seed + seeds.CALIBRATION

@@ -1,0 +1,120 @@
+"""A flatbuffer that states another network than tables and manifest is refused, whatever part of it is another."""
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import pytest
+from support.bundles import learned_bundle
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from qcskit.codec.errors import QcsError
+from qcskit.codec.learned import agree
+
+
+@pytest.fixture(scope="module", params=["tflm", "native", "tflm16"])
+def codec(request, tmp_path_factory):
+    return learned_bundle(tmp_path_factory.mktemp("agree") / "b", profile=request.param)
+
+
+@pytest.fixture(scope="module", params=["relu", "hard_tanh"])
+def clamped(request, tmp_path_factory):
+    return learned_bundle(tmp_path_factory.mktemp("agree") / "b", activation=request.param)
+
+
+def edited(content: bytes, edit) -> bytes:
+    """Write the flatbuffer anew after `edit` of its parts."""
+    model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+    edit(model, model.subgraphs[0])
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def constant(model: Any, graph: Any, operator: int, place: int, by: int, at: int = 0) -> None:
+    """Add to a byte of a constant of an operator."""
+    buffer = model.buffers[graph.tensors[graph.operators[operator].inputs[place]].buffer]
+    buffer.data = np.array(buffer.data, np.uint8)
+    buffer.data[at] += by
+
+
+def scale(graph: Any, tensor: int, factor: float) -> None:
+    own = graph.tensors[tensor].quantization
+    own.scale = np.asarray(own.scale, np.float32) * np.float32(factor)
+
+
+def test_what_export_wrote_agrees(codec, clamped) -> None:
+    for each in (codec, clamped):
+        layers = agree.check_tables(each.bundle.read("encoder.tflite"), each.tables)
+        agree.check_thresholds(layers[-1], each.tables, each.facts.thresholds, each.facts.profile == "native")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda model, graph: constant(model, graph, 0, 1, 1), "the weights of its layer 0"),
+        (lambda model, graph: constant(model, graph, 2, 1, 1), "the weights of its layer 1"),
+        (lambda model, graph: constant(model, graph, 0, 2, 1), "biases or scales of its layer 0"),
+        (lambda model, graph: scale(graph, graph.operators[0].inputs[0], 2.0), "biases or scales of its layer 0"),
+        (lambda model, graph: scale(graph, graph.operators[0].inputs[1], 1.5), "biases or scales of its layer 0"),
+        (lambda model, graph: scale(graph, graph.operators[0].outputs[0], 1.1), "biases or scales of its layer 0"),
+        (lambda model, graph: scale(graph, graph.operators[0].inputs[1], np.nan), "a scale that is not a positive"),
+        (lambda model, graph: scale(graph, graph.operators[0].inputs[0], -1.0), "a scale that is not a positive"),
+        (lambda model, graph: graph.operators.pop(1), "does not read the operator before it"),
+        (lambda model, graph: graph.operators.__delitem__(slice(2, 4)), r"it has layers of \[20\] outputs"),
+        (lambda model, graph: setattr(graph.operators[0], "inputs", graph.operators[0].inputs[:2]), "no int32 bias"),
+    ],
+)
+def test_every_part_of_the_network_is_held_against_the_tables(codec, edit, message: str) -> None:
+    with pytest.raises(QcsError, match=message) as caught:
+        agree.check_tables(edited(codec.bundle.read("encoder.tflite"), edit), codec.tables)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda model, graph: constant(model, graph, 2, 2, 1, at=3),
+        lambda model, graph: scale(graph, graph.operators[2].inputs[1], 1.5),
+    ],
+)
+def test_the_last_layer_is_held_against_the_thresholds(codec, edit) -> None:
+    layers = agree.check_tables(edited(codec.bundle.read("encoder.tflite"), edit), codec.tables)
+    with pytest.raises(QcsError, match=r"codec\.thresholds\[\d+\] of manifest\.json, .*, is not where output \d+ of"):
+        agree.check_thresholds(layers[-1], codec.tables, codec.facts.thresholds, codec.facts.profile == "native")
+
+
+def test_one_threshold_that_is_elsewhere_is_named(codec) -> None:
+    layers = agree.check_tables(codec.bundle.read("encoder.tflite"), codec.tables)
+    thresholds, step = codec.facts.thresholds, {"tflm": 0.1, "native": 1e-4, "tflm16": 0.002}[codec.facts.profile]
+    for place in range(len(thresholds)):
+        for by in (step, -step):
+            moved = [value + (by if number == place else 0) for number, value in enumerate(thresholds)]
+            with pytest.raises(QcsError, match=rf"codec\.thresholds\[{place}\] of manifest\.json"):
+                agree.check_thresholds(layers[-1], codec.tables, moved, codec.facts.profile == "native")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda model, graph: constant(model, graph, 0, 0, 1), "its table is not codec.quantizer_levels"),
+        (lambda model, graph: graph.operators.pop(0), "does not begin with GATHER"),
+        (lambda model, graph: graph.operators.clear(), "does not begin with GATHER"),
+        (
+            lambda model, graph: graph.operators.__delitem__(slice(-2, None)),
+            r"its output is FLOAT32 \(1, 60\)",
+        ),
+        (lambda model, graph: setattr(model.operatorCodes[0], "customCode", b"evil"), "CUSTOM 'evil' is not supported"),
+    ],
+)
+def test_a_decoder_of_another_form(bundle_path, edit, message: str) -> None:
+    content = (bundle_path / "decoder.tflite").read_bytes()
+    table = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+    graph = table.subgraphs[0]
+    levels = np.asarray(table.buffers[graph.tensors[graph.operators[0].inputs[0]].buffer].data, np.uint8).view("<f4")
+    agree.check_decoder(content, 10, 20, levels.tolist())
+    with pytest.raises(QcsError, match=message):
+        agree.check_decoder(edited(content, edit), 10, 20, levels.tolist())
+    for outputs, width in ((9, 20), (10, 21)):
+        with pytest.raises(QcsError, match="expected"):
+            agree.check_decoder(content, outputs, width, levels.tolist())

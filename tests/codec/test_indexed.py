@@ -1,0 +1,39 @@
+"""Counts beside decision boundaries: there C with a threshold that is off shows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.bundles import BUNDLES
+from support.tampered import lower_first_threshold
+
+from qcskit.codec.interface import Codec, Packets
+from qcskit.firmware import HostCodec, build_host_library, c_directory
+
+EDGES = 20_000
+"""As many as a run of `simulate` draws."""
+
+NOTICED = {"int16": 1024}
+"""Error of one threshold that shows, 1 where nothing stands here: sums of int16 have 30 bits, few vectors meet one."""
+
+
+def off_by(codec: Codec, error: int) -> dict[str, str]:
+    """Return the C of a codec whose first threshold is wrong; all of them, of a scheme that has one offset."""
+    files = codec.c_files()
+    name = f"qcs_model_{codec.name}.c"
+    if " thresholds[" in files[name]:
+        return files | {name: lower_first_threshold(files[name], error)}
+    lines = [line for line in files[name].splitlines(keepends=True) if "_Static_assert" not in line]
+    moved = ".offset = OFFSET " + ("+ STEP" if error > 0 else "- STEP")
+    return files | {name: "".join(lines).replace(".offset = OFFSET", moved)}
+
+
+@pytest.mark.parametrize("error", [1, -1])
+@pytest.mark.parametrize("name", BUNDLES)
+def test_a_threshold_that_is_off_by_one_shows_on_the_edges(name: str, error: int, tmp_path: Path) -> None:
+    codec = BUNDLES[name](tmp_path / "b")
+    wrong = off_by(codec, error * NOTICED.get(name, 1))
+    assert wrong != codec.c_files()
+    host = HostCodec(build_host_library(c_directory(wrong)), f"qcs_{codec.name}_codec")
+    counts = codec.edges(EDGES, np.random.default_rng(0))
+    assert codec.encode_counts(counts).differ(Packets.rows(*host.encode(counts))).any()
