@@ -76,6 +76,7 @@ def losses(path: Path, budget: dict[str, int]) -> list[Row]:
     """Return the rows of one run: fine-tune and test behind every encoder."""
     from qcskit.codec import seeds
     from qcskit.codec.metrics import nmse_db
+    from qcskit.codec.sensor import AdcConfig
     from qcskit.codec.signal import draw_frames
     from qcskit.export.config import ExportConfig
     from qcskit.export.learned.run import Job, choose_ranges, read_encoder
@@ -89,7 +90,7 @@ def losses(path: Path, budget: dict[str, int]) -> list[Row]:
     thresholds, levels = stages.shq.quantizer()
     trained = stages.decnet.get_weights()
     calibration = draw_frames(signal, config.calibration_frames, run.train.seed + seeds.CALIBRATION, part="train")
-    job = Job(run, stages, calibration, config, lambda stage, done, total: None)
+    job = Job(run, stages, calibration, config, AdcConfig(), lambda stage, done, total: None)
     encoder = read_encoder(job)
     x, y = draw_frames(signal, budget["test_frames"], 9_000_011)
 

@@ -1,14 +1,14 @@
 /* Learned codecs with int16 activations and int8 weights, for rates at which int8 inputs lose too
- * much. The network input is the count less the ADC's offset, shifted to 16 bits: there is no other
- * front end. Mirrors qcskit.codec.learned.int16.
+ * much. Mirrors qcskit.codec.learned.int16.
  *
  * Reentrant: an encode is a pure function of model and counts and works in the caller's scratch,
  * two halves of the widest layer; tables are const, there is no static data. Every loop is bounded
- * by the model's sizes. Stack: at most 192 bytes (Cortex-M and RV32, GCC 12 -O2). */
+ * by the model's sizes. Stack: at most 208 bytes (Cortex-M and RV32, GCC 12 -O2). */
 #ifndef QCS_INT16_H
 #define QCS_INT16_H
 
 #include "qcs.h"
+#include "qcs_front_end.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,9 +34,9 @@ typedef struct {
   uint16_t outputs; /* K */
   uint16_t levels;  /* I, 2 .. 256 */
   uint16_t packed_bytes;
-  uint16_t widest;       /* largest layer input or output before the last layer */
-  int16_t offset;        /* ADC count at y = 0 */
-  uint8_t input_shift;   /* network input: (count - offset) << input_shift, saturated */
+  uint16_t widest; /* largest layer input or output before the last layer */
+  const qcs_front_end_t *front_end;
+  uint16_t front_run;    /* inputs that share one of them: 1, or all */
   uint8_t group_symbols; /* indices per packed group, see qcskit.codec.packing */
   uint8_t group_bits;    /* bits per full group */
   uint8_t hidden_count;

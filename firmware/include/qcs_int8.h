@@ -9,6 +9,7 @@
 #define QCS_INT8_H
 
 #include "qcs.h"
+#include "qcs_front_end.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,14 +28,6 @@ typedef struct {
   const uint32_t *stream;    /* all but `activation` in a fast kernel's form; unused if plain */
 } qcs_int8_layer_t;
 
-/* ADC counts -> int8 network input. Mirrors qcskit.codec.learned.int8.FrontEnd. */
-typedef struct {
-  int32_t multiplier; /* Q31 mantissa */
-  int16_t offset;     /* counts */
-  int8_t shift;
-  int8_t zero_point;
-} qcs_int8_front_end_t;
-
 /* A whole encoder. Mirrors qcskit.codec.learned.int8.Int8Tables. */
 typedef struct qcs_int8_model {
   uint8_t id[8];    /* model id */
@@ -49,7 +42,8 @@ typedef struct qcs_int8_model {
   const qcs_int8_layer_t *hidden;
   const int8_t *weights;     /* last layer: outputs rows */
   const int32_t *thresholds; /* outputs rows of levels - 1, ascending, bias folded in */
-  qcs_int8_front_end_t front_end;
+  const qcs_front_end_t *front_end;
+  uint16_t front_run;     /* inputs that share one of them: 1, or all */
   const uint32_t *stream; /* weights and thresholds in a fast kernel's form; unused if plain */
   void (*pack)(const struct qcs_int8_model *model, const uint32_t words[],
                uint8_t packed[]); /* below; unused if plain */

@@ -36,10 +36,8 @@ static void dense_pack(const qcs_int16_model_t *model, uint16_t inputs, const in
 uint16_t qcs_int16_encode_counts(const qcs_int16_model_t *model, const int16_t counts[],
                                  uint8_t packed[], uint32_t scratch[]) {
   int16_t *x = (int16_t *)(void *)scratch, *y = x + model->widest;
-  const int32_t unit = (int32_t)1 << model->input_shift;
   uint16_t width = model->inputs;
-  for (uint16_t i = 0; i < width; i++)
-    x[i] = qcs_clamp(((int32_t)counts[i] - model->offset) * unit, INT16_MIN, INT16_MAX);
+  qcs_int16_input_step(model->front_end, model->front_run, width, counts, x);
   for (uint8_t number = 0; number < model->hidden_count; number++) {
     int16_t *const output = y;
     dense(&model->hidden[number], x, output);

@@ -26,6 +26,11 @@ static inline int16_t qcs_clamp(int32_t value, int16_t low, int16_t high) {
   return value > high ? high : (int16_t)value;
 }
 
+/* ADC counts[n] -> int16 network input x[n]; `run` of them, 1 or n, share a front end. Mirrors
+ * qcskit.codec.learned.chain.DenseChain.network_input. */
+void qcs_int16_input_step(const qcs_front_end_t *front_end, uint16_t run, uint16_t n,
+                          const int16_t counts[], int16_t x[]);
+
 /* sums[i] = sum of rows[i * n + j] * x[j], j = 0 .. n - 1, n > 0, for i < min(left,
  * QCS_INT16_ROWS); rows in flash. */
 void qcs_int16_sums(const int8_t *rows, const int16_t x[], uint16_t n, uint16_t left,

@@ -35,9 +35,9 @@ uint16_t qcs_int8_encode_counts(const qcs_int8_model_t *model, const int16_t cou
   qcs_int8_act_t *const odd = (qcs_int8_act_t *)(void *)scratch;
   qcs_int8_act_t *const even = odd + model->widest;
 #if QCS_LAYOUT == QCS_LAYOUT_PLAIN
-  qcs_int8_input_step(&model->front_end, model->inputs, counts, odd);
+  qcs_int8_input_step(model->front_end, model->front_run, model->inputs, counts, odd);
 #else
-  qcs_int8_input_step(&model->front_end, model->inputs, counts, (int8_t *)even);
+  qcs_int8_input_step(model->front_end, model->front_run, model->inputs, counts, (int8_t *)even);
   qcs_int8_widen(model->inputs, (const int8_t *)even, odd);
 #endif
   return run_layers(model, odd, packed, even, odd);

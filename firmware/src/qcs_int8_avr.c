@@ -1,4 +1,4 @@
-/* What an AVR does better in its own way, for qcs_int8_dense.c and qcs_int8_front_end.c: sums of
+/* What an AVR does better in its own way, for qcs_int8_dense.c and qcs_front_end.c: sums of
  * products in assembly, requantization by 16-bit products. Bit-exact with the C that they replace.
  */
 #include "qcs_int8_kernels.h"

@@ -27,9 +27,10 @@ static inline int8_t qcs_int8_to_grid(int32_t value, int8_t zero_point) {
   return (int8_t)(value + zero_point);
 }
 
-/* ADC counts[n] -> int8 network input x[n]. Mirrors qcskit.codec.learned.int8.network_input. */
-void qcs_int8_input_step(const qcs_int8_front_end_t *front_end, uint16_t n, const int16_t counts[],
-                         int8_t x[]);
+/* ADC counts[n] -> int8 network input x[n]; `run` of them, 1 or n, share a front end. Mirrors
+ * qcskit.codec.learned.chain.DenseChain.network_input. */
+void qcs_int8_input_step(const qcs_front_end_t *front_end, uint16_t run, uint16_t n,
+                         const int16_t counts[], int8_t x[]);
 
 /* An activation as the kernels hold it between layers. Fast kernels want it wider, in an order of
  * their own and padded; their tables fit. */

@@ -29,10 +29,10 @@ from support.bundles import random_encoder  # noqa: E402
 from support.raw_line import INFO, frame  # noqa: E402
 
 from qcskit.codec import codecs  # noqa: E402
-from qcskit.codec.bundle import SignalFacts  # noqa: E402
 from qcskit.codec.classical.config import ClassicalConfig  # noqa: E402
 from qcskit.codec.coded.scheme import CodedConfig  # noqa: E402
 from qcskit.codec.interface import Codec, Packets  # noqa: E402
+from qcskit.codec.sensor import AdcConfig, source_arrays  # noqa: E402
 from qcskit.codec.signal import SignalConfig  # noqa: E402
 from qcskit.export.classical import design as classical  # noqa: E402
 from qcskit.export.coded import design as coded  # noqa: E402
@@ -133,9 +133,9 @@ def learned(profile: str, levels: int, decoder: bool = False) -> Callable[[Path]
 
     def write(path: Path) -> None:
         made, thresholds = random_encoder(np.random.default_rng(levels), (8, 12, 6), levels, profile)
-        signal = SignalFacts(n=16, m=8, s=2, noise_variance=1e-4, matrix="dct")
         values = np.linspace(-1, 1, levels)
-        draft = encoder_draft(path.name, made, thresholds, values, signal)
+        draft = encoder_draft(path.name, made, thresholds, values)
+        draft = replace(draft, source=source_arrays(SignalConfig(n=16, m=8, s=2), made.signal, 0))
         if decoder:
             draft = replace(draft, files={**draft.files, "decoder.tflite": small_decoder(values, 6, 16)})
         write_bundle(path, draft, 4)
@@ -158,8 +158,9 @@ def scheme(**settings: Any) -> Callable[[Path], None]:
     """Return what writes a bundle of a coded scheme."""
 
     def write(path: Path) -> None:
-        export = ExportConfig(name=path.name, adc_offset_counts=5, golden_frames=4, test_frames=100)
-        coded.design(path, {"coded": CodedConfig(k=2, m=32, guard=False, period_bits=9, **settings)}, export)
+        export = ExportConfig(name=path.name, golden_frames=4, test_frames=100)
+        config = CodedConfig(k=2, m=32, guard=False, period_bits=9, **settings)
+        coded.design(path, {"coded": config, "adc": AdcConfig(offset_counts=5)}, export)
 
     return write
 

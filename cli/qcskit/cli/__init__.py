@@ -16,8 +16,8 @@ from qcskit.cli.common import console, error_console
 from qcskit.codec.errors import QcsError
 from qcskit.codec.foreign import one_line
 
-_VERBS = ("advise", "train", "sweep", "export", "design", "simulate", "hil", "ports", "compare", "decode", "inspect",
-          "package", "report", "demo", "profile", "boards", "doctor")  # fmt: skip
+_VERBS = ("advise", "train", "sweep", "export", "design", "simulate", "hil", "ports", "compare", "encode", "decode",
+          "inspect", "package", "report", "demo", "profile", "boards", "doctor")  # fmt: skip
 """The subcommands in the order of the work: each a module of this package with a function of its name, whose docstring
 is its help; a `Command` in it is its class. Add yours."""
 

@@ -76,6 +76,7 @@ QuietOption = Annotated[
 
 _MODELS = {
     "signal": "qcskit.codec.signal.SignalConfig",
+    "adc": "qcskit.codec.sensor.AdcConfig",
     "train": "qcskit.training.config.TrainConfig",
     "export": "qcskit.export.config.ExportConfig",
     "simulate": "qcskit.firmware_sim.config.SimulateConfig",
@@ -168,16 +169,40 @@ def bundle_rows(codec: Any) -> dict[str, str]:
         frames = f"{(nmse.deployed_db or 0.0) - nmse.float_db:+.2f} dB, the same {frames}"
     if nmse.deployed_db is not None:
         rows["NMSE deployed"] = f"{nmse.deployed_db:.2f} dB ({frames})"
+        if nmse.deployed_db >= 0:
+            rows["attention"] = ("what comes back is worse than sending nothing: this codec does not fit this signal; "
+                                 "try another signal.basis (dct, haar, db4) or signal.matrix")  # fmt: skip
     else:
         rows["NMSE deployed"] = f"no error in {frames}" if codec.exact and nmse.frames else "not measured"
     return rows
+
+
+def signal_rows(codec: Any) -> dict[str, str]:
+    """Return what the device sees and how close comes what is decoded, in the sensor's units, label → text."""
+    manifest = codec.bundle.manifest
+    signal, adc, nmse = manifest.signal, manifest.adc, manifest.nmse
+    sees = f"y = Φ x of an analog front end, M = {signal.m} of N = {signal.n}, Φ {signal.matrix}"
+    if signal.direct:
+        sees = f"samples of x, M = {signal.m} of N = {signal.n}" if signal.m < signal.n else f"x itself, N = {signal.n}"
+    rows = {"device sees": sees, "ADC": adc.describe()}
+    if (signal.offset, signal.scale) != (0.0, 1.0):
+        unit = f" {adc.unit}" if adc.unit else ""
+        rows["x"] = f"about {signal.offset:.6g}{unit}, standard deviation {signal.scale:.4g}{unit} (training part)"
+    if nmse.clipped:
+        worst = max(range(len(nmse.clipped)), key=nmse.clipped.__getitem__)
+        share = sum(nmse.clipped) / len(nmse.clipped)
+        most = f", most at input {worst}: {nmse.clipped[worst]:.2%}" if share else ""
+        rows["clipped"] = f"{share:.2%} of the counts{most}"
+    return rows | ({"fidelity": nmse.fidelity.describe(adc.unit)} if nmse.fidelity else {})
 
 
 def show_made(title: str, path: Path) -> None:
     """Print what a bundle that was just written is, and what comes next."""
     from qcskit.codec.codecs import open_codec
 
-    console.print(facts_table(title, bundle_rows(open_codec(path)) | {"next": f"qcskit simulate {path}"}))
+    codec = open_codec(path)
+    rows = bundle_rows(codec) | signal_rows(codec) | {"next": f"qcskit simulate {path}"}
+    console.print(facts_table(title, rows))
 
 
 def keys_option(*tables: str) -> Any:

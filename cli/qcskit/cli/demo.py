@@ -29,7 +29,7 @@ def demo(
     config: ConfigOption = None,
     settings: SetOption = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
-    keys: Annotated[bool, keys_option("signal", "train", "export", "simulate", "hil")] = False,
+    keys: Annotated[bool, keys_option("signal", "adc", "train", "export", "simulate", "hil")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -49,6 +49,7 @@ def demo(
     signal = load("signal", config, settings)
     recipe = load("train", config, settings, steps=steps)
     exporting = load("export", config, settings)
+    converter = load("adc", config, settings)
     simulating = load("simulate", config, settings)
     measuring = load("hil", config, settings, port=[board])
     report = out / "report.html"
@@ -57,7 +58,7 @@ def demo(
         check_file(file)
     with locked(report):
         run_training(out / "run", recipe, signal, silent)
-        run_export(out / "run", out / "bundle", exporting, silent)
+        run_export(out / "run", out / "bundle", exporting, converter, silent)
         codec = open_codec(out / "bundle")
         verdict = run_simulate(codec.bundle, simulating, out / "verdict.json", None, silent)
         with Show(enabled=not silent) as show:

@@ -36,11 +36,14 @@ def export(
     to: Annotated[
         str | None, typer.Option("--to", "-t", help="Also write BUNDLE-<format>, a library: see 'qcskit package'.")
     ] = None,
-    keys: Annotated[bool, keys_option("export")] = False,
+    allow_loss: Annotated[
+        bool, typer.Option("--allow-loss", help="Go on if integers cost more NMSE than export.max_loss_db.")
+    ] = False,
+    keys: Annotated[bool, keys_option("export", "adc")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Turn a training run into a bundle: integer flatbuffer, C tables, decoder, golden vectors. Settings: [export]."""
+    """Turn a training run into a bundle: integers, C tables, decoder, golden vectors. Settings: [export], [adc]."""
     from qcskit.cli.package import write
     from qcskit.codec.files import check_replaceable
     from qcskit.export.packages import check_kind, check_package
@@ -48,7 +51,7 @@ def export(
     wanted = {*filter(None, (codec, _SHORT.strip("-") if short else None))}
     if len(wanted) + (run is not None) != 1:
         raise QcsError(f"export needs either a run directory or {_SHORT} or --codec NAME; see 'qcskit export --help'")
-    settings_model = load("export", config, settings, name=name)
+    settings_model = load("export", config, settings, name=name, allow_loss=allow_loss or None)
     check_replaceable(out, "manifest.json", *filter(None, [run]))
     library = out.with_name(f"{out.name}-{to}")
     if to is not None:
@@ -57,7 +60,7 @@ def export(
     if run is None:
         manifest = run_design(wanted.pop(), out, settings_model, config, settings, quiet or json)
     else:
-        manifest = run_export(run, out, settings_model, quiet or json)
+        manifest = run_export(run, out, settings_model, load("adc", config, settings), quiet or json)
     package = write([out], to, library, False, None)[0] if to else None
     if json:
         wrote = {"bundle": str(out), "package": str(package) if package else None}
@@ -68,7 +71,7 @@ def export(
             console.print(f"library for {to}: {package}", highlight=False)
 
 
-def run_export(run: Path, out: Path, config: Any, quiet: bool) -> Any:
+def run_export(run: Path, out: Path, config: Any, adc: Any, quiet: bool) -> Any:
     """Export with a progress bar."""
     from qcskit.codec.files import locked
 
@@ -84,4 +87,4 @@ def run_export(run: Path, out: Path, config: Any, quiet: bool) -> Any:
         def progress(stage: str, done: int, total: int) -> None:
             bar.update(task, description=stage, completed=done, total=total)
 
-        return export_run(run, out, config, progress)
+        return export_run(run, out, config, progress, adc)

@@ -16,6 +16,7 @@ from qcskit.cli.common import (
     load,
     print_json,
 )
+from qcskit.cli.encode import ColumnOption, DataOption, GapsOption, HopOption, InOption, own_data
 from qcskit.codec.errors import CheckFailedError, QcsError
 
 
@@ -29,7 +30,12 @@ def hil(
     baud: Annotated[int | None, typer.Option(help="Line rate of serial devices.")] = None,
     fast_baud: Annotated[int | None, typer.Option(help="Rate to agree on after HELLO; falls back cleanly.")] = None,
     vectors: Annotated[int | None, typer.Option("--vectors", "-n", help="Vectors per board.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the fresh vectors.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the drawn vectors.")] = None,
+    data: DataOption = None,
+    column: ColumnOption = "",
+    holds: InOption = "auto",
+    hop: HopOption = None,
+    fill_gaps: GapsOption = False,
     input_: Annotated[str | None, typer.Option("--input", help="counts (raw ADC) or inputs (int8).")] = None,
     batch: Annotated[int | None, typer.Option(help="Vectors per frame; automatic if left out.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the results go.")] = Path("results.json"),
@@ -44,6 +50,8 @@ def hil(
     quiet: QuietOption = False,
 ) -> None:
     """Run a bundle's vectors on boards over serial, compare every byte with the reference, measure.
+
+    With --data the board gets your own packets instead, all of the file unless --vectors says fewer.
 
     Exit code 0: every vector answered and equal. 1: a mismatch, or a board that failed. 2: wrong use.
     """
@@ -65,10 +73,17 @@ def hil(
     targets = read_bench(bench) if bench else None
     if not options.port and not targets:
         raise QcsError("no port: give --port /dev/ttyACM0, a pyserial URL, --port emu:native, or --bench FILE")
-    check_file(out, bundle)
+    needed = [bundle, data] if data else [bundle]
+    check_file(out, *needed)
     if junit:
-        check_file(junit, bundle, out)
+        check_file(junit, *needed, out)
     codec = open_codec(bundle)
+    own = own_data(codec, data, column, holds, hop, fill_gaps)
+    if own is not None:
+        if soak is not None:
+            raise QcsError("--soak draws its vectors; leave --data out")
+        asked = options.vectors if "vectors" in options.model_fields_set else len(own.counts)
+        options = options.model_copy(update={"vectors": min(asked, len(own.counts))})
     if resume and soak is None and not any(journal_path(out, n).is_file() for n in range(len(targets or options.port))):
         missing = journal_path(out, 0)
         told = f"nothing to resume: '{missing}' does not exist; this run starts afresh"
@@ -80,7 +95,7 @@ def hil(
             try:
                 results = run_fleet(
                     codec, options, out=out, resume=resume, progress=show.progress, targets=targets,
-                    on_text=_show_text if log else None,
+                    on_text=_show_text if log else None, data=own,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 if journal_path(out, 0).is_file():

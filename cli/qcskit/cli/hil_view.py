@@ -46,9 +46,9 @@ def verdict_table(results: dict[str, Any]) -> Table:
     """Return the closing table: one row per figure, one column per board."""
     bundle = results["bundle"]
     title = f"{bundle['name']} ({bundle['model_id']}), R = {bundle['rate_bits']:g} bits/entry"
-    table = Table(title=title, title_justify="left", min_width=60)
+    table = Table(title=title, title_justify="left", min_width=60, caption=_data(results["data"]))
     table.add_column("")
-    columns = [_column(entry) for entry in results["devices"]]
+    columns = [_column(entry, bundle) for entry in results["devices"]]
     for entry in results["devices"]:
         table.add_column(entry["label"], justify="right", overflow="fold")
     for name in dict.fromkeys(name for column in columns for name in column):
@@ -56,16 +56,31 @@ def verdict_table(results: dict[str, Any]) -> Table:
     return table
 
 
-def _column(entry: dict[str, Any]) -> dict[str, str | Text]:
+def _data(data: dict[str, Any] | None) -> str | None:
+    """Return what is told of the user's own file."""
+    if data is None:
+        return None
+    left = f", {data['samples_left']:,} samples left at its end" if data["samples_left"] else ""
+    return f"{data['name']}: {data['packets']:,} packets{left}"
+
+
+def _column(entry: dict[str, Any], bundle: dict[str, Any]) -> dict[str, str | Text]:
+    from qcskit.hil.results import of_windows
+
     if "error" in entry:
         return {"error": Text(entry["error"], style="red")}
     nmse, count, rate = entry["nmse"], entry["mismatches"]["count"], entry["throughput"]["vectors_per_s"]
     rows: dict[str, str | Text] = {
-        "vectors answered": f"{entry['answered']:,}" + (f" ({entry['resumed']:,} resumed)" if entry["resumed"] else ""),
+        "vectors answered": f"{entry['answered']:,}{of_windows(entry)}"
+        + (f" ({entry['resumed']:,} resumed)" if entry["resumed"] else ""),
         "mismatches": Text(f"{count:,}", style="red" if count else "green"),
         "NMSE device, dB": _decibel(nmse["device_db"]),
         "NMSE integer reference, dB": _decibel(nmse["deployed_db"]),
         "NMSE float (export), dB": _decibel(nmse["float_db"]),
+        **_fidelity(nmse["fidelity"], bundle["unit"]),
+        "clipped": entry["clipped"]
+        if isinstance(entry["clipped"], str)
+        else f"{entry['clipped']['share']:.2%} of counts",
         **_saturation(entry["saturated"]),
         "ticks per encode p50 / p99 / max": _ticks(entry["ticks"]),
         "tick": _unit(entry["ticks"]),
@@ -76,6 +91,9 @@ def _column(entry: dict[str, Any]) -> dict[str, str | Text]:
         "energy, estimate": _energy(entry["energy"]),
     }
     size, recovery = entry["packet_bytes"], entry["recovery"]
+    if isinstance(size, dict):
+        bits = bundle["rate_bits"] * bundle["n"] * bundle["windows"]
+        rows["packet"] = f"{bits:g} bits, sent in {size['mean']:,.4g} bytes"
     if isinstance(size, dict) and size["min"] != size["max"]:
         rows["bytes per packet min / mean / max"] = f"{size['min']:,} / {size['mean']:,.1f} / {size['max']:,}"
     if isinstance(recovery, dict):
@@ -85,8 +103,24 @@ def _column(entry: dict[str, Any]) -> dict[str, str | Text]:
     return rows
 
 
+def _fidelity(found: dict[str, Any] | str, unit: str) -> dict[str, str]:
+    """Return the rows of `codec.metrics.Fidelity`; none where it was not measured."""
+    if isinstance(found, str):
+        return {}
+    spread = " / ".join(_decibel(found[name]) for name in ("median_db", "p95_db", "worst_db"))
+    prd = "not measured" if found["prd_percent"] is None else f"{found['prd_percent']:.4g} %"
+    return {
+        "NMSE about windows' own mean, dB": _decibel(found["window_nmse_db"]),
+        "NMSE of windows median / 95 % / worst, dB": spread,
+        "PRD": prd,
+        "largest error": f"{found['largest_error']:.4g} {unit}".strip(),
+    }
+
+
 def _saturation(share: float) -> dict[str, Text]:
-    return {"vectors of nothing but extremes": Text(f"{100 * share:.1f} %", style="yellow")} if share >= 0.005 else {}
+    return (
+        {"vectors clipped through and through": Text(f"{100 * share:.1f} %", style="yellow")} if share >= 0.005 else {}
+    )
 
 
 def _unit(ticks: dict[str, Any] | str) -> str:

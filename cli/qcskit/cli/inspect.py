@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from qcskit.cli.common import JsonOption, bundle_rows, console, facts_table, print_json
+from qcskit.cli.common import JsonOption, bundle_rows, console, facts_table, print_json, signal_rows
 from qcskit.cli.profile import counted, golden_counts
 from qcskit.codec.errors import QcsError
 
@@ -142,12 +142,13 @@ def tflm_cost(codec: Any, board: str, library: Path, include: list[Path]) -> dic
 
 def tables(codec: Any, facts: dict[str, Any]) -> list[Table]:
     """Return the tables that show a bundle."""
-    signal, adc = facts["signal"], facts["adc"]
-    rows = bundle_rows(codec) | {
-        "signal": f"N = {signal['n']}, M = {signal['m']}, S = {signal['s']}, matrix {signal['matrix']}",
-        "ADC": f"(count - {adc['offset_counts']}) x {adc['scale']:g}",
-        "cost per packet": ", ".join(f"{key.replace('_', ' ')} {value:,}" for key, value in facts["cost"].items()),
-    }
+    rows = (
+        bundle_rows(codec)
+        | signal_rows(codec)
+        | {
+            "cost per packet": ", ".join(f"{key.replace('_', ' ')} {value:,}" for key, value in facts["cost"].items()),
+        }
+    )
     if "operators" in facts:
         rows["operators"] = ", ".join(facts["operators"])
     found = [facts_table(f"bundle {rows.pop('bundle')}", rows)]

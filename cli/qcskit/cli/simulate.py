@@ -19,6 +19,7 @@ from qcskit.cli.common import (
     load,
     print_json,
 )
+from qcskit.cli.encode import ColumnOption, DataOption, GapsOption, HopOption, InOption, own_data
 from qcskit.codec.errors import CheckFailedError
 
 
@@ -32,6 +33,11 @@ def simulate(
     processes: Annotated[int | None, typer.Option("--processes", "-j", help="Processes; 0 chooses.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the verdict here.")] = Path("verdict.json"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that --out holds.")] = False,
+    data: DataOption = None,
+    column: ColumnOption = "",
+    holds: InOption = "auto",
+    hop: HopOption = None,
+    fill_gaps: GapsOption = False,
     config: ConfigOption = None,
     settings: SetOption = None,
     keys: Annotated[bool, keys_option("simulate")] = False,
@@ -39,7 +45,7 @@ def simulate(
     quiet: QuietOption = False,
 ) -> None:
     """Prove that NumPy, the exported C and the codec's oracles give the same bytes. Settings: [simulate]."""
-    from qcskit.codec.bundle import read_bundle
+    from qcskit.codec.codecs import open_codec
     from qcskit.codec.files import check_file
     from qcskit.firmware_sim.verdict import read_verdict
 
@@ -47,9 +53,11 @@ def simulate(
     limits = {"oracle_vectors": oracle_vectors, "reported_vectors": reported_vectors}
     chosen = load("simulate", config, settings, **flags, **limits)
     if out:
-        check_file(out, bundle)
+        check_file(out, bundle, *filter(None, [data]))
     earlier = read_verdict(out) if resume and out else None
-    verdict = run_simulate(read_bundle(bundle), chosen, out, earlier, quiet or json)
+    codec = open_codec(bundle)
+    own = own_data(codec, data, column, holds, hop, fill_gaps)
+    verdict = run_simulate(codec.bundle, chosen, out, earlier, quiet or json, own)
     if json:
         print_json(verdict.model_dump(exclude={"chunks_done"}))
     elif not quiet:
@@ -62,7 +70,7 @@ def simulate(
         raise CheckFailedError(failure(verdict))
 
 
-def run_simulate(bundle: Any, config: Any, out: Path | None, earlier: Any, quiet: bool) -> Any:
+def run_simulate(bundle: Any, config: Any, out: Path | None, earlier: Any, quiet: bool, data: Any = None) -> Any:
     """Run with a progress bar on stderr."""
     from qcskit.firmware_sim.run import simulate as run
 
@@ -74,7 +82,7 @@ def run_simulate(bundle: Any, config: Any, out: Path | None, earlier: Any, quiet
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        return run(bundle, config, out=out, resume=earlier, progress=progress)
+        return run(bundle, config, out=out, resume=earlier, progress=progress, data=data)
 
 
 def summary(verdict: Any) -> Table:
@@ -94,7 +102,7 @@ def summary(verdict: Any) -> Table:
 
 def lines(verdict: Any) -> list[str]:
     """Return what the table does not hold: every count, what came back, boards that were not run."""
-    found, counts, recovery = [], verdict.counts, verdict.recovery
+    found, counts, recovery = _own_lines(verdict), verdict.counts, verdict.recovery
     if counts:
         oracle = counts.definition_mismatches
         definition = "not compared with" if oracle is None else f"{oracle:,} mismatches against"
@@ -106,6 +114,19 @@ def lines(verdict: Any) -> list[str]:
         exact = f"{recovery.perfect:,} of {recovery.frames:,} exact"
         found.append(f"recovery: {exact}, {recovery.flagged:,} flagged, {wrong:,} wrong; {nmse}")
     return found + [f"not run: {board}: {why}" for board, why in verdict.not_run.items()]
+
+
+def _own_lines(verdict: Any) -> list[str]:
+    """Return what is told of the sets that a sensor gives: whence they are, how many counts were clipped."""
+    found, data = [], verdict.data
+    if data and "data" in verdict.sets:
+        left = f", {data.samples_left:,} samples left at its end" if data.samples_left else ""
+        found.append(f"data: {verdict.sets['data']:,} packets of {data.name}{left}")
+    if verdict.source_windows and "source" in verdict.sets:
+        found.append(f"source: {verdict.sets['source']:,} vectors of {verdict.source_windows:,} windows")
+    for name, clipped in verdict.clipped.items():
+        found.append(f"clipped in {name}: {clipped.describe()}")
+    return found
 
 
 def mismatch_table(mismatch: Any) -> Table:

@@ -3,6 +3,7 @@
 manifest.json           what it is: versions, dimensions, rate, NMSE, SHA-256 of every other file; `codec` is the
                         family's own part
 tables.npz              the integer tables: what the NumPy reference runs and the C text prints
+signal.npz              Φ, and test windows of a recorded source, in units
 vectors.npz             golden vectors: counts and the packets that answer them
 c/                      the same tables as C text
 and what the family adds, such as decoder.tflite
@@ -18,19 +19,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from pydantic import ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from numpy.typing import NDArray
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 
 from qcskit.codec import codecs
-from qcskit.codec.arrays import MOST_BYTES, Headers, check_finite, read_npz
+from qcskit.codec.arrays import MOST_BYTES, Headers, check_finite, read_npz, take_table
 from qcskit.codec.config import MODEL_NAME, Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import manifest_checksum, put_back, sha256
 from qcskit.codec.golden import check_headers
-from qcskit.codec.json_file import parse_json, read_bounded
-from qcskit.codec.signal import SignalConfig
+from qcskit.codec.json_file import parse_json, read_bounded, why_invalid
+from qcskit.codec.metrics import Fidelity
+from qcskit.codec.sensor import Adc, Sensor, SignalFacts
+from qcskit.codec.signal import SignalConfig, measurement_matrix
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _MOST_MANIFEST_BYTES = 16 << 20
 _MOST_ENTRIES = 1 << 20
 """Of a source vector."""
@@ -40,46 +43,19 @@ _AGAIN = "write the bundle again"
 """What to do while it is not known whether 'qcskit export' or 'qcskit design' wrote it."""
 
 
-class Adc(Table):
-    """What one ADC count means: measurement = (count − offset_counts) · scale."""
-
-    scale: float
-    offset_counts: int
-
-    def counts(self, y: ArrayLike) -> NDArray[np.int16]:
-        """Return the ADC counts that an ideal converter gives for measurements y, any shape; saturates.
-
-        Raises QcsError that names the place if y is not finite.
-        """
-        values = np.asarray(y, np.float64)
-        if not np.isfinite(values).all():
-            raise QcsError(f"measurement frame {np.argwhere(~np.isfinite(values))[0, 0]} holds NaN or infinity")
-        with np.errstate(over="ignore"):  # infinity saturates as well
-            steps = np.rint(values / self.scale) + self.offset_counts
-        return steps.clip(-32768, 32767).astype(np.int16)
-
-
-class SignalFacts(Table):
-    """The source model the codec was made for; further keys of `[signal]` ride along."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    n: int
-    m: int
-    s: int
-    noise_variance: float
-    matrix: str
-
-
 class NmseFacts(Table):
-    """NMSE in dB on `frames` fresh vectors; None where it was not measured.
+    """What comes back, on `frames` fresh vectors; None where it was not measured.
 
-    float_db: of the codec in floating point. deployed_db: of what the device sends, through the ADC.
+    float_db: NMSE of the codec in floating point. deployed_db: of what the device sends, through the ADC. Both about
+    the training mean. fidelity: further figures of what the device sends. clipped: share of the
+    counts of each input that were clipped.
     """
 
     frames: int
     float_db: float | None = None
     deployed_db: float | None = None
+    fidelity: Fidelity | None = None
+    clipped: tuple[float, ...] = ()
 
 
 class CodecFacts(Table):
@@ -91,7 +67,7 @@ class CodecFacts(Table):
 class Manifest(Table):
     """Contents of manifest.json."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     name: str = Field(pattern=MODEL_NAME)
     model_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     inputs: int = Field(ge=1, le=65535)
@@ -164,11 +140,30 @@ class Bundle:
 
     @cached_property
     def signal(self) -> SignalConfig:
-        """The source model as configuration."""
+        """The source model as configuration; of a recording without its file."""
+        facts = self.manifest.signal.model_dump(exclude={"offset", "scale"})
+        if facts.get("source") == "recorded":
+            facts["recording"] = "(in the bundle)"
         try:
-            return SignalConfig.model_validate(self.manifest.signal.model_dump())
+            return SignalConfig.model_validate(facts)
         except ValidationError as error:
-            raise self.fail(f"manifest.json: signal.{first_fault(error)}") from None
+            raise self.fail(f"manifest.json: signal.{why_invalid(error)}") from None
+
+    @cached_property
+    def sensor(self) -> Sensor:
+        """The way from x to counts and back."""
+        signal, arrays = self.manifest.signal, self.read_arrays("signal.npz")
+        try:
+            phi = take_table(arrays, "phi", np.float64, (signal.m, signal.n))
+            windows = take_table(arrays, "windows", np.float64, (None, signal.n))
+            for name in arrays:
+                check_finite(name, arrays[name])
+        except QcsError as error:
+            raise self.fail(f"signal.npz: {error}") from None
+        config = self.signal
+        if config.matrix != "file" and not np.allclose(phi, measurement_matrix(config), rtol=0, atol=1e-9):
+            raise self.fail(f"signal.npz: phi is not the '{config.matrix}' of manifest.json")
+        return Sensor(signal, self.manifest.adc, phi, windows)
 
     def fail(self, what: str) -> QcsError:
         """Return the error that this bundle's files contradict each other."""
@@ -218,7 +213,7 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(raw)
     except ValidationError as error:
-        raise QcsError(f"{where}: manifest.json: {first_fault(error)}; {again}") from None
+        raise QcsError(f"{where}: manifest.json: {why_invalid(error)}; {again}") from None
     if manifest.checksum not in (None, manifest_checksum(raw)):
         raise QcsError(f"{where}: manifest.json does not match its own checksum: it was changed; {again}")
     return manifest
@@ -233,11 +228,9 @@ def _again(raw: Mapping[str, Any]) -> str:
 
 def _check_possible(bundle: Bundle) -> None:
     """Raise QcsError that names a number with which nothing could be computed, or only with all memory."""
-    signal, adc, rate_bits = bundle.manifest.signal, bundle.manifest.adc, bundle.manifest.rate_bits
+    signal, rate_bits = bundle.manifest.signal, bundle.manifest.rate_bits
     if not (1 <= signal.n <= _MOST_ENTRIES and 1 <= signal.m <= _MOST_ENTRIES and 0 <= signal.s <= signal.n):
         raise bundle.fail(f"manifest.json: signal: n, m, s are impossible: {signal.n}, {signal.m}, {signal.s}")
-    if not (0 < adc.scale < math.inf and -32768 <= adc.offset_counts <= 32767):
-        raise bundle.fail(f"manifest.json: adc: scale {adc.scale} or offset_counts {adc.offset_counts} is impossible")
     if not 0 < rate_bits < math.inf:
         raise bundle.fail(f"manifest.json: rate_bits: {rate_bits} is impossible")
 
@@ -270,12 +263,3 @@ def _read_listed(bundle: Bundle, name: str) -> bytes:
         return read_bounded(file, "file", MOST_BYTES)
     except QcsError as error:
         raise bundle.fail(str(error)) from None
-
-
-def first_fault(error: ValidationError) -> str:
-    """Return the first fault that pydantic found, as key: reason."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    known = {"missing": "is missing", "extra_forbidden": "is no key of this version"}
-    reason = known.get(first["type"], first["msg"].removeprefix("Value error, "))
-    return f"{key}: {reason}" if key else reason

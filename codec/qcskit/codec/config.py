@@ -18,7 +18,7 @@ MODEL_NAME = r"^[a-z][a-z0-9_]{0,30}$"
 def tables() -> tuple[str, ...]:
     """Return the table names that a `qcs.toml` may hold: one per component, and one per family of codecs."""
     own = (family.table for family in families())
-    return tuple(dict.fromkeys(("signal", "train", "export", "simulate", "hil", "sweep", "decode", *own)))
+    return tuple(dict.fromkeys(("signal", "adc", "train", "export", "simulate", "hil", "sweep", "decode", *own)))
 
 
 TRUSTED: dict[str, JsonValue] = {"trusted": True}

@@ -42,6 +42,8 @@ def check_vectors(codec: "Codec") -> None:
     Which packets answer the counts is what `simulate` and `hil` find out.
     """
     vectors = codec.bundle.vectors
+    if codec.bundle.has("signal.npz"):
+        _ = codec.sensor
     try:
         if codec.decodes != ("x_hat" in vectors):
             raise QcsError("'x_hat' stands there exactly if the bundle holds a decoder")

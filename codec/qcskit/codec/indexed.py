@@ -40,7 +40,7 @@ class IndexCodec(Codec):
     def decode_index(self, index: Index) -> Array:
         """Return x_hat (packets, N) of indices (packets, K)."""
 
-    def encode_counts(self, counts: NDArray[np.integer[Any]]) -> Packets:
+    def encode_counts(self, counts: NDArray[np.integer[Any]] | bytes) -> Packets:
         """Return the packets of ADC counts (packets, inputs)."""
         return self.pack(self.index(self.checked(counts)))
 
@@ -48,8 +48,8 @@ class IndexCodec(Codec):
         """Return the packets of indices (packets, K)."""
         return Packets.rows(self.packing.pack(index))
 
-    def decode(self, packets: Packets) -> Array:
-        """Return x_hat (packets, N)."""
+    def estimate(self, packets: Packets) -> Array:
+        """Return x_hat (packets, N) on the codec's own scale."""
         size = self.packed_bytes_max
         if (packets.lengths < size).any():
             raise QcsError(f"a packet has {packets.lengths.min()} bytes, expected {size}")
@@ -64,8 +64,11 @@ class IndexCodec(Codec):
         vectors = self.bundle.vectors
         # Of the counts, not of `packed`: whether that answers them is another question.
         x_hat = self.decode_index(self.index(vectors["counts"][:_GOLDEN]))
-        wanted = vectors["x_hat"][:_GOLDEN].astype(np.float64)
+        signal, stored = self.bundle.manifest.signal, vectors["x_hat"][:_GOLDEN]
+        wanted = (stored.astype(np.float64) - signal.offset) / signal.scale
         slack = _SLACK * max(1.0, float(np.abs(np.nan_to_num(wanted)).max()))
+        # What float32 holds of values in units whose offset is large.
+        slack += float(np.finfo(np.float32).eps) * float(np.abs(np.nan_to_num(stored)).max()) / signal.scale
         if not np.allclose(x_hat, wanted, rtol=0, atol=slack, equal_nan=True):
             raise self.bundle.fail("its decoder does not make the x_hat of vectors.npz")
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.errors import CheckFailedError, QcsError
-from qcskit.codec.signal import draw_frames
+from qcskit.codec.sensor import Sensor, grid_of
 
 Counts = NDArray[np.int16]
 Array = NDArray[np.float64]
@@ -144,24 +144,68 @@ class Codec(ABC):
         return (f"<{self.kind} codec '{self.name}': {self.inputs} counts to {self.packed_bytes_max} bytes, "
                 f"{self.rate_bits:g} bits per entry>")  # fmt: skip
 
+    @property
+    def sensor(self) -> Sensor:
+        """The way from x to counts and back, in units."""
+        return self.bundle.sensor
+
     def counts(self, y: ArrayLike) -> Counts:
-        """Return the ADC counts of measurements y, any shape; saturates. Raises QcsError if y is not finite."""
+        """Return the ADC counts of y in units, any shape; saturates. Raises QcsError if y is not finite."""
         return self.bundle.manifest.adc.counts(y)
+
+    def sense(self, x: ArrayLike) -> Counts:
+        """Return the counts (packets, inputs) that the device sees of x in units (packets · windows, N)."""
+        return self.counts(self.sensor.sense(x).reshape(-1, self.inputs))
+
+    @property
+    def centre(self) -> int:
+        """The count next to the middle of what the device sees."""
+        return grid_of(self.bundle.manifest.signal, self.bundle.manifest.adc).centre_counts
+
+    def limits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the least and the largest count (inputs,) that the codec tells from the next one outside.
+
+        Counts at the ADC's own ends are outside: what they stand for may lie beyond.
+        """
+        adc = self.bundle.manifest.adc
+        return np.full(self.inputs, adc.low + 1), np.full(self.inputs, adc.high - 1)
+
+    def clipped(self, counts: Counts) -> NDArray[np.bool_]:
+        """Return which counts (packets, inputs) lie outside `limits`."""
+        low, high = self._limits
+        outside: NDArray[np.bool_] = (counts < low) | (counts > high)
+        return outside
+
+    @cached_property
+    def _limits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return self.limits()
 
     def encode(self, y: ArrayLike) -> Packets:
         """Return the packets of measurements y (packets, inputs), through the ADC."""
         return self.encode_counts(self.counts(y))
 
     @abstractmethod
-    def encode_counts(self, counts: NDArray[np.integer[Any]]) -> Packets:
-        """Return the packets of ADC counts (packets, inputs): what the device computes. Raises QcsError on others."""
+    def encode_counts(self, counts: NDArray[np.integer[Any]] | bytes) -> Packets:
+        """Return the packets of ADC counts (packets, inputs): what the device computes. Raises QcsError on others.
+
+        bytes: counts as int16, low byte first, one packet's behind the other's.
+        """
+
+    def decode(self, packets: Packets | bytes) -> Array:
+        """Return x_hat (packets · windows, N) in units; rows of NaN where the decoder flags a packet.
+
+        bytes: packets as `qcskit encode` writes them to a .bin. Raises QcsError if no encoder gives these bytes.
+        """
+        if isinstance(packets, bytes):
+            from qcskit.codec.stream import split_packets
+
+            packets = Packets.join(list(split_packets([packets], self.packed_bytes_max, self.fixed_size)))
+        signal, estimate = self.bundle.manifest.signal, self.estimate(packets)
+        return estimate if (signal.offset, signal.scale) == (0.0, 1.0) else signal.offset + signal.scale * estimate
 
     @abstractmethod
-    def decode(self, packets: Packets) -> Array:
-        """Return x_hat (packets · windows, N); rows of NaN where the decoder flags a packet.
-
-        Raises QcsError if no encoder gives these bytes.
-        """
+    def estimate(self, packets: Packets) -> Array:
+        """Return what `decode` returns, on the codec's own scale."""
 
     @abstractmethod
     def oracles(self) -> tuple[Oracle, ...]:
@@ -178,6 +222,19 @@ class Codec(ABC):
     @abstractmethod
     def c_files(self) -> dict[str, str]:
         """Return the C text that the tables make: qcs_model_<name>.h and .c."""
+
+    def sensor_macros(self) -> str:
+        """Return the lines of the C header that say what goes in and what a count is."""
+        manifest, word = self.bundle.manifest, f"QCS_{self.name.upper()}"
+        adc = manifest.adc
+        facts = {
+            "MODEL_ID": f'"{manifest.model_id}"', "WINDOW": f"{self.width} /* N, samples per window */",
+            "WINDOWS": f"{self.windows} /* per packet */", "RATE_BITS": f"{self.rate_bits!r} /* sent per sample */",
+            "ADC_BITS": adc.bits, "ADC_SIGNED": int(adc.signed),
+            "ADC_OFFSET_COUNTS": f"({adc.offset_counts}) /* the ADC's reading at 0 */",
+            "UNITS_PER_COUNT": f"{adc.units_per_count!r}", "UNIT": f'"{adc.unit}"',
+        }  # fmt: skip
+        return "".join(f"#define {word}_{name} {value}\n" for name, value in facts.items())
 
     def checked_c_files(self) -> dict[str, str]:
         """Return `c_files`: what may be compiled. Raises CheckFailedError if the bundle's own C is another one."""
@@ -214,8 +271,15 @@ class Codec(ABC):
         return self.oracles()[0]
 
     def draw(self, packets: int, seed: int | Sequence[int]) -> tuple[NDArray[Any], Array]:
-        """Return x (packets · windows, N) and measurements y (packets, inputs) of the bundle's source."""
-        return draw_frames(self.bundle.signal, packets, seed)
+        """Return x (packets · windows, N) and y (packets, inputs) of the bundle's source, in units."""
+        x, y = self.sensor.draw(self.bundle.signal, packets * self.windows, seed)
+        return x, y.reshape(packets, self.inputs)
+
+    @property
+    def source_windows(self) -> int | None:
+        """How many windows of a recording `draw` chooses from, 0 if the bundle holds none; None if it draws afresh."""
+        source = self.bundle.manifest.signal.model_dump().get("source")
+        return len(self.sensor.windows) if source == "recorded" else None
 
     def network_input(self, counts: Counts) -> NDArray[np.int8]:
         """Return the network inputs of ADC counts, any shape."""
@@ -229,8 +293,12 @@ class Codec(ABC):
         """Return the packets of network inputs if `values` are int8, else of counts."""
         return self.encode_inputs(values) if values.dtype == np.int8 else self.encode_counts(values)
 
-    def checked(self, counts: NDArray[np.integer[Any]]) -> Counts:
+    def checked(self, counts: NDArray[np.integer[Any]] | bytes) -> Counts:
         """Return counts as int16. Raises QcsError if they are no integers in int16 of shape (packets, inputs)."""
+        if isinstance(counts, bytes):
+            if len(counts) % (2 * self.inputs):
+                raise QcsError(f"{len(counts)} bytes of counts are no whole packets of {self.inputs} int16")
+            counts = np.frombuffer(counts, "<i2").reshape(-1, self.inputs)
         counts = np.asarray(counts)
         if counts.ndim != 2 or counts.shape[1] != self.inputs or counts.dtype.kind not in "iu":
             wanted = f"expected int16 (packets, {self.inputs})"

@@ -51,8 +51,9 @@ def why_invalid(error: ValidationError) -> str:
     """Return in one line what pydantic found first: the key, and which rule it breaks."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     key = ".".join(str(part)[:40] for part in first["loc"][:8])
-    reason = " ".join(first["msg"].removeprefix("Value error, ").split())[:160]
-    return f"{key!a}: {reason}" if key else reason
+    known = {"missing": "is missing", "extra_forbidden": "is no key of this version"}
+    reason = " ".join(known.get(first["type"], first["msg"].removeprefix("Value error, ")).split())[:160]
+    return f"{ascii(key)[1:-1]}: {reason}" if key else reason
 
 
 def parse_json(content: bytes, where: str) -> Any:

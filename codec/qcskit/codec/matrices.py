@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.fft import idct
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.recordings import read_numbers
+from qcskit.codec.readers import read_array
 
 Matrix = NDArray[np.float64]
 
@@ -88,18 +88,24 @@ def subsampling(m: int, n: int, seed: int) -> Matrix:
     return np.eye(n)[np.sort(np.random.default_rng(seed).choice(n, m, replace=False))]
 
 
+def uniform(m: int, n: int) -> Matrix:
+    """Return m rows of the identity, as evenly as they can lie: y is x at places ⌊k n / m⌋.
+
+    >>> uniform(2, 5).argmax(axis=1).tolist()
+    [0, 2]
+    """
+    return np.eye(n)[np.arange(m) * n // m]
+
+
 def matrix_from_file(path: Path, m: int, n: int) -> Matrix:
     """Return the matrix in a .npy, .npz (one array) or .csv file, as it is.
 
-    Raises QcsError if it is not (m, n), holds NaN or infinity, or has linearly dependent rows.
+    Raises QcsError if it is not (m, n) or has linearly dependent rows, and as `read_array` does.
     """
-    phi = read_numbers(path)
+    phi = read_array(path)
     if phi.shape != (m, n):
         hint = "; it looks transposed" if phi.shape == (n, m) else ""
         raise QcsError(f"matrix '{path}' has shape {phi.shape}, expected (m, n) = ({m}, {n}){hint}")
-    if not np.isfinite(phi).all():
-        row, column = np.argwhere(~np.isfinite(phi))[0]
-        raise QcsError(f"matrix '{path}' holds NaN or infinity at row {row}, column {column}")
     if np.linalg.matrix_rank(phi) < m:
         raise QcsError(f"matrix '{path}' has rank {np.linalg.matrix_rank(phi)} < m = {m}: its rows repeat each other")
     return phi

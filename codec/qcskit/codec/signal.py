@@ -1,4 +1,7 @@
-"""The source and its measurement: x sparse or recorded, fixed Φ, y = Φ x + n (DeepQCS paper, section II-A)."""
+"""The source and its measurement: x sparse or recorded, fixed Φ, y = Φ x + n (DeepQCS paper, section II-A).
+
+Here x is on the codec's own scale: a recording less the mean of its training part, in units of its standard deviation.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +16,22 @@ from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.recordings import Part, Recording, read_recording
 
+DIRECT = ("identity", "uniform", "subsampling")
+"""Matrices with which the device samples x itself, all of it or some: no front end measures."""
+
 
 class SignalConfig(Table):
     """Table `[signal]`: what is sensed and how."""
 
     n: int = Field(20, ge=2, description="N, entries of a source vector")
-    m: int = Field(10, ge=1, description="M, measurements per vector, M < N")
+    m: int = Field(10, ge=1, description="M, measurements per vector, M <= N; N if matrix = identity")
     s: int = Field(2, ge=1, description="S, non-zero coefficients of a source vector, S <= M; no meaning if recorded")
-    noise_variance: float = Field(1e-4, ge=0, allow_inf_nan=False, description="variance of each entry of the noise n")
+    noise_variance: float = Field(
+        1e-4,
+        ge=0,
+        allow_inf_nan=False,
+        description="variance of each entry of the noise n; 0 if a recording is sampled",
+    )
     snr_db: float | None = Field(
         None, allow_inf_nan=False, description="E|Φx|²/E|n|² in dB, replaces noise_variance (recordings: as if white)"
     )
@@ -30,29 +41,41 @@ class SignalConfig(Table):
     basis: Literal["identity", "dct", "haar", "db4"] = Field(
         "identity", description="orthonormal basis in which x is sparse"
     )
-    recording: str = Field("", description="file of a recorded source: .npy, .npz, .csv or .wav")
+    recording: str = Field("", description="file of a recorded source: .npy, .npz, .csv, .wav and more")
     recording_column: str = Field(
         "", coerce_numbers_to_str=True, description="array of an .npz, column of a .csv, channel of a .wav"
     )
+    recording_in: Literal["auto", "counts", "units"] = Field(
+        "auto", description="what the file holds; auto: whole numbers within int16 are counts"
+    )
+    recording_gaps: Literal["refuse", "interpolate"] = Field("refuse", description="what to do with missing values")
     recording_hop: int = Field(1, ge=1, description="samples from one window of the recording to the next")
-    matrix: Literal["dct", "gaussian", "bernoulli", "subsampling", "file"] = Field(
-        "dct", description="Φ: first M rows of the DCT, N(0, 1), ±1, random entries of x, or matrix_file"
+    matrix: Literal["dct", "gaussian", "bernoulli", "identity", "uniform", "subsampling", "file"] = Field(
+        "dct",
+        description="Φ: first M rows of the DCT, N(0, 1), ±1; the device samples x itself: all of it, evenly, at fixed "
+        "random places; or matrix_file",
     )
     matrix_seed: int = Field(0, ge=0, description="seeds a random Φ")
     matrix_file: str = Field("", description="file that holds Φ (m, n): .npy, .npz or .csv")
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
-        if self.m >= self.n:
-            raise ValueError(f"m must be smaller than n (compressed sensing), got m = {self.m}, n = {self.n}")
+        if self.matrix == "identity" and "m" not in self.model_fields_set:
+            object.__setattr__(self, "m", self.n)
+        if self.m > self.n or (self.matrix == "identity" and self.m < self.n):
+            rule = "must equal n where matrix = 'identity'" if self.m < self.n else "must not exceed n"
+            raise ValueError(f"m {rule}, got m = {self.m}, n = {self.n}")
+        if self.source == "recorded" and self.matrix in DIRECT and "noise_variance" not in self.model_fields_set:
+            object.__setattr__(self, "noise_variance", 0.0)
         if self.source != "recorded" and self.s > self.m:
             raise ValueError(f"s must not exceed m, got s = {self.s}, m = {self.m}")
         if (self.source == "recorded") != bool(self.recording):
             raise ValueError("source = 'recorded' and recording = FILE go together: give both or none")
         if (self.matrix == "file") != bool(self.matrix_file):
             raise ValueError("matrix = 'file' and matrix_file = FILE go together: give both or none")
-        if self.matrix == "subsampling" and self.source != "recorded" and self.basis == "identity":
-            raise ValueError("subsampling misses non-zero entries of x itself; choose basis dct, haar or db4")
+        sampled = self.matrix in DIRECT and self.m < self.n
+        if sampled and self.source != "recorded" and self.basis == "identity":
+            raise ValueError("sub-sampling misses non-zero entries of x itself; choose basis dct, haar or db4")
         if self.snr_db is not None:
             object.__setattr__(self, "noise_variance", self._noise_variance(self.snr_db))
         return self
@@ -78,6 +101,8 @@ def measurement_matrix(config: SignalConfig) -> NDArray[np.float64]:
         return matrices.dct_rows(config.m, config.n)
     if config.matrix == "file":
         return matrices.matrix_from_file(Path(config.matrix_file), config.m, config.n)
+    if config.matrix in ("identity", "uniform"):
+        return matrices.uniform(config.m, config.n)
     makers = {"gaussian": matrices.gaussian, "bernoulli": matrices.bernoulli, "subsampling": matrices.subsampling}
     return makers[config.matrix](config.m, config.n, config.matrix_seed)
 
@@ -94,19 +119,27 @@ def draw_sparse(config: SignalConfig, frames: int, rng: np.random.Generator) -> 
 
 
 def recorded_windows(config: SignalConfig, part: Part) -> NDArray[np.float64]:
-    """Return the windows (frames, N) of one part of the recording, zero mean and unit variance over the whole file."""
-    return _recording(config).windows(config.n, part, config.recording_hop)
+    """Return the windows (frames, N) of one part of the recording."""
+    return read_source(config).windows(config.n, part, config.recording_hop)
 
 
 def recorded_series(config: SignalConfig, part: Part) -> tuple[NDArray[np.float64], int, int]:
     """Return (samples, windows, hop) of one part: window k is samples[k·hop : k·hop + N]."""
-    return _recording(config).part(config.n, part, config.recording_hop)
+    return read_source(config).part(config.n, part, config.recording_hop)
 
 
-def _recording(config: SignalConfig) -> Recording:
+def test_windows(config: SignalConfig, most: int) -> NDArray[np.float64]:
+    """Return up to `most` windows (frames, N) of the recording's test part, evenly spread, each once."""
+    windows = recorded_windows(config, "test")
+    places = np.linspace(0, len(windows) - 1, min(most, len(windows)))
+    return windows[np.rint(places).astype(np.int64)]
+
+
+def read_source(config: SignalConfig) -> Recording:
+    """Return the recording of a recorded source. Raises QcsError if the source is another, or the file is at fault."""
     if config.source != "recorded":
         raise QcsError("[signal] source is not 'recorded': there are no windows")
-    return read_recording(Path(config.recording), config.recording_column, config.n)
+    return read_recording(Path(config.recording), config.recording_column, config.n, config.recording_gaps)
 
 
 def measure(
@@ -114,15 +147,22 @@ def measure(
 ) -> NDArray[np.float64]:
     """Return y = Φ x + n (frames, M), n white Gaussian with the given variance per entry."""
     y = x @ phi.T
+    if noise_variance == 0.0:
+        return y
     return y + np.sqrt(noise_variance) * rng.standard_normal(y.shape)
 
 
 def draw_frames(
-    config: SignalConfig, frames: int, seed: int | Sequence[int], part: Part = "test"
+    config: SignalConfig,
+    frames: int,
+    seed: int | Sequence[int],
+    part: Part = "test",
+    phi: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return x (frames, N) and y (frames, M) drawn from the source model with this seed.
 
-    part: which part of a recording its windows are drawn from (with replacement); sparse sources ignore it.
+    part: which part of a recording its windows are drawn from (with replacement); sparse sources ignore it. phi: Φ if
+    it is known already.
     """
     rng = np.random.default_rng(seed)
     if config.source == "recorded":
@@ -130,4 +170,12 @@ def draw_frames(
         x = windows[rng.integers(0, len(windows), frames)]
     else:
         x = draw_sparse(config, frames, rng)
-    return x, measure(x, measurement_matrix(config), config.noise_variance, rng)
+    return x, measure(x, measurement_matrix(config) if phi is None else phi, config.noise_variance, rng)
+
+
+def test_frames(config: SignalConfig, frames: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return x (frames, N) and y (frames, M) to measure on: fresh ones; of a recording each test window once."""
+    if config.source != "recorded":
+        return draw_frames(config, frames, seed)
+    x = test_windows(config, frames)
+    return x, measure(x, measurement_matrix(config), config.noise_variance, np.random.default_rng(seed))

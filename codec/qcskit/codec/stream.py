@@ -16,14 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from qcskit.codec.arrays import Headers, check_array, read_header, read_npz
+from qcskit.codec.arrays import Headers, check_array, npz_bytes, read_header, read_npz
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.golden import check_offsets
 from qcskit.codec.interface import Codec, Packets
+from qcskit.codec.text import c_table
 
 InFormat = Literal["bin", "hex", "csv", "npy", "npz"]
 OutFormat = Literal["bin", "csv", "npy"]
+PacketFormat = Literal["bin", "hex", "csv", "npz", "c"]
 
 _CHUNK_BYTES = 1 << 16
 
@@ -175,6 +177,29 @@ def write_frames(blocks: Iterable[NDArray[np.float32]], sink: BinaryIO, kind: Ou
         count = _write_blocks(blocks, sink.write, _as_csv if kind == "csv" else _as_binary, sink.flush)
     sink.flush()
     return count
+
+
+def write_packets(packets: Packets, kind: PacketFormat, codec: Codec) -> bytes:
+    """Return a file of packets that `read_packets` reads, or a C array.
+
+    bin, hex, csv, npz: as there. c: bytes and, if their sizes differ, offsets, as `static const` arrays.
+    """
+    if kind == "hex":
+        return "".join(packet.hex() + "\n" for packet in packets).encode()
+    if kind == "csv":
+        return "".join(",".join(map(str, packet)) + "\n" for packet in packets).encode()
+    if kind == "npz":
+        return npz_bytes({"packed": packets.bytes, "packed_offsets": packets.offsets})
+    if kind == "bin":
+        if codec.fixed_size:
+            return packets.bytes.tobytes()
+        return b"".join(varint(len(packet)) + packet for packet in packets)
+    of = f"model {codec.name}, id {codec.bundle.manifest.model_id}"
+    head = f"/* {len(packets)} packets of {of}. */\n#include <stdint.h>\n\n"
+    tables = [c_table(f"qcs_{codec.name}_packets", packets.bytes)]
+    if not codec.fixed_size:
+        tables.append(c_table(f"qcs_{codec.name}_offsets", packets.offsets.astype(np.uint32)))
+    return (head + "\n".join(tables) + "\n").encode()
 
 
 def _write_blocks(

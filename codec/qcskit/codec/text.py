@@ -33,7 +33,7 @@ _HEADER = Template("""\
 #define QCS_${NAME}_LEVELS $levels
 #define QCS_${NAME}_PACKED_BYTES_MAX $packed_bytes_max
 $scratch
-$more
+$sensor$more
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -120,8 +120,8 @@ class CModel:
     more: str = ""
 
 
-def c_files(model: CModel) -> dict[str, str]:
-    """Return qcs_model_<name>.h and .c."""
+def c_files(model: CModel, sensor: str = "") -> dict[str, str]:
+    """Return qcs_model_<name>.h and .c. sensor: lines of the header that say what a count is."""
     arguments = "&model, counts->counts, packed->bytes"
     call = f"return qcs_{model.core}_encode_counts({arguments}, scratch->words);"
     if model.scratch == 0:
@@ -132,7 +132,8 @@ def c_files(model: CModel) -> dict[str, str]:
     takes = ("QCS_INPUT_INT8 | " if model.takes_inputs else "") + "QCS_INPUT_COUNTS"
     facts = {
         **vars(model), "NAME": model.name.upper(), "scratch": lines, "call": call, "input_types": takes,
-        "version": TEXT_VERSION, "more": f"\n{model.more}" if model.more else "", "about": c_comment(model.about),
+        "version": TEXT_VERSION, "sensor": f"\n{sensor}" if sensor else "",
+        "more": f"\n{model.more}" if model.more else "", "about": c_comment(model.about),
     }  # fmt: skip
     stem = f"qcs_model_{model.name}"
     return {f"{stem}.h": _HEADER.substitute(facts), f"{stem}.c": _SOURCE.substitute(facts)}

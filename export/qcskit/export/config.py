@@ -1,22 +1,29 @@
 """Table `[export]`: how a trained run becomes integers."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, model_validator
 
 from qcskit.codec.config import MODEL_NAME, Table
 
 Range = Annotated[FiniteFloat, Field(gt=1e-6, lt=1e6)]
-"""Half of what a grid covers, in units of y or of a pre-activation."""
+"""Half of what a grid covers, in units of a pre-activation."""
+Quantile = Annotated[FiniteFloat, Field(gt=0.5, le=1.0)]
+
+_MOVED = {
+    "adc_bits": "set adc.bits", "adc_offset_counts": "set adc.offset_counts",
+    "input_ranges": "set export.input_quantiles, or adc.units_per_count",
+}  # fmt: skip
+"""Keys of old, and what took their place."""
 
 
 class ExportConfig(Table):
     """One export."""
 
     name: str = Field("", pattern=f"^$|{MODEL_NAME}", description="model name; empty = the run's name")
-    input_ranges: tuple[Range, ...] = Field(
-        (1.5, 2.0, 2.25, 2.5, 3.0, 4.0),
-        description="candidates: the input grid covers ± this many units of y",
+    input_quantiles: tuple[Quantile, ...] = Field(
+        (0.98, 0.99, 0.997, 0.999, 0.9997, 0.9999, 1.0),
+        description="candidates: the 8-bit input grid covers this part of the |y| seen, input by input",
         min_length=1,
     )
     hidden_ranges: tuple[Range, ...] = Field(
@@ -33,28 +40,30 @@ class ExportConfig(Table):
         (0.4, 0.6, 0.8, 1.0), description="candidates: ReLU grids cover this part of the largest output", min_length=1
     )
     profile: Literal["tflm", "native", "tflm16", "auto"] = Field(
-        "tflm",
+        "auto",
         description="tflm: what TFLite Micro computes; native: thresholds on the last accumulators, no output "
-        "grid; tflm16: TFLite Micro with 16-bit activations; auto: the first of these that keeps max_loss_db",
+        "grid; tflm16: TFLite Micro with 16-bit activations; auto: the first that keeps auto_loss_db, else the best",
     )
-    max_loss_db: FiniteFloat = Field(
-        0.1, description="profile auto: most NMSE that integers may cost against the trained float"
+    auto_loss_db: FiniteFloat = Field(
+        0.1, description="profile auto: NMSE that integers may cost before the next is tried"
     )
-    calibration_frames: int = Field(50_000, ge=100, description="frames on which the candidates are compared")
+    max_loss_db: FiniteFloat = Field(0.5, description="the export fails if integers cost more NMSE than this")
+    allow_loss: bool = Field(False, description="go on whatever integers cost")
+    calibration_frames: int = Field(20_000, ge=100, description="frames on which the candidates are compared")
     finetune_steps: int = Field(8_000, ge=0, description="decoder steps on exact integer indices; 0 = none")
     finetune_rate: float = Field(5e-3, gt=0, description="peak step size of that fine-tuning")
     golden_frames: int = Field(256, ge=1, le=10_000, description="vectors stored in vectors.npz")
-    test_frames: int = Field(100_000, ge=100, description="fresh frames of the NMSE in the manifest")
-    adc_bits: int = Field(12, ge=8, le=16, description="ADC resolution; its full scale is the chosen input range")
-    adc_offset_counts: int = Field(0, ge=-32768, le=32767, description="ADC reading at y = 0")
+    test_frames: int = Field(
+        100_000, ge=100, description="frames of the NMSE in the manifest; of a recording at most its test windows"
+    )
+    test_windows: int = Field(
+        1000, ge=0, le=100_000, description="test windows of a recording that travel in the bundle; 0: none of them"
+    )
 
-    @model_validator(mode="after")
-    def _counts_fit_int16(self) -> Self:
-        """Refuse an ADC whose range around the offset leaves int16."""
-        half = 2 ** (self.adc_bits - 1)
-        if self.adc_offset_counts - half < -32768 or self.adc_offset_counts + half - 1 > 32767:
-            raise ValueError(
-                f"an ADC of adc_bits = {self.adc_bits} around adc_offset_counts = {self.adc_offset_counts} leaves the "
-                f"int16 that a count is; subtract the offset in the firmware and set adc_offset_counts = 0"
-            )
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _moved(cls, values: Any) -> Any:
+        for key, instead in _MOVED.items():
+            if isinstance(values, dict) and key in values:
+                raise ValueError(f"{key} is no key of [export]: {instead}")
+        return values

@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 
 from qcskit.codec import codecs, seeds
 from qcskit.codec.arrays import npz_bytes
-from qcskit.codec.bundle import Adc, Bundle, CodecFacts, Manifest, NmseFacts, SignalFacts
+from qcskit.codec.bundle import Bundle, CodecFacts, Manifest, NmseFacts
 from qcskit.codec.files import manifest_checksum, sha256, write_directory
 from qcskit.codec.interface import Codec
-from qcskit.codec.metrics import nmse_db
+from qcskit.codec.metrics import fidelity
+from qcskit.codec.sensor import Adc, SignalFacts
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A bundle in the making. arrays: tables.npz. files: what the family adds. tools: versions beside the kit's."""
+    """A bundle in the making. arrays: tables.npz. files: what the family adds. tools: versions beside the kit's.
+
+    source: signal.npz, what `source_arrays` returns; none for a family that draws its sources itself.
+    """
 
     name: str
     model_id: str
@@ -38,6 +42,13 @@ class Draft:
     nmse: NmseFacts = field(default_factory=lambda: NmseFacts(frames=0))
     tools: Mapping[str, str] = field(default_factory=dict)
     windows: int = 1
+    source: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def own_files(self) -> dict[str, bytes]:
+        """The files that do not follow from others."""
+        source = {"signal.npz": npz_bytes(self.source)} if self.source else {}
+        return {**self.files, **source, "tables.npz": npz_bytes(self.arrays)}
 
     def manifest(self, files: Mapping[str, bytes]) -> Manifest:
         """Return the manifest that lists these files."""
@@ -51,14 +62,20 @@ class Draft:
 
     def codec(self) -> Codec:
         """Return the codec as a reader will get it. Raises QcsError if the parts contradict each other."""
-        files = {**self.files, "tables.npz": npz_bytes(self.arrays)}
+        files = self.own_files
         return codecs.load_codec(Bundle(Path(self.name), self.manifest(files), files))
 
 
 def measured(codec: Codec, x: NDArray[Any], y: NDArray[np.float64], float_db: float | None = None) -> NmseFacts:
-    """Return the NMSE of what the device sends for measurements y (frames, inputs) of x (frames, N)."""
-    deployed_db = nmse_db(x, codec.decode(codec.encode(y))) if codec.decodes else None
-    return NmseFacts(frames=len(x), float_db=float_db, deployed_db=deployed_db)
+    """Return how close comes what the device sends for y (frames, inputs) of x (frames, N), on the codec's scale."""
+    signal = codec.bundle.manifest.signal
+    counts = codec.counts(signal.y_units(y))
+    clipped = tuple(round(float(share), 6) for share in codec.clipped(counts).mean(axis=0))
+    if not codec.decodes:
+        return NmseFacts(frames=len(x), float_db=float_db, clipped=clipped)
+    x_units = signal.offset + signal.scale * np.asarray(x, np.float64)
+    found = fidelity(x_units, codec.decode(codec.encode_counts(counts)), signal.offset)
+    return NmseFacts(frames=len(x), float_db=float_db, deployed_db=found.nmse_db, fidelity=found, clipped=clipped)
 
 
 def golden_vectors(codec: Codec, packets: int, seed: int) -> dict[str, NDArray[Any]]:
@@ -85,8 +102,7 @@ def write_bundle(out: Path, draft: Draft, golden_packets: int, seed: int = 0) ->
     """Write the bundle to `out` in one rename and return its manifest."""
     codec = draft.codec()
     files = {
-        **draft.files,
-        "tables.npz": npz_bytes(draft.arrays),
+        **draft.own_files,
         "vectors.npz": npz_bytes(golden_vectors(codec, golden_packets, seed)),
         **{f"c/{name}": text.encode() for name, text in codec.c_files().items()},
     }

@@ -23,9 +23,8 @@ size_t qcs_host_block_entries(const qcs_codec_t *codec);
 void qcs_host_block(const qcs_codec_t *codec, const int8_t x[], size_t n, uint8_t packed[],
                     int16_t scratch[]);
 
-/* ADC counts[n] -> network inputs x[n] as the codec's front end computes them. Returns false if it
- * has none. */
-bool qcs_host_network_input(const qcs_codec_t *codec, const int16_t counts[], uint16_t n,
-                            int8_t x[]);
+/* ADC counts of n packets -> network inputs x as the codec's front end computes them. Returns false
+ * if it has none. */
+bool qcs_host_network_input(const qcs_codec_t *codec, const int16_t counts[], size_t n, int8_t x[]);
 
 #endif

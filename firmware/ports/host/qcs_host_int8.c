@@ -98,12 +98,13 @@ size_t qcs_host_block_entries(const qcs_codec_t *codec) {
   return (size_t)LANES * (2U * model->widest + model->outputs);
 }
 
-bool qcs_host_network_input(const qcs_codec_t *codec, const int16_t counts[], uint16_t n,
+bool qcs_host_network_input(const qcs_codec_t *codec, const int16_t counts[], size_t n,
                             int8_t x[]) {
   if (!is_int8(codec))
     return false;
   const qcs_int8_model_t *const model = codec->model;
-  qcs_int8_input_step(&model->front_end, n, counts, x);
+  for (size_t i = 0; i < n * model->inputs; i += model->inputs)
+    qcs_int8_input_step(model->front_end, model->front_run, model->inputs, counts + i, x + i);
   return true;
 }
 

@@ -167,14 +167,12 @@ class HostCodec:
         return Rows(rows.inside.reshape(-1, self.packed_bytes_max), np.full(len(x), self.packed_bytes_max, np.int64))
 
     def network_input(self, counts: NDArray[np.int16]) -> NDArray[np.int8] | None:
-        """Return what the C front end makes of counts, one dimension; None if there is none."""
-        out = np.empty(len(counts), np.int8)
-        for start in range(0, len(counts), 1 << 15):  # n is uint16_t
-            part = np.ascontiguousarray(counts[start : start + (1 << 15)], np.int16)
-            place = ctypes.c_void_p(out.ctypes.data + start)
-            if not self._library.qcs_host_network_input(self._codec, _pointer(part), ctypes.c_uint16(len(part)), place):
-                return None
-        return out
+        """Return what the C front end makes of counts (packets, inputs); None if there is none."""
+        counts = self._checked(counts).astype(np.int16)
+        out = np.empty(counts.shape, np.int8)
+        size = ctypes.c_size_t(len(counts))
+        made = self._library.qcs_host_network_input(self._codec, _pointer(counts), size, _pointer(out))
+        return out if made else None
 
     def _checked(self, x: NDArray[Any]) -> NDArray[Any]:
         if x.ndim != 2 or x.shape[1] != self.inputs:

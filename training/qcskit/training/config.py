@@ -124,7 +124,8 @@ class TrainConfig(Table):
         if self.total_steps < 10:
             raise ValueError(f"steps x length is {self.total_steps}: train at least 10 steps")
         if self.warmup_steps >= self.steps:
-            raise ValueError(f"warmup_steps ({self.warmup_steps}) must be fewer than steps ({self.steps})")
+            raise ValueError(f"warmup_steps ({self.warmup_steps}) must be fewer than steps ({self.steps}): lower "
+                             f"train.warmup_steps as well")  # fmt: skip
         if self.odd and self.encoder_activation not in ODD_ACTIVATIONS:
             raise ValueError(f"odd needs one of the activations {', '.join(ODD_ACTIVATIONS)}; set odd = false")
         if self.rate is not None and "levels" in self.model_fields_set and "outputs" in self.model_fields_set:

@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 
 from qcskit.codec import seeds
 from qcskit.codec.errors import QcsError
+from qcskit.codec.metrics import nmse_db
 from qcskit.codec.signal import SignalConfig, draw_frames, frame_energy
 from qcskit.training.optimizer import apply, make_slot
 
 CALL_STEPS = 100
+_LOOK_STEPS = 1000
+"""From one look at the validation part to the next."""
+_VALIDATION_FRAMES = 10_000
 _BIAS_RATE_RATIO = 0.25
 """Biases move slower than the orthogonalised matrices, as in training."""
 
@@ -30,7 +34,8 @@ def finetune_decoder(
 ) -> None:
     """Train `decnet` in place on fresh frames. encode: y (frames, M) → indices (frames, K); levels: g (I,) or (K, I).
 
-    progress(step) is called every CALL_STEPS. Raises QcsError when the loss stops being finite.
+    It ends as what was best on the validation part, as it came in if nothing was better: a recording's training part
+    can be learned by heart. progress(step) is called every CALL_STEPS. Raises QcsError when the loss is not finite.
     """
     slots = [make_slot(variable) for variable in decnet.trainable_variables]
 
@@ -50,13 +55,27 @@ def finetune_decoder(
         return total
 
     g = levels.astype(np.float32)
+
+    def received(y: NDArray[np.float64]) -> NDArray[np.float32]:
+        index = encode(y)
+        chosen: NDArray[np.float32] = g[index] if g.ndim == 1 else g[np.arange(len(g)), index]
+        return chosen
+
+    x_seen, y_seen = draw_frames(signal, _VALIDATION_FRAMES, seed + seeds.VALIDATION, part="validation")
+    a_seen = received(y_seen)
+    best = nmse_db(x_seen, decnet(a_seen).numpy()), decnet.get_weights()
     for start in range(0, steps, CALL_STEPS):
         count = min(CALL_STEPS, steps - start)
         x, y = draw_frames(signal, count * batch, seed + seeds.FINETUNE + start, part="train")
-        index = encode(y)
-        a = g[index] if g.ndim == 1 else g[np.arange(len(g)), index]
+        a = received(y)
         a, x = (tf.constant(values.reshape(count, batch, -1), tf.float32) for values in (a, x))
         total = call(tf.constant(start), a, x)
         if not np.isfinite(float(total)):
             raise QcsError("decoder fine-tuning diverged; lower export.finetune_rate or set export.finetune_steps = 0")
         progress(start + count)
+        if (start + count) % _LOOK_STEPS and start + count < steps:
+            continue
+        reached = nmse_db(x_seen, decnet(a_seen).numpy())
+        if reached < best[0]:
+            best = reached, decnet.get_weights()
+    decnet.set_weights(best[1])

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from qcskit.codec import seeds
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import check_replaceable, locked, put_back, refusing, remove_file, sealed, write_directory
-from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix, recorded_windows
+from qcskit.codec.signal import SignalConfig, measurement_matrix, recorded_windows, test_frames
 from qcskit.training.config import TrainConfig
 
 RUN_VERSION = 1
@@ -53,6 +53,8 @@ def train_run(
     tensorboard: folder for TensorBoard's event files. Raises QcsError if another run trains into `path`.
     """
     train = train.resolved(signal)
+    if signal.recording:  # export reads it again, from wherever it is called
+        signal = signal.model_copy(update={"recording": str(Path(signal.recording).resolve())})
     measurement_matrix(signal)  # a bad file fails before TensorFlow loads
     for part in ("train", "validation", "test") if signal.source == "recorded" else ():
         recorded_windows(signal, part)
@@ -80,13 +82,13 @@ def _trained(
     keras.utils.set_random_seed(train.seed)
     model = networks.build_model(train, signal)
     state = loop.train(model, train, signal, progress, checkpoint_path(path), tensorboard)
-    x, y = draw_frames(signal, train.test_frames, train.seed + seeds.TEST)
+    x, y = test_frames(signal, train.test_frames, train.seed + seeds.TEST)
     metrics = {
         "run_version": RUN_VERSION,
         "signal": signal.model_dump(),
         "train": train.model_dump(mode="json"),
         "nmse_hard_db": loop.hard_nmse_db(networks.parts(model), x, y),
-        "test_frames": train.test_frames,
+        "test_frames": len(x),
         "rate_bits": train.packing(signal).packed_bits / signal.n,
         "best_step": state.best_step,
         "train_seconds": round(state.seconds, 1),

@@ -24,12 +24,13 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from qcskit.codec.codecs import Family, families
 from qcskit.codec.config import Table, nearest
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import append, check_file, locked, write_text
+from qcskit.codec.json_file import why_invalid
 from qcskit.codec.signal import SignalConfig
 from qcskit.training.config import Recipe
 from qcskit.training.point import Spec, Workers, failed, run_in_child
@@ -113,7 +114,7 @@ def grid(sweep: SweepConfig, signal: dict[str, Any], tables: Mapping[str, dict[s
         try:
             point = _point(chosen, SignalConfig(**{**signal, **size}), tables)
         except (ValueError, QcsError) as error:
-            reason = str(error).replace("\n", " ")
+            reason = why_invalid(error) if isinstance(error, ValidationError) else str(error)
             raise QcsError(f"[sweep] the point {size | chosen} is not valid: {reason}") from None
         points[point.id] = point
     return list(points.values())

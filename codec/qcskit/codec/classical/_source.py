@@ -13,9 +13,9 @@ def basis(signal: SignalConfig) -> Array | None:
     return None if signal.basis == "identity" else np.asarray(sparsity_basis(signal.basis, signal.n), np.float64)
 
 
-def dictionary(signal: SignalConfig) -> Array:
-    """Return Φ Ψ (M, N), what a recovery of the coefficients sees."""
-    phi, psi = measurement_matrix(signal), basis(signal)
+def dictionary(signal: SignalConfig, phi: Array | None = None) -> Array:
+    """Return Φ Ψ (M, N), what a recovery of the coefficients sees. phi: Φ if it is known already."""
+    phi, psi = measurement_matrix(signal) if phi is None else phi, basis(signal)
     return phi if psi is None else phi @ psi
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qcskit.codec import codecs
 from qcskit.codec.arrays import check_ascending, check_finite, check_names, take_table
-from qcskit.codec.bundle import Adc, Bundle, CodecFacts
+from qcskit.codec.bundle import Bundle, CodecFacts
 from qcskit.codec.classical._source import analyse, dictionary
 from qcskit.codec.classical.codecs import quantize
 from qcskit.codec.classical.recovery import Front, Recover, decoder_name, recover_with
@@ -24,6 +24,7 @@ from qcskit.codec.files import tables_id
 from qcskit.codec.indexed import Index, IndexCodec
 from qcskit.codec.interface import Array, Counts, Oracle
 from qcskit.codec.packing import Packing
+from qcskit.codec.sensor import CountGrid, grid_of
 from qcskit.codec.text import CModel, c_files, c_struct, c_table, id_bytes
 
 TABLES_VERSION = 1
@@ -42,23 +43,23 @@ class Facts(CodecFacts):
     seed: int
 
 
-def model_id(facts: Facts, arrays: Mapping[str, NDArray[Any]], adc: Adc) -> str:
+def model_id(facts: Facts, arrays: Mapping[str, NDArray[Any]], grid: CountGrid) -> str:
     """Return the id of all that device and decoder must agree on, as 16 hex digits."""
     word = f"qcs-classical-{TABLES_VERSION}:{facts.method}:{sorted(facts.tuning.items())}"
-    return tables_id(f"{word}:{adc.scale!r}:{adc.offset_counts}", arrays)
+    return tables_id(f"{word}:{grid.step!r}:{grid.centre!r}", arrays)
 
 
 @dataclass(frozen=True)
 class CountCells:
-    """The device's quantizers: `thresholds` int16 (M, I−1) in ADC counts, and what a count means."""
+    """The device's quantizers: `thresholds` int16 (M, I−1) in ADC counts, and what a count is on the codec's scale."""
 
     thresholds: NDArray[np.int16]
-    adc: Adc
+    grid: CountGrid
 
     @cached_property
     def edges(self) -> Array:
-        """Thresholds in the units of y: halfway between the count that reaches a threshold and the one below."""
-        return (self.thresholds.astype(np.float64) - self.adc.offset_counts - 0.5) * self.adc.scale
+        """Thresholds on the codec's own scale: halfway between the count that reaches one and the count below."""
+        return (self.thresholds.astype(np.float64) - self.grid.centre - 0.5) * self.grid.step
 
     def index(self, counts: Counts) -> Index:
         """Return the indices (frames, M) of ADC counts (frames, M): how many thresholds are <= count."""
@@ -66,17 +67,17 @@ class CountCells:
         return np.stack([np.searchsorted(row, column, side="right") for row, column in rows], axis=1).astype(np.uint8)
 
 
-def count_cells(thresholds: Array, adc: Adc) -> CountCells:
+def count_cells(thresholds: Array, grid: CountGrid) -> CountCells:
     """Return the integer thresholds of real ones (M, I−1) that lie halfway between counts.
 
     Raises QcsError if one is outside int16.
     """
-    counts = np.rint(thresholds / adc.scale + 0.5) + adc.offset_counts
+    counts = np.rint(thresholds / grid.step + 0.5 + grid.centre)
     worst = float(counts.flat[np.abs(counts).argmax()])
     if abs(worst) > 32767:
-        raise QcsError(f"a threshold at {worst:.0f} ADC counts is outside int16; lower export.adc_bits or "
-                       f"export.adc_offset_counts")  # fmt: skip
-    return CountCells(counts.astype(np.int16), adc)
+        raise QcsError(f"a threshold at {worst:.0f} ADC counts is outside int16; lower adc.bits or "
+                       f"adc.offset_counts")  # fmt: skip
+    return CountCells(counts.astype(np.int16), grid)
 
 
 class ClassicalCodec(IndexCodec):
@@ -100,10 +101,10 @@ class ClassicalCodec(IndexCodec):
 
     def oracles(self) -> tuple[Oracle, ...]:
         """Return the definition: the cells in which the measurements lie that counts stand for, in floating point."""
-        adc, edges = self.cells.adc, self.cells.edges
+        grid, edges = self.cells.grid, self.cells.edges
 
         def encode(counts: Counts) -> Any:
-            return self.pack(quantize(edges, (counts.astype(np.float64) - adc.offset_counts) * adc.scale))
+            return self.pack(quantize(edges, (counts.astype(np.float64) - grid.centre) * grid.step))
 
         return (Oracle("definition", "oracle", encode),)
 
@@ -121,15 +122,15 @@ class ClassicalCodec(IndexCodec):
             f"{packing.packed_bits} bits per vector.", "classical", codecs.find_family(self.kind).number, self.inputs,
             packing.packed_bytes, f"{table}\n\nstatic const qcs_classical_model_t model = {c_struct(members)};\n",
             outputs=packing.count, levels=packing.levels,
-        ))  # fmt: skip
+        ), self.sensor_macros())  # fmt: skip
 
     def describe(self) -> dict[str, str]:
         """Return method, quantizers and fit in words."""
-        facts, scale = self.facts, self.cells.adc.scale
+        facts = self.facts
         fitted = ", ".join(f"{key} {value:.4g}" for key, value in facts.tuning.items()) or "nothing"
         return {
             "method": facts.method,
-            "quantizer": f"{facts.levels} cells per measurement, thresholds between ADC counts of {scale:.4g}",
+            "quantizer": f"{facts.levels} cells per measurement, thresholds between ADC counts",
             "fitted": f"{fitted}; on {facts.train_frames:,} frames",
             **self.size_rows(),
         }
@@ -139,13 +140,14 @@ def read(bundle: Bundle) -> ClassicalCodec:
     """Return the codec of a classical bundle. Raises QcsError if its tables are not those that its id names."""
     facts, manifest, arrays = bundle.manifest.codec, bundle.manifest, bundle.arrays
     assert isinstance(facts, Facts)
-    found = model_id(facts, arrays, manifest.adc)
+    grid = grid_of(manifest.signal, manifest.adc)
+    found = model_id(facts, arrays, grid)
     if found != manifest.model_id:
         raise bundle.fail(f"tables.npz is of model {found}, manifest.json of {manifest.model_id}")
     m, n = manifest.inputs, manifest.signal.n
     bundle.check_equal("signal.m", manifest.signal.m, m, "inputs of manifest.json")
     try:
-        cells = CountCells(take_table(arrays, "thresholds", np.int16, (m, facts.levels - 1)), manifest.adc)
+        cells = CountCells(take_table(arrays, "thresholds", np.int16, (m, facts.levels - 1)), grid)
         check_ascending("thresholds", cells.thresholds)
         front = Front(cells.edges, take_table(arrays, "points", np.float64, (m, facts.levels)))
         phi_psi = take_table(arrays, "dictionary", np.float64, (m, n))
@@ -167,14 +169,9 @@ def read(bundle: Bundle) -> ClassicalCodec:
 
 
 def _check_source(bundle: Bundle, phi_psi: Array) -> None:
-    """Raise QcsError that names a key of `signal` which is not the source that the decoder was fitted to.
-
-    A file with Φ or a recording may be elsewhere by now: what comes from one cannot be compared.
-    """
+    """Raise QcsError that names a key of `signal` which is not the source that the decoder was fitted to."""
     signal = bundle.signal
-    if signal.matrix == "file":
-        return
-    if not np.allclose(dictionary(signal), phi_psi, rtol=0, atol=1e-6):
+    if not np.allclose(dictionary(signal, bundle.sensor.phi), phi_psi, rtol=0, atol=1e-6):
         raise bundle.fail(f"manifest.json: signal.matrix '{signal.matrix}' and signal.basis '{signal.basis}' do not "
                           "give the dictionary of tables.npz")  # fmt: skip
     if signal.source != "recorded" and bundle.has("vectors.npz"):

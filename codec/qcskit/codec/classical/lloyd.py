@@ -100,7 +100,7 @@ def on_grid(quantizer: ScalarQuantizer, samples: NDArray[np.generic], count: flo
     thresholds = (np.floor(quantizer.thresholds / count) + 0.5) * count
     if (np.diff(thresholds) <= 0).any():
         levels = len(thresholds) + 1
-        raise QcsError(f"levels = {levels}: two thresholds fall between the same two ADC counts; raise export.adc_bits")
+        raise QcsError(f"levels = {levels}: two thresholds fall between the same two ADC counts; raise adc.bits")
     x = np.asarray(samples, np.float64).ravel()
     cell = hard_index(x, thresholds)
     points = quantizer.points.copy()

@@ -14,13 +14,14 @@ from pydantic import Field, ValidationError
 
 from qcskit.codec import codecs
 from qcskit.codec.arrays import check_names, take_table
-from qcskit.codec.bundle import Bundle, CodecFacts, first_fault
+from qcskit.codec.bundle import Bundle, CodecFacts
 from qcskit.codec.coded.sawtooth import MAX_LEVELS, Sawtooth, integer_sawtooth, sawtooth
 from qcskit.codec.coded.scheme import CodedConfig, CodedScheme
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import tables_id
 from qcskit.codec.indexed import Index, IndexCodec
 from qcskit.codec.interface import Array, Counts, Oracle
+from qcskit.codec.json_file import why_invalid
 from qcskit.codec.text import CModel, c_files, c_struct, id_bytes
 
 TABLES_VERSION = 1
@@ -101,7 +102,7 @@ class CodedCodec(IndexCodec):
         adc, p = self.bundle.manifest.adc, self.sawtooth.p
 
         def encode(counts: Counts) -> Any:
-            return self.pack(sawtooth((counts.astype(np.float64) - adc.offset_counts) * adc.scale, 1.0, p))
+            return self.pack(sawtooth((counts.astype(np.float64) - adc.offset_counts) * adc.units_per_count, 1.0, p))
 
         return (Oracle("definition", "oracle", encode),)
 
@@ -130,7 +131,7 @@ class CodedCodec(IndexCodec):
         )
         number = codecs.find_family(self.kind).number
         return c_files(CModel(self.name, ident, about, "coded", number, config.m, packing.packed_bytes, body,
-                              outputs=config.m, levels=config.p, more=header))  # fmt: skip
+                              outputs=config.m, levels=config.p, more=header), self.sensor_macros())  # fmt: skip
 
     def describe(self) -> dict[str, str]:
         """Return code, quantizer and measured recovery in words."""
@@ -165,7 +166,8 @@ def read(bundle: Bundle) -> CodedCodec:
     signal = manifest.signal
     for key, stated, found in (
         ("signal.n", signal.n, facts.n), ("signal.m", signal.m, facts.m), ("signal.s", signal.s, facts.k),
-        ("inputs", manifest.inputs, facts.m), ("adc.scale", manifest.adc.scale, facts.p / 2**facts.period_bits),
+        ("inputs", manifest.inputs, facts.m),
+        ("adc.units_per_count", manifest.adc.units_per_count, facts.p / 2**facts.period_bits),
     ):  # fmt: skip
         bundle.check_equal(key, stated, found, "codec of manifest.json")
     if facts.n * facts.m > _MOST_CODE_ENTRIES:
@@ -178,7 +180,7 @@ def read(bundle: Bundle) -> CodedCodec:
         config = CodedConfig.model_validate(facts.model_dump(include=set(CodedConfig.model_fields)))
         scheme = CodedScheme(config, info=info)
     except ValidationError as error:
-        raise bundle.fail(f"manifest.json: codec.{first_fault(error)}") from None
+        raise bundle.fail(f"manifest.json: codec.{why_invalid(error)}") from None
     except QcsError as error:
         raise bundle.fail(f"tables.npz does not make a code ({error})") from None
     own = Sawtooth(levels, step, offset)

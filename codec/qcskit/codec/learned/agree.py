@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned.activations import ACTIVATIONS, Activation
-from qcskit.codec.learned.chain import DenseChain
-from qcskit.codec.learned.int8 import quantize_multiplier
+from qcskit.codec.learned.chain import DenseChain, quantize_multiplier
 from qcskit.codec.learned.read_tflite import Operator, Tensor, check_encoder, read_operators
 
 

@@ -7,6 +7,7 @@ vectors.npz             int8 has `input` and `input_packed` too: network inputs,
 c/qcs_tflm_…            the flatbuffer as a C array and its glue, for firmware on TFLite Micro
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -26,10 +27,11 @@ from qcskit.codec.indexed import Index, IndexCodec
 from qcskit.codec.interface import Array, Counts, Oracle, Packets
 from qcskit.codec.learned import agree, c_int8, c_int16, int8_fast, int16, tflm
 from qcskit.codec.learned.apart import Apart
-from qcskit.codec.learned.chain import DenseChain, edge_distance
-from qcskit.codec.learned.int8 import Int8Tables, front_end_for
+from qcskit.codec.learned.chain import DenseChain, edge_distance, front_end_for
+from qcskit.codec.learned.int8 import Int8Tables
 from qcskit.codec.learned.int16 import Int16Tables
 from qcskit.codec.learned.litert import LiteRt
+from qcskit.codec.sensor import grid_of
 from qcskit.codec.text import c_files
 
 _BATCH = 4096
@@ -54,11 +56,13 @@ class Arithmetic:
     encode_index: Callable[[Any, Any], Index]
     c_text: ModuleType
     dtype: type[np.integer[Any]]
+    steps: int
+    """Steps of the network input's grid from 0 to the end of its range."""
 
 
 ARITHMETICS = {
-    "int8": Arithmetic(Int8Tables, int8_fast.encode_index, c_int8, np.int8),
-    "int16": Arithmetic(Int16Tables, int16.encode_index, c_int16, np.int16),
+    "int8": Arithmetic(Int8Tables, int8_fast.encode_index, c_int8, np.int8, 127),
+    "int16": Arithmetic(Int16Tables, int16.encode_index, c_int16, np.int16, 2**15),
 }
 
 
@@ -70,7 +74,12 @@ class Grid(Table):
 
 
 class Facts(CodecFacts):
-    """The learned codec of a bundle. input_grid: of the int8 network input; None for int16."""
+    """The learned codec of a bundle. input_grid: of the int8 network input; None for int16.
+
+    input_ranges: what the network input covers, ± units of y about its centre; one for all inputs, or one for each.
+    loss_db: NMSE that each profile tried costs against the trained float; skipped_db: of
+    those that were given up before the decoder was fine-tuned to them.
+    """
 
     kind: Literal["learned"] = "learned"
     arithmetic: Literal["int8", "int16"]
@@ -81,9 +90,12 @@ class Facts(CodecFacts):
     widths: list[int]
     packed_bits: int
     input_grid: Grid | None = None
+    input_ranges: tuple[float, ...]
     thresholds: list[float]
     quantizer_levels: list[float]
     arena_bytes: int | None = None
+    loss_db: dict[str, float] = Field(default_factory=dict)
+    skipped_db: dict[str, float] = Field(default_factory=dict)
     training: dict[str, float | int | str | None] = Field(default_factory=dict)
     history: dict[str, list[float]] = Field(default_factory=dict)
 
@@ -150,6 +162,15 @@ class LearnedCodec(IndexCodec):
             raise self.bundle.fail("decoder.tflite gives NaN or infinity")
         return x_hat
 
+    def limits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the least and the largest count (inputs,) that neither ADC nor network input clips."""
+        every = np.arange(-32768, 32768)
+        grid = self.tables.front_end.grid(np.repeat(every[:, None].astype(np.int16), self.inputs, axis=1))
+        info = np.iinfo(self.arithmetic.dtype)
+        inside = (grid >= info.min) & (grid <= info.max)
+        low, high = super().limits()
+        return np.maximum(low, every[inside.argmax(axis=0)]), np.minimum(high, every[-1 - inside[::-1].argmax(axis=0)])
+
     def oracles(self) -> tuple[Oracle, ...]:
         """Return TFLite Micro (of a native codec: its hidden layers, then float64), and LiteRT where it has a say."""
         try:
@@ -186,18 +207,20 @@ class LearnedCodec(IndexCodec):
 
     def edges(self, packets: int, rng: np.random.Generator) -> Counts:
         """Return counts of which some last accumulator lies closest to a threshold, from a pool of all scales."""
-        adc, grid = self.bundle.manifest.adc, self.facts.input_grid
-        # Counts that the whole input grid covers; int16 takes every count.
-        span = 65536 if grid is None else min(65536, int(256 * grid.scale / adc.scale) + 1)
-        pool = rng.integers(-(span // 2), (span + 1) // 2, (packets * _POOL_FACTOR, self.inputs))
-        pool = (pool >> rng.integers(0, 9, (len(pool), 1))) + adc.offset_counts
+        # Counts that the whole input grid covers.
+        reach = np.array(self.facts.input_ranges) / self.bundle.manifest.adc.units_per_count + 1.0
+        reach = np.minimum(reach, 32768.0) * 0.5 ** rng.integers(0, 9, (packets * _POOL_FACTOR, 1))
+        pool = np.floor(rng.uniform(-1.0, 1.0, (len(reach), self.inputs)) * reach) + self.tables.front_end.offset
         counts = pool.clip(-32768, 32767).astype(np.int16)
         distance = edge_distance(self.tables.thresholds, self.tables.accumulator(self.tables.network_input(counts)))
         return counts[np.argsort(distance, kind="stable")[:packets]]
 
     def c_files(self) -> dict[str, str]:
         """Return the C text that the tables make."""
-        return c_files(self.arithmetic.c_text.c_model(self.name, self.tables, codecs.find_family(self.kind).number))
+        return c_files(
+            self.arithmetic.c_text.c_model(self.name, self.tables, codecs.find_family(self.kind).number),
+            self.sensor_macros(),
+        )
 
     def describe(self) -> dict[str, str]:
         """Return dimensions, arithmetic and training in words."""
@@ -205,6 +228,8 @@ class LearnedCodec(IndexCodec):
         rows = {
             "encoder": f"EncNet {widths}, {facts.activation}, {facts.levels} levels per output",
             "arithmetic": f"{facts.arithmetic}, profile {facts.profile}: {PROFILES[facts.profile]}",
+            **({"profiles tried": self._losses()} if facts.loss_db else {}),
+            "input covers": self._covered(),
             **self.size_rows(),
             "multiply-accumulates": f"{self.tables.macs:,} per vector",
             "tables": f"{self.tables.table_bytes:,} bytes of flash in plain form",
@@ -212,6 +237,17 @@ class LearnedCodec(IndexCodec):
         }
         trained = ", ".join(f"{key} {value}" for key, value in facts.training.items() if key != "nmse_hard_db")
         return rows | ({"trained": trained} if trained else {})
+
+    def _losses(self) -> str:
+        tried = ", ".join(f"{profile} {loss:+.2f} dB" for profile, loss in self.facts.loss_db.items())
+        skipped = "".join(f"; {name} given up at {loss:+.2f} dB" for name, loss in self.facts.skipped_db.items())
+        cost = "; 16 bits take about four times the instructions of 8" if self.facts.profile == "tflm16" else ""
+        return f"{tried} against the trained float{skipped}{cost}"
+
+    def _covered(self) -> str:
+        ranges, unit = self.facts.input_ranges, self.bundle.manifest.adc.unit
+        own = f"± {min(ranges):.4g} … {max(ranges):.4g}, input by input" if len(ranges) > 1 else f"± {ranges[0]:.4g}"
+        return f"{own}{f' {unit}' if unit else ''} about ADC count {self.tables.front_end.offset}"
 
     def curves(self) -> dict[str, dict[str, list[float]]]:
         """Return NMSE over the training, and the quantizer; empty for an encoder that was not trained."""
@@ -244,7 +280,6 @@ def read(bundle: Bundle) -> LearnedCodec:
     for key, stated, found in (
         ("codec.outputs", facts.outputs, tables.outputs), ("codec.levels", facts.levels, tables.levels),
         ("codec.widths", tuple(facts.widths), tables.widths),
-        ("adc.offset_counts", manifest.adc.offset_counts, int(tables.front_arrays()[0])),
         ("number of codec.thresholds", len(facts.thresholds), tables.levels - 1),
         ("number of codec.quantizer_levels", len(facts.quantizer_levels), tables.levels),
         ("signal.m", manifest.signal.m, tables.inputs),
@@ -270,16 +305,24 @@ def _check_history(bundle: Bundle, facts: Facts) -> None:
 
 
 def _check_arithmetic(bundle: Bundle, facts: Facts, tables: DenseChain) -> None:
-    adc = bundle.manifest.adc
+    signal, adc = bundle.manifest.signal, bundle.manifest.adc
     if (facts.input_grid is None, facts.profile == "tflm16") != (facts.arithmetic == "int16",) * 2:
         raise bundle.fail(f"manifest.json: {facts.arithmetic} does not go with profile {facts.profile}")
-    if facts.input_grid is not None and isinstance(tables, Int8Tables):
-        try:
-            front_end = front_end_for(facts.input_grid.scale, adc.scale, adc.offset_counts)
-        except QcsError as error:
-            raise bundle.fail(f"manifest.json: {error}") from None
-        if tables.front_end != front_end:
-            raise bundle.fail("adc and input_grid of manifest.json do not give the front end of tables.npz")
+    steps, ranges = ARITHMETICS[facts.arithmetic].steps, facts.input_ranges
+    if len(ranges) not in (1, tables.inputs):
+        raise bundle.fail(f"manifest.json: codec.input_ranges holds {len(ranges)}, expected 1 or {tables.inputs}")
+    try:
+        front_end = front_end_for(
+            [own / steps for own in ranges], adc.units_per_count, grid_of(signal, adc).centre_counts
+        )
+    except QcsError as error:
+        raise bundle.fail(f"manifest.json: {error}") from None
+    if tables.front_end != front_end:
+        raise bundle.fail("adc, signal and codec.input_ranges of manifest.json do not give the front end of tables.npz")
+    if facts.input_grid is not None and not math.isclose(
+        facts.input_grid.scale, max(ranges) / signal.scale / steps, rel_tol=1e-6
+    ):
+        raise bundle.fail("manifest.json: codec.input_ranges and codec.input_grid contradict each other")
 
 
 def _check_flatbuffers(codec: LearnedCodec) -> None:

@@ -1,6 +1,6 @@
 """C text of an int16 encoder: one form of the tables, which every kernel of qcs_int16*.c reads."""
 
-from qcskit.codec.learned.c_int8 import LAYER_TABLES, about, layers_text, model_members, plain_tables
+from qcskit.codec.learned.c_int8 import LAYER_TABLES, about, front_end_text, layers_text, model_members, plain_tables
 from qcskit.codec.learned.int16 import Int16Tables
 from qcskit.codec.text import CModel, c_struct, c_table
 
@@ -32,8 +32,9 @@ def _body(tables: Int16Tables) -> str:
             **{table: f"hidden{number}_{table}" for table in LAYER_TABLES}, "activation": named[key],
         })  # fmt: skip
     members = model_members(tables) | {
-        "widest": max(tables.widths[:-1]), "offset": tables.offset, "input_shift": tables.input_shift,
-        "weights": "weights", "thresholds": "thresholds",
+        "widest": max(tables.widths[:-1]), "weights": "weights", "thresholds": "thresholds",
     }  # fmt: skip
     model = f"static const qcs_int16_model_t model = {c_struct(members)};\n"
-    return "\n".join([*parts, *plain_tables(tables), layers_text("qcs_int16_layer_t", layers), model])
+    return "\n".join(
+        [*parts, *plain_tables(tables), layers_text("qcs_int16_layer_t", layers), front_end_text(tables), model]
+    )

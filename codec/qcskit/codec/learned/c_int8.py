@@ -57,8 +57,19 @@ def model_members(tables: DenseChain) -> dict[str, object]:
     return {
         "id": id_bytes(tables.model_id), "inputs": tables.inputs, "outputs": tables.outputs, "levels": tables.levels,
         "packed_bytes": tables.packing.packed_bytes, "group_symbols": symbols, "group_bits": bits,
-        "hidden_count": len(tables.hidden), "hidden": "hidden" if tables.hidden else "0",
+        "hidden_count": len(tables.hidden), "hidden": "hidden" if tables.hidden else "0", "front_end": "front_end",
+        "front_run": tables.inputs if len(tables.front_end.rows()) == 1 else 1,
     }  # fmt: skip
+
+
+def front_end_text(tables: DenseChain) -> str:
+    """Return the array of a model's front ends: one for all inputs, or one for each."""
+    rows = tables.front_end.rows()
+    texts = "".join(
+        f"    {{.multiplier = {multiplier}, .offset = {offset}, .shift = {shift}, .zero_point = {zero}}},\n"
+        for offset, multiplier, shift, zero in rows
+    )
+    return f"static const qcs_front_end_t front_end[{len(rows)}] = {{\n{texts}}};\n"
 
 
 def plain_tables(tables: DenseChain) -> list[str]:
@@ -92,11 +103,8 @@ def _body(name: str, tables: Int8Tables) -> str:
         except LayoutError as error:
             forms.append(f'#error "model {name}: {error}; compile with -DQCS_PLAIN"\n')
     forms += ["#else\n", _plain_form(tables), "#endif\n"]
-    end = tables.front_end
-    front = {"multiplier": end.multiplier, "offset": end.offset, "shift": end.shift, "zero_point": end.zero_point}
-    members = model_members(tables) | {
-        "widest": "WIDEST", "front_end": "{" + ", ".join(f".{key} = {value}" for key, value in front.items()) + "}",
-    }  # fmt: skip
+    forms.append(front_end_text(tables))
+    members = model_members(tables) | {"widest": "WIDEST"}
     model = c_struct(members).removesuffix("}") + "    LAST_LAYER,\n}"
     return "\n".join([*forms, f"static const qcs_int8_model_t model = {model};\n"])
 

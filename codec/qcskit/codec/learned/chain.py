@@ -1,7 +1,8 @@
 """What the tables of every EncNet share: layer after layer, the quantizer folded into thresholds on the last sums."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -22,11 +23,78 @@ INT32_MAX = 2**31 - 1
 MULTIPLIERS: Range = (0, INT32_MAX)
 SHIFTS: Range = (-31, 30)
 """Of a requantization: Q31 mantissa (2^30 or more as the exporter makes it, but for a factor of 0), and left shift."""
+MAX_FRONT_SHIFT = 14
+"""A count less the offset has 17 bits, which the kernels shift within 32."""
+FRONT_NUMBERS: dict[str, Range] = {
+    "offset": (-(2**15), 2**15 - 1), "multiplier": MULTIPLIERS, "shift": (SHIFTS[0], MAX_FRONT_SHIFT),
+    "zero_point": (-128, 127),
+}  # fmt: skip
+"""What a row of `front_end` holds."""
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """ADC counts (int16) → the input grid: clamp(requantize(count − offset; multiplier, shift) + zero_point).
+
+    offset: counts. multiplier: Q31 mantissa in [2^30, 2^31); shift: −31 … 14, left if positive; one for all inputs, or
+    one for each. zero_point: 0 in 16 bits.
+    """
+
+    offset: int
+    multiplier: int | tuple[int, ...]
+    shift: int | tuple[int, ...]
+    zero_point: int
+
+    def rows(self) -> list[tuple[int, int, int, int]]:
+        """Return (offset, multiplier, shift, zero_point) of each input, or the one of all."""
+        pairs = zip(np.atleast_1d(self.multiplier).tolist(), np.atleast_1d(self.shift).tolist(), strict=True)
+        return [(self.offset, multiplier, shift, self.zero_point) for multiplier, shift in pairs]
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]]) -> "FrontEnd":
+        """Return the front end that `rows` took apart."""
+        offset, zero_point = int(rows[0][0]), int(rows[0][3])
+        if len(rows) == 1:
+            return cls(offset, int(rows[0][1]), int(rows[0][2]), zero_point)
+        return cls(offset, tuple(int(row[1]) for row in rows), tuple(int(row[2]) for row in rows), zero_point)
+
+    def grid(self, counts: NDArray[np.int16]) -> NDArray[np.int64]:
+        """Return the grid values of counts (…, inputs) before the clamp; any shape if all inputs are alike."""
+        shift = np.asarray(self.shift, np.int8)
+        scaled = requantize(counts.astype(np.int64) - self.offset, np.asarray(self.multiplier, np.int64), shift)
+        return scaled + self.zero_point
+
+
+def front_end_for(steps: Sequence[float], step: float, offset: int) -> FrontEnd:
+    """Return the map from ADC counts (`step` units each) to grids of `steps`, one for all inputs or one for each."""
+    rows = []
+    for own in steps:
+        multiplier, shift = quantize_multiplier(step / own)
+        if shift > MAX_FRONT_SHIFT:
+            raise QcsError(f"an ADC count ({step} units) is over 2^14 steps of the network input ({own}): check the "
+                           f"ADC scale")  # fmt: skip
+        rows.append((offset, multiplier, shift, 0))
+    return FrontEnd.of(rows)
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """Return (Q31 mantissa, shift) of a positive real multiplier (TFLite QuantizeMultiplier, quantization_util.cc).
+
+    >>> quantize_multiplier(0.5), quantize_multiplier(0.75)
+    ((1073741824, 0), (1610612736, 0))
+    """
+    if not (real > 0 and math.isfinite(real)):
+        raise QcsError(f"requantization multiplier {real} is not a positive number")
+    fraction, shift = math.frexp(real)
+    mantissa = round(fraction * (1 << 31))
+    if mantissa == 1 << 31:
+        mantissa, shift = mantissa // 2, shift + 1
+    return (0, 0) if shift < -31 else (mantissa, shift)
 
 
 @dataclass(frozen=True)
 class DenseChain(ABC):
-    """Hidden layers, weights of the last layer int8 (K, width), thresholds int32 (K, I−1).
+    """Hidden layers, weights of the last layer int8 (K, width), thresholds int32 (K, I−1), ADC front end.
 
     The last layer has no bias, it is folded into `thresholds`, ascending per row: the first accumulators Σ w·x of the
     next cell, so that an index is the number of thresholds <= accumulator.
@@ -35,6 +103,7 @@ class DenseChain(ABC):
     hidden: tuple[Any, ...]
     weights: NDArray[np.int8]
     thresholds: NDArray[np.int32]
+    front_end: FrontEnd
 
     id_word: ClassVar[str]
     """Kind and version of the tables' meaning; the model id depends on it."""
@@ -44,9 +113,6 @@ class DenseChain(ABC):
 
     activation_type: ClassVar[type[np.integer[Any]]]
     activation_sizes: ClassVar[tuple[int, ...]] = (256,)
-    front_numbers: ClassVar[dict[str, Range]]
-    """What `front_arrays` gives."""
-
     largest_input: ClassVar[int]
     """Of a layer, in magnitude."""
 
@@ -56,11 +122,11 @@ class DenseChain(ABC):
     def __post_init__(self) -> None:
         """Raise QcsError that names the array if types, sizes or values are none that the kernels take."""
         arrays, width = self.to_arrays(), None
-        for value, (name, allowed) in zip(self.front_arrays(), self.front_numbers.items(), strict=True):
-            check_range("front_end", value, allowed, name)
         for number in range(len(self.hidden)):
             width = self._check_layer(arrays, f"hidden{number}_", width)
         reach = self._check_weights(arrays, "weights", width)
+        if len(self.front_end.rows()) not in (1, self.inputs):
+            raise QcsError(f"array 'front_end' has {len(self.front_end.rows())} rows, expected 1 or {self.inputs}")
         check_sums("weights", reach, INT32_MAX)
         thresholds = take_table(arrays, "thresholds", np.int32, (len(reach), None))
         if not 1 <= thresholds.shape[1] <= 255:
@@ -149,18 +215,12 @@ class DenseChain(ABC):
         """First 8 bytes of SHA-256 over all tables, as 16 hex digits; a board and a bundle must agree on it."""
         return tables_id(self.id_word, self.to_arrays())
 
-    @abstractmethod
-    def front_arrays(self) -> NDArray[np.int64]:
-        """Return the numbers in front of the first layer."""
-
-    @classmethod
-    @abstractmethod
-    def build(cls, hidden: tuple[Any, ...], weights: Any, thresholds: Any, front: tuple[int, ...]) -> Self:
-        """Return tables from their parts; front: as `front_arrays` gives it."""
-
-    @abstractmethod
     def network_input(self, counts: NDArray[np.int16]) -> NDArray[Any]:
-        """Return the network inputs of ADC counts (int16), any shape."""
+        """Return the network inputs of ADC counts (…, inputs); any shape if all inputs have one front end."""
+        if counts.dtype != np.int16:
+            raise QcsError(f"ADC counts have dtype {counts.dtype}, expected int16")
+        info = np.iinfo(self.activation_type)
+        return self.front_end.grid(counts).clip(info.min, info.max).astype(self.activation_type)
 
     @abstractmethod
     def dense(self, layer: Any, x: NDArray[Any]) -> NDArray[Any]:
@@ -184,7 +244,8 @@ class DenseChain(ABC):
     def to_arrays(self) -> Arrays:
         """Return every table by name, for `tables.npz` and the model id."""
         arrays: Arrays = {
-            "weights": self.weights, "thresholds": self.thresholds, "front_end": self.front_arrays(),
+            "weights": self.weights, "thresholds": self.thresholds,
+            "front_end": np.array(self.front_end.rows(), np.int64),
         }  # fmt: skip
         for number, layer in enumerate(self.hidden):
             arrays |= {f"hidden{number}_{f.name}": np.asarray(getattr(layer, f.name)) for f in fields(layer)}
@@ -198,8 +259,13 @@ class DenseChain(ABC):
             while any(name.startswith(f"hidden{len(hidden)}_") for name in arrays):
                 part = {f.name: arrays[f"hidden{len(hidden)}_{f.name}"] for f in fields(cls.layer_type)}
                 hidden.append(cls.layer_type(**{k: v if v.ndim else v.item() for k, v in part.items()}))
-            front = take_table(arrays, "front_end", np.int64, (len(cls.front_numbers),)).tolist()
-            return cls.build(tuple(hidden), arrays["weights"], arrays["thresholds"], tuple(front))
+            rows = take_table(arrays, "front_end", np.int64, (None, 4))
+            for number, (name, allowed) in enumerate(FRONT_NUMBERS.items()):
+                check_range("front_end", rows[:, number], allowed, name)
+            if not len(rows) or (rows[:, [0, 3]] != rows[0, [0, 3]]).any():
+                raise QcsError("array 'front_end' must hold one offset and one zero point")
+            front = FrontEnd.of(rows.tolist())
+            return cls(tuple(hidden), arrays["weights"], arrays["thresholds"], front)
         except KeyError as error:
             raise QcsError(f"there is no array {error}") from None
 

@@ -1,13 +1,12 @@
 """The int16 encoder: int16 activations, int8 weights. Its tables, and the NumPy reference that defines it.
 
 Arithmetic is that of TensorFlow Lite Micro's reference kernels for int16 × int8 with 32-bit biases: FULLY_CONNECTED
-accumulates int32 and requantizes as in int8; TANH interpolates a table of 256 entries. The network input is the ADC
-count less the offset, shifted to 16 bits: the device needs no other front end. `firmware/src/qcs_int16*.c` hold the
-same.
+accumulates int32 and requantizes as in int8; TANH interpolates a table of 256 entries. `firmware/src/qcs_int16*.c`
+hold the same.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,27 +44,22 @@ class Int16Layer:
 
 @dataclass(frozen=True)
 class Int16Tables(DenseChain):
-    """All integers of one int16 encoder.
-
-    offset: the ADC's count at y = 0. input_shift: 0 … 8, bits that an ADC lacks to 16.
-    """
+    """All integers of one int16 encoder: hidden layers, last weights, thresholds, ADC front end."""
 
     hidden: tuple[Int16Layer, ...]
-    offset: int
-    input_shift: int
 
-    id_word: ClassVar[str] = "qcs-int16-1"
+    id_word: ClassVar[str] = "qcs-int16-2"
     layer_type: ClassVar[type] = Int16Layer
     layer_numbers: ClassVar[dict[str, Range]] = {"low": (INT16_MIN, INT16_MAX), "high": (INT16_MIN, INT16_MAX)}
     activation_type: ClassVar[type[np.integer[Any]]] = np.int16
     activation_sizes: ClassVar[tuple[int, ...]] = (256, 0)
-    front_numbers: ClassVar[dict[str, Range]] = {"offset": (INT16_MIN, INT16_MAX), "input_shift": (0, 8)}
     largest_input: ClassVar[int] = 2**15
     largest_sum: ClassVar[int] = 2**30 - 1
 
     def __post_init__(self) -> None:
-        """Refuse, too, what the kernels do not look at: with a tanh the clamp is int16's, and its last point 1."""
+        """Refuse, too, what the kernels do not look at: zero points; with a tanh the clamp is int16's, its end 1."""
         super().__post_init__()
+        check_range("front_end", self.front_end.zero_point, (0, 0), "zero_point")
         for number, layer in enumerate(self.hidden):
             if layer.low > layer.high:
                 raise QcsError(f"array 'hidden{number}_low' holds {layer.low}, above hidden{number}_high")
@@ -76,20 +70,6 @@ class Int16Tables(DenseChain):
     def activations(self) -> list[NDArray[Any]]:
         """Return the activation tables that the C text prints: layers share equal ones."""
         return list({layer.activation.tobytes(): layer.activation for layer in self.hidden}.values())
-
-    def front_arrays(self) -> NDArray[np.int64]:
-        """Return offset and input shift."""
-        return np.array([self.offset, self.input_shift], np.int64)
-
-    @classmethod
-    def build(cls, hidden: tuple[Any, ...], weights: Any, thresholds: Any, front: tuple[int, ...]) -> Self:
-        """Return tables from their parts."""
-        return cls(hidden, weights, thresholds, *front)
-
-    def network_input(self, counts: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Return (count − offset) · 2^input_shift, saturated to int16, any shape."""
-        centred = (counts.astype(np.int32) - self.offset) << self.input_shift
-        return centred.clip(INT16_MIN, INT16_MAX).astype(np.int16)
 
     def dense(self, layer: Int16Layer, x: NDArray[np.int16]) -> NDArray[np.int16]:
         """Return the int16 output (frames, outputs) of one hidden layer for its int16 input x (frames, inputs)."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec import seeds
-from qcskit.codec.bundle import Adc, Manifest, SignalFacts
+from qcskit.codec.bundle import Manifest
 from qcskit.codec.classical import NAMES, make
 from qcskit.codec.classical._source import basis, dictionary
 from qcskit.codec.classical.bundle import Facts, count_cells, model_id
@@ -19,13 +19,14 @@ from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.packing import Packing
-from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig, grid_of, sensed, source_arrays
+from qcskit.codec.signal import SignalConfig, draw_frames, test_frames
 from qcskit.export.config import ExportConfig
 from qcskit.export.writer import Draft, measured, write_bundle
 
 METHODS = NAMES
 """Names of this family's codecs."""
-TABLES: dict[str, type[Table]] = {"classical": ClassicalConfig, "signal": SignalConfig}
+TABLES: dict[str, type[Table]] = {"classical": ClassicalConfig, "signal": SignalConfig, "adc": AdcConfig}
 """Configuration that a design reads."""
 
 
@@ -37,9 +38,8 @@ def chosen(method: str) -> dict[str, dict[str, Any]]:
 def design(out: Path, tables: dict[str, Any], export: ExportConfig) -> Manifest:
     """Write the bundle of this codec to `out` in one rename and return its manifest.
 
-    tables: configurations by the names of TABLES. Of `[export]` it uses name (default: the codec's), golden_frames,
-    adc_bits and adc_offset_counts; the ADC's full scale is the largest |y| among the training frames. Raises QcsError
-    if no device can encode for the codec, or the configuration cannot work.
+    tables: configurations by the names of TABLES. Of `[export]` it uses name (default: the codec's), golden_frames and
+    test_windows. Raises QcsError if no device can encode for the codec, or the configuration cannot work.
     """
     signal: SignalConfig = tables["signal"]
     config: ClassicalConfig = tables["classical"]
@@ -48,8 +48,8 @@ def design(out: Path, tables: dict[str, Any], export: ExportConfig) -> Manifest:
         raise QcsError(f"{config.codec} cannot be exported: {refusal}; compare it with 'qcskit sweep --variant "
                        f"{config.codec}'")  # fmt: skip
     name = export.name or config.codec.replace("1-bit", "one_bit").replace("-", "_")
-    fitted = fit(name, config.resolved(signal), signal, export)
-    x, y = draw_frames(signal, config.test_frames, config.seed + seeds.TEST)
+    fitted = fit(name, config.resolved(signal), signal, tables.get("adc", UNKNOWN_ADC), export)
+    x, y = test_frames(signal, config.test_frames, config.seed + seeds.TEST)
     nmse = measured(fitted.draft.codec(), x, y, nmse_db(x, fitted.exact.decode(fitted.exact.encode(y))))
     return write_bundle(out, replace(fitted.draft, nmse=nmse), export.golden_frames, config.seed)
 
@@ -62,16 +62,23 @@ class Fitted:
     exact: Method
 
 
-def fit(name: str, config: ClassicalConfig, signal: SignalConfig, export: ExportConfig) -> Fitted:
-    """Return the fitted codec of a resolved configuration, behind an ADC with export.adc_bits."""
-    adc = ideal_adc(config, signal, export)
+def fit(name: str, config: ClassicalConfig, signal: SignalConfig, adc: AdcConfig, export: ExportConfig) -> Fitted:
+    """Return the fitted codec of a resolved configuration.
+
+    The full scale of an ADC that is left to be chosen is the largest |y| among the training frames.
+    """
+    y = draw_frames(signal, config.train_frames, config.seed, part="train")[1]
+    # Quantizers may reach further than y; in a recording's 16 bits the room for it costs nothing.
+    reach = float(np.abs(y).max()) * (2.0 if signal.source == "recorded" else 1.0)
+    facts_of_signal, converter = sensed(signal, adc, reach)
+    grid = grid_of(facts_of_signal, converter)
     options: dict[str, Any] = {"train_frames": config.train_frames, "seed": config.seed}
     if config.uses_mu:
         options["mu"] = config.mu
-    made = make(config.codec, signal, config.levels, count=adc.scale, **options)
+    made = make(config.codec, signal, config.levels, count=grid.step, **options)
     assert isinstance(made, ScalarCodec)
     arrays: dict[str, NDArray[Any]] = {
-        "thresholds": count_cells(made.thresholds, adc).thresholds,
+        "thresholds": count_cells(made.thresholds, grid).thresholds,
         "points": front_of(made.quantizers).points,
         "dictionary": dictionary(signal),
     }
@@ -83,17 +90,8 @@ def fit(name: str, config: ClassicalConfig, signal: SignalConfig, export: Export
         method=config.codec, levels=made.levels, packed_bits=packing.packed_bits, train_frames=config.train_frames,
         tuning={key: float(value) for key, value in made.tuning.items()}, seed=config.seed,
     )  # fmt: skip
-    # The noise variance stands for the SNR: a reader needs no matrix file to know it.
-    source = SignalFacts(**signal.model_copy(update={"snr_db": None}).model_dump())
     draft = Draft(
-        name, model_id(facts, arrays, adc), facts, source, adc, signal.m, packing.packed_bytes,
-        packing.packed_bits / signal.n, arrays,
+        name, model_id(facts, arrays, grid), facts, facts_of_signal, converter, signal.m, packing.packed_bytes,
+        packing.packed_bits / signal.n, arrays, source=source_arrays(signal, facts_of_signal, export.test_windows),
     )  # fmt: skip
     return Fitted(draft, make(config.codec, signal, config.levels, **options))
-
-
-def ideal_adc(config: ClassicalConfig, signal: SignalConfig, export: ExportConfig) -> Adc:
-    """Return an ADC whose full scale is the largest |y| among the training frames."""
-    y = draw_frames(signal, config.train_frames, config.seed, part="train")[1]
-    scale = float(np.float32(np.abs(y).max() / 2 ** (export.adc_bits - 1)))
-    return Adc(scale=scale, offset_counts=export.adc_offset_counts)

@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec import seeds
-from qcskit.codec.bundle import Adc, Manifest, NmseFacts, SignalFacts
+from qcskit.codec.bundle import Manifest, NmseFacts
 from qcskit.codec.coded.bundle import CodedCodec, Facts, bundle_sawtooth, model_id
 from qcskit.codec.coded.sawtooth import noise_sigma
 from qcskit.codec.coded.scheme import CodedConfig, CodedScheme
 from qcskit.codec.config import Table
+from qcskit.codec.sensor import UNKNOWN_ADC, Adc, AdcConfig, SignalFacts
 from qcskit.export.config import ExportConfig
 from qcskit.export.writer import Draft, write_bundle
 
 METHODS = ("coded",)
 """Names of this family's codecs."""
-TABLES: dict[str, type[Table]] = {"coded": CodedConfig}
+TABLES: dict[str, type[Table]] = {"coded": CodedConfig, "adc": AdcConfig}
 """Configuration that a design reads."""
 _BLOCK = 4096
 
@@ -31,20 +32,20 @@ def chosen(method: str) -> dict[str, dict[str, Any]]:
 def design(out: Path, tables: dict[str, Any], export: ExportConfig) -> Manifest:
     """Write the bundle of this scheme to `out` in one rename and return its manifest.
 
-    Of `[export]` it uses name (default "coded"), golden_frames, test_frames and adc_offset_counts. Needs numba, for the
-    measured recovery. Raises QcsError if the configuration cannot work.
+    Of `[export]` it uses name (default "coded"), golden_frames and test_frames, of `[adc]` offset_counts. Needs numba,
+    for the measured recovery. Raises QcsError if the configuration cannot work.
     """
-    draft = drafted(tables["coded"], export)
+    draft = drafted(tables["coded"], tables.get("adc", UNKNOWN_ADC), export)
     codec = draft.codec()
     assert isinstance(codec, CodedCodec)
     facts, nmse = measured(codec, export.test_frames)
     return write_bundle(out, replace(draft, facts=facts, nmse=nmse), export.golden_frames)
 
 
-def drafted(config: CodedConfig, export: ExportConfig) -> Draft:
+def drafted(config: CodedConfig, adc: AdcConfig, export: ExportConfig) -> Draft:
     """Return the draft of a scheme, nothing measured yet."""
     scheme = CodedScheme(config)
-    sawtooth = bundle_sawtooth(config, export.adc_offset_counts)
+    sawtooth = bundle_sawtooth(config, adc.offset_counts)
     arrays: dict[str, NDArray[Any]] = {
         "info": scheme.info,
         "sawtooth": np.array([config.p, sawtooth.step, sawtooth.offset], np.int64),
@@ -57,10 +58,10 @@ def drafted(config: CodedConfig, export: ExportConfig) -> Draft:
     )  # fmt: skip
     variance = noise_sigma(scheme.snr_db, 1.0, config.p) ** 2
     signal = SignalFacts(n=config.n, m=config.m, s=config.k, matrix="coded", noise_variance=variance)
-    adc = Adc(scale=config.p / 2**config.period_bits, offset_counts=export.adc_offset_counts)
+    converter = Adc(units_per_count=config.p / 2**config.period_bits, offset_counts=adc.offset_counts)
     return Draft(
-        export.name or "coded", model_id(scheme, sawtooth), facts, signal, adc, config.m, scheme.packing.packed_bytes,
-        scheme.rate_bits, arrays,
+        export.name or "coded", model_id(scheme, sawtooth), facts, signal, converter, config.m,
+        scheme.packing.packed_bytes, scheme.rate_bits, arrays,
     )  # fmt: skip
 
 

@@ -5,29 +5,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.bundle import Adc
 from qcskit.codec.learned.bundle import ARITHMETICS, Grid
-from qcskit.codec.learned.chain import DenseChain
-from qcskit.codec.learned.int8 import front_end_for
-from qcskit.export.config import ExportConfig
+from qcskit.codec.learned.chain import DenseChain, front_end_for
+from qcskit.codec.sensor import Adc, SignalFacts, grid_of
 from qcskit.export.learned.flatbuffer import DenseOp
 from qcskit.export.learned.fold import Profile, int8_tables, int16_tables
-from qcskit.export.learned.quantize import FloatEncoder, Ranges, quantize_layers
+from qcskit.export.learned.quantize import FloatEncoder, Ranges, on_the_grid, quantize_layers
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder. layers: of the flatbuffer. tables: its integers. adc: what a count means."""
+    """An encoder behind an ADC.
 
+    network: in floating point, for inputs that all cover the largest range. layers: of the flatbuffer. tables: its
+    integers. input_ranges: ± units of y.
+    """
+
+    network: FloatEncoder
     layers: tuple[DenseOp, ...]
     tables: DenseChain
     profile: Profile
+    signal: SignalFacts
     adc: Adc
+    input_ranges: tuple[float, ...]
 
     @property
     def arithmetic(self) -> str:
         """Key of `qcskit.codec.learned.bundle.ARITHMETICS`."""
-        return "int16" if self.profile == "tflm16" else "int8"
+        return arithmetic_of(self.profile)
 
     @property
     def input_grid(self) -> Grid | None:
@@ -36,20 +41,30 @@ class Encoder:
         return None if first.bits == 16 else Grid(scale=float(first.input_scale), zero_point=first.input_zero_point)
 
     def index(self, y: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Return indices (frames, K) of measurements (frames, M), through the ADC."""
-        inputs = self.tables.network_input(self.adc.counts(y))
+        """Return indices (frames, K) of y (frames, M) on the codec's own scale, through the ADC."""
+        inputs = self.tables.network_input(self.adc.counts(self.signal.y_units(y)))
         return ARITHMETICS[self.arithmetic].encode_index(self.tables, inputs)
 
 
-def build_encoder(encoder: FloatEncoder, ranges: Ranges, config: ExportConfig, profile: Profile = "tflm") -> Encoder:
-    """Return the integer encoder on these ranges; the ADC's full scale is the input range."""
-    scale = float(np.float32(ranges.input / 2 ** (config.adc_bits - 1)))
-    adc = Adc(scale=scale, offset_counts=config.adc_offset_counts)
-    if profile == "tflm16":
-        layers = quantize_layers(encoder, ranges, 16)
-        tables: DenseChain = int16_tables(layers, encoder.thresholds, adc.offset_counts, config.adc_bits)
+def arithmetic_of(profile: Profile) -> str:
+    """Return the arithmetic of a profile."""
+    return "int16" if profile == "tflm16" else "int8"
+
+
+def build_encoder(
+    encoder: FloatEncoder, ranges: Ranges, signal: SignalFacts, adc: Adc, profile: Profile = "tflm"
+) -> Encoder:
+    """Return the integer encoder on these ranges, behind this ADC."""
+    grid, arithmetic = grid_of(signal, adc), arithmetic_of(profile)
+    units = tuple(float(np.float32(own)) * signal.scale for own in ranges.inputs)
+    steps = [own / ARITHMETICS[arithmetic].steps for own in units]
+    front_end = front_end_for(steps, adc.units_per_count, grid.centre_counts)
+    # Counts are centred on a whole count: what that leaves goes into the first layer's biases.
+    shifted = on_the_grid(encoder, ranges, (grid.centre_counts - grid.centre) * grid.step)
+    layers = quantize_layers(shifted, ranges, 16 if arithmetic == "int16" else 8)
+    tables: DenseChain
+    if arithmetic == "int16":
+        tables = int16_tables(layers, encoder.thresholds, front_end)
     else:
-        layers = quantize_layers(encoder, ranges)
-        front_end = front_end_for(float(layers[0].input_scale), scale, adc.offset_counts)
         tables = int8_tables(layers, encoder.thresholds, front_end, profile)
-    return Encoder(layers, tables, profile, adc)
+    return Encoder(shifted, layers, tables, profile, signal, adc, units)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned import int16
-from qcskit.codec.learned.chain import requantize
-from qcskit.codec.learned.int8 import FrontEnd, Int8Layer, Int8Tables, quantize_multiplier
+from qcskit.codec.learned.chain import FrontEnd, quantize_multiplier, requantize
+from qcskit.codec.learned.int8 import Int8Layer, Int8Tables
 from qcskit.codec.learned.int16 import Int16Layer, Int16Tables
 from qcskit.export.learned.flatbuffer import TANH_SCALE, DenseOp, int16_tanh_table, tanh_table
 from qcskit.export.learned.quantize import INT32_MAX
@@ -41,14 +41,14 @@ def int8_tables(
     return Int8Tables(tuple(hidden), last.weights, folded, front_end)
 
 
-def int16_tables(layers: Sequence[DenseOp], thresholds: NDArray[np.float64], offset: int, adc_bits: int) -> Int16Tables:
+def int16_tables(layers: Sequence[DenseOp], thresholds: NDArray[np.float64], front_end: FrontEnd) -> Int16Tables:
     """Return the tables of an int16 encoder: what TFLM computes on `layers`, then `thresholds` on its int16 output.
 
-    offset: ADC count at y = 0. adc_bits: 8 … 16. Raises QcsError if an accumulator could exceed 32 bits.
+    Raises QcsError if an accumulator could exceed 32 bits.
     """
     *hidden, last = [_int16_layer(layer) for layer in layers]
     folded = fold_int16(last, output_cuts(thresholds, layers[-1].output_scale))
-    return Int16Tables(tuple(hidden), last.weights, folded, offset, 16 - adc_bits)
+    return Int16Tables(tuple(hidden), last.weights, folded, front_end)
 
 
 def output_cuts(

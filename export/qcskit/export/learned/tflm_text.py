@@ -53,16 +53,12 @@ _INT8_INPUT = """\
     for (uint16_t i = 0; i < kInputs; i++)
       x[i] = static_cast<const int8_t *>(input)[i];
   } else {
-    constexpr qcs_int8_front_end_t kFrontEnd = {%%values};
-    qcs_int8_input_step(&kFrontEnd, kInputs, static_cast<const int16_t *>(input), x);
+    qcs_int8_input_step(kFrontEnd, kFrontRun, kInputs, static_cast<const int16_t *>(input), x);
   }"""
 
 _INT16_INPUT = """\
   (void)input_type;
-  for (uint16_t i = 0; i < kInputs; i++) {
-    const int32_t value = (int32_t(static_cast<const int16_t *>(input)[i]) - (%%offset)) * %%unit;
-    x[i] = int16_t(value < INT16_MIN ? INT16_MIN : value > INT16_MAX ? INT16_MAX : value);
-  }"""
+  qcs_int16_input_step(kFrontEnd, kFrontRun, kInputs, static_cast<const int16_t *>(input), x);"""
 
 
 def tflm_files(name: str, encoder: Encoder, thresholds: NDArray[np.float64], flatbuffer: bytes) -> dict[str, str]:
@@ -100,16 +96,14 @@ def _operators(flatbuffer: bytes) -> list[str]:
 
 def _glue(name: str, encoder: Encoder, flatbuffer: bytes) -> str:
     operators = _operators(flatbuffer)
-    front = [int(value) for value in encoder.tables.front_arrays()]
+    rows = encoder.tables.front_end.rows()
+    read, taken, kind, data = _INT8_INPUT, "QCS_INPUT_INT8 | QCS_INPUT_COUNTS", "int8_t", "int8"
     if encoder.arithmetic == "int16":
-        read = _Text(_INT16_INPUT).substitute(offset=front[0], unit=1 << front[1])
-        taken, kind, data = "QCS_INPUT_COUNTS", "int16_t", "i16"
-    else:
-        offset, multiplier, shift, zero_point = front
-        read = _Text(_INT8_INPUT).substitute(values=f"{multiplier}, {offset}, {shift}, {zero_point}")
-        taken, kind, data = "QCS_INPUT_INT8 | QCS_INPUT_COUNTS", "int8_t", "int8"
+        read, taken, kind, data = _INT16_INPUT, "QCS_INPUT_COUNTS", "int16_t", "i16"
     text = (files("qcskit.export.learned") / "qcs_tflm_encoder.cc.in").read_text(encoding="utf-8")
     return _Text(text).substitute(
+        front=", ".join(f"{{{multiplier}, {offset}, {shift}, {zero}}}" for offset, multiplier, shift, zero in rows),
+        front_run="kInputs" if len(rows) == 1 else "1",
         name=name, NAME=name.upper(), model_id=encoder.tables.model_id, read=read, taken=taken, type=kind, data=data,
         id_bytes=id_bytes(encoder.tables.model_id), operator_count=len(operators),
         kind=codecs.find_family(Facts.model_fields["kind"].default).number,

@@ -11,7 +11,7 @@ from qcskit.codec.classical.config import ClassicalConfig
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import sealed, write_directory
 from qcskit.codec.metrics import nmse_db
-from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.signal import SignalConfig, test_frames
 
 METHODS = NAMES
 CONFIG = ClassicalConfig
@@ -39,7 +39,7 @@ def run(path: Path, config: ClassicalConfig, signal: SignalConfig) -> dict[str, 
     start = time.monotonic()
     codec = make(config.codec, signal, config.levels, train_frames=config.train_frames, seed=config.seed, **options)
     seconds = time.monotonic() - start
-    x, y = draw_frames(signal, config.test_frames, config.seed + seeds.TEST)
+    x, y = test_frames(signal, config.test_frames, config.seed + seeds.TEST)
     packed = codec.encode(y)
     x_hat = codec.decode_with_source(packed, x) if isinstance(codec, GenieCodec) else codec.decode(packed)
     reached = nmse_db(x, x_hat)

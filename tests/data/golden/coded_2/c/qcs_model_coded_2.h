@@ -14,6 +14,16 @@
 #define QCS_CODED_2_PACKED_BYTES_MAX 4
 #define QCS_CODED_2_SCRATCH_BYTES 1
 
+#define QCS_CODED_2_MODEL_ID "e4986d5f81223a21"
+#define QCS_CODED_2_WINDOW 60 /* N, samples per window */
+#define QCS_CODED_2_WINDOWS 1 /* per packet */
+#define QCS_CODED_2_RATE_BITS 0.5333333333333333 /* sent per sample */
+#define QCS_CODED_2_ADC_BITS 16
+#define QCS_CODED_2_ADC_SIGNED 1
+#define QCS_CODED_2_ADC_OFFSET_COUNTS (5) /* the ADC's reading at 0 */
+#define QCS_CODED_2_UNITS_PER_COUNT 0.00390625
+#define QCS_CODED_2_UNIT ""
+
 /* Within the period that starts at count START: the first counts of symbols 1 .. p - 1, and of the next period. */
 #define QCS_CODED_2_PERIOD_START -123
 #define QCS_CODED_2_THRESHOLDS {133, 389}

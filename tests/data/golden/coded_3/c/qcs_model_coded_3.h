@@ -14,6 +14,16 @@
 #define QCS_CODED_3_PACKED_BYTES_MAX 7
 #define QCS_CODED_3_SCRATCH_BYTES 1
 
+#define QCS_CODED_3_MODEL_ID "d5d789ca2ea32a76"
+#define QCS_CODED_3_WINDOW 40 /* N, samples per window */
+#define QCS_CODED_3_WINDOWS 1 /* per packet */
+#define QCS_CODED_3_RATE_BITS 1.3 /* sent per sample */
+#define QCS_CODED_3_ADC_BITS 16
+#define QCS_CODED_3_ADC_SIGNED 1
+#define QCS_CODED_3_ADC_OFFSET_COUNTS (5) /* the ADC's reading at 0 */
+#define QCS_CODED_3_UNITS_PER_COUNT 0.005859375
+#define QCS_CODED_3_UNIT ""
+
 /* Within the period that starts at count START: the first counts of symbols 1 .. p - 1, and of the next period. */
 #define QCS_CODED_3_PERIOD_START -80
 #define QCS_CODED_3_THRESHOLDS {91, 261, 432}

@@ -1,0 +1,233 @@
+"""What the device sees: table `[adc]`, and the way between the sensor's units, ADC counts and a codec's own scale.
+
+The device sees the samples x themselves, some of them, or measurements y = Φ x of an analog front end, always as int16
+ADC counts. A codec works on x about the offset of its training part, in units of that part's standard deviation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from qcskit.codec.config import Table
+from qcskit.codec.errors import QcsError
+from qcskit.codec.signal import DIRECT, SignalConfig, draw_frames, measurement_matrix, read_source, test_windows
+
+Array = NDArray[np.float64]
+UNIT = r"^[\w %/°µΩ·²³^()+-]*$"
+"""What a unit's name may hold: it goes into C text."""
+SYNTHETIC_BITS, RECORDED_BITS = 12, 16
+"""Resolution of an ADC that nobody described."""
+
+
+class AdcConfig(Table):
+    """Table `[adc]`: the converter in front of the encoder. What is left out is chosen, and said."""
+
+    bits: int | None = Field(None, ge=8, le=16, description="resolution; 16 for recordings, else 12")
+    signed: bool = Field(True, description="counts -2^(bits-1) ... or 0 ... 2^bits - 1")
+    offset_counts: int = Field(0, ge=-32768, le=32767, description="ADC reading at 0 units")
+    units_per_count: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="what one count is, in your unit; chosen for synthetic sources"
+    )
+    unit: str = Field("", max_length=16, pattern=UNIT, description="name of the unit, such as mV; only printed")
+
+    @model_validator(mode="after")
+    def _counts_fit_int16(self) -> Self:
+        if not self.signed and self.bits == 16:
+            raise ValueError("an unsigned ADC of 16 bits leaves the int16 that a count is: subtract 32768 in the "
+                             "firmware and set signed = true")  # fmt: skip
+        return self
+
+
+UNKNOWN_ADC = AdcConfig.model_validate({})
+"""A converter of which nothing was said."""
+
+
+class Adc(Table):
+    """What one ADC count means: value in units = (count − offset_counts) · units_per_count."""
+
+    bits: Annotated[int, Field(ge=8, le=16)] = 16
+    signed: bool = True
+    offset_counts: Annotated[int, Field(ge=-32768, le=32767)] = 0
+    units_per_count: Annotated[FiniteFloat, Field(gt=0)]
+    unit: Annotated[str, Field(max_length=16, pattern=UNIT)] = ""
+
+    @property
+    def low(self) -> int:
+        """Least count."""
+        return -(2 ** (self.bits - 1)) if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        """Largest count."""
+        return self.low + 2**self.bits - 1
+
+    def counts(self, values: ArrayLike) -> NDArray[np.int16]:
+        """Return the counts that an ideal converter gives for values in units, any shape; saturates.
+
+        Raises QcsError that names the place if one is not finite.
+        """
+        values = np.asarray(values, np.float64)
+        if not np.isfinite(values).all():
+            raise QcsError(f"measurement frame {np.argwhere(~np.isfinite(values))[0, 0]} holds NaN or infinity")
+        with np.errstate(over="ignore"):  # infinity saturates as well
+            steps = np.rint(values / self.units_per_count) + self.offset_counts
+        return steps.clip(self.low, self.high).astype(np.int16)
+
+    def values(self, counts: ArrayLike) -> Array:
+        """Return the values in units that counts stand for, any shape."""
+        return (np.asarray(counts, np.float64) - self.offset_counts) * self.units_per_count
+
+    def describe(self) -> str:
+        """Return it in words."""
+        unit = self.unit or "unit"
+        sign = "signed" if self.signed else "unsigned"
+        return (
+            f"{self.bits} bits {sign}, {self.low} … {self.high}, one count {self.units_per_count:.6g} {unit}, "
+            f"0 {unit} at {self.offset_counts}"
+        )
+
+
+class SignalFacts(Table):
+    """The source that a codec was made for; further keys of `[signal]` ride along.
+
+    offset, scale: x in units = offset + scale · x on the codec's own scale; from the training part alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    n: int
+    m: int
+    s: int
+    noise_variance: float
+    matrix: str
+    offset: FiniteFloat = 0.0
+    scale: Annotated[FiniteFloat, Field(gt=0)] = 1.0
+
+    @property
+    def direct(self) -> bool:
+        """Whether the device samples x itself, all of it or some."""
+        return self.matrix in DIRECT
+
+    def y_units(self, y: ArrayLike) -> Array:
+        """Return y, on the codec's own scale, in units."""
+        return (self.offset if self.direct else 0.0) + self.scale * np.asarray(y, np.float64)
+
+
+@dataclass(frozen=True)
+class CountGrid:
+    """Counts on a codec's own scale: y = (count − centre) · step."""
+
+    step: float
+    centre: float
+
+    @property
+    def centre_counts(self) -> int:
+        """The count next to y = 0."""
+        return int(np.rint(self.centre))
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """The way from x to counts and back. phi: (M, N). windows: test windows of x in units (windows, N); may be none."""
+
+    signal: SignalFacts
+    adc: Adc
+    phi: Array
+    windows: Array
+
+    @property
+    def grid(self) -> CountGrid:
+        """What counts are on the codec's own scale."""
+        return grid_of(self.signal, self.adc)
+
+    def sense(self, x: ArrayLike) -> Array:
+        """Return what the device sees of x in units (frames, N), in units (frames, M): samples, or Φ (x − offset)."""
+        values = np.asarray(x, np.float64)
+        return (values if self.signal.direct else values - self.signal.offset) @ self.phi.T
+
+    def draw(self, config: SignalConfig, frames: int, seed: int | Sequence[int]) -> tuple[Array, Array]:
+        """Return x (frames, N) and y (frames, M) in units: test windows of a recording, else of the source model.
+
+        Of a recording whose windows the bundle does not hold: white noise about its offset, of its scale.
+        """
+        if config.source != "recorded":
+            return draw_frames(config, frames, seed, phi=self.phi)
+        rng, signal = np.random.default_rng(seed), self.signal
+        if len(self.windows):
+            x = self.windows[rng.integers(0, len(self.windows), frames)]
+        else:
+            x = signal.offset + signal.scale * rng.standard_normal((frames, config.n))
+        y, noise = self.sense(x), signal.scale * np.sqrt(signal.noise_variance)
+        return x, y + noise * rng.standard_normal(y.shape) if noise else y
+
+
+def grid_of(signal: SignalFacts, adc: Adc) -> CountGrid:
+    """Return what counts are on the codec's own scale."""
+    centre = adc.offset_counts + (signal.offset / adc.units_per_count if signal.direct else 0.0)
+    return CountGrid(adc.units_per_count / signal.scale, centre)
+
+
+def sensed(config: SignalConfig, adc: AdcConfig, reach: float = 1.0) -> tuple[SignalFacts, Adc]:
+    """Return the facts of a source and of the converter in front of the encoder.
+
+    reach: largest |y| to be converted, on the codec's own scale, if the ADC's step is left to be chosen. Raises
+    QcsError if it is ambiguous whether a recording holds counts or units.
+    """
+    offset, scale, counts = 0.0, 1.0, False
+    if config.source == "recorded":
+        recording = read_source(config)
+        offset, scale = recording.offset, recording.scale
+        counts = _holds_counts(config, adc, recording.integers)
+        if counts and adc.units_per_count is not None:
+            offset, scale = (offset - adc.offset_counts) * adc.units_per_count, scale * adc.units_per_count
+    facts = config.model_copy(update={"snr_db": None}).model_dump(exclude={"recording", "recording_in"})
+    signal = SignalFacts(**facts, offset=offset, scale=scale)
+    return signal, _converter(signal, adc, counts and config.matrix in DIRECT, reach, config.source == "recorded")
+
+
+def _holds_counts(config: SignalConfig, adc: AdcConfig, integers: bool) -> bool:
+    """Tell whether a recording holds ADC counts."""
+    plain = adc.units_per_count in (None, 1.0) and adc.offset_counts == 0
+    # The ADC behind an analog front end counts y: of x, whole numbers are units like others.
+    integers = integers and config.matrix in DIRECT
+    if config.recording_in != "auto" or plain or not integers:
+        return config.recording_in == "counts" or (config.recording_in == "auto" and integers)
+    raise QcsError(f"recording '{config.recording}' holds whole numbers and [adc] says what a count is: "
+                   f"set signal.recording_in to counts or to units")  # fmt: skip
+
+
+def _converter(signal: SignalFacts, adc: AdcConfig, counts: bool, reach: float, recorded: bool) -> Adc:
+    bits = adc.bits or (RECORDED_BITS if recorded else SYNTHETIC_BITS)
+    given, offset = adc.units_per_count, adc.offset_counts
+    if given is None and counts:
+        given = 1.0
+    if given is None:
+        given = float(np.float32(reach * signal.scale / 2 ** (bits - 1)))
+        if "offset_counts" not in adc.model_fields_set:
+            # The middle of the range is where y is 0.
+            middle = 0 if adc.signed else 2 ** (bits - 1)
+            offset = middle - (int(np.rint(signal.offset / given)) if signal.direct else 0)
+    made = {"bits": bits, "signed": adc.signed, "offset_counts": offset, "units_per_count": given, "unit": adc.unit}
+    try:
+        converter = Adc.model_validate(made)
+    except ValidationError as error:
+        raise QcsError(
+            f"[adc]: no converter of {bits} bits fits a recording of offset {signal.offset:.6g} and scale "
+            f"{signal.scale:.6g} ({error.errors()[0]['msg']}); set adc.units_per_count"
+        ) from None
+    centre = grid_of(signal, converter).centre_counts
+    if not converter.low <= centre <= converter.high:
+        raise QcsError(f"[adc]: the middle of the signal is at count {centre}, outside {converter.low} … "
+                       f"{converter.high}: change adc.bits, adc.signed or adc.offset_counts")  # fmt: skip
+    return converter
+
+
+def source_arrays(config: SignalConfig, signal: SignalFacts, windows: int) -> dict[str, NDArray[Any]]:
+    """Return what of a source travels in a bundle: phi (M, N), and up to `windows` test windows in units."""
+    phi = measurement_matrix(config)
+    x = test_windows(config, windows) if config.source == "recorded" and windows else np.empty((0, config.n))
+    return {"phi": phi, "windows": signal.offset + signal.scale * x}
