@@ -1,7 +1,7 @@
 """One chunk of vectors through every implementation, compared with the reference."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,8 @@ from qcskit.codec.codecs import load_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.evidence import Evidence, common_parts
 from qcskit.codec.interface import Codec, Packets
+from qcskit.codec.metrics import Clipped
+from qcskit.codec.own_data import OwnData
 from qcskit.firmware import HostCodec, build_parts, host_compiler
 from qcskit.firmware_sim.config import SimulateConfig
 from qcskit.firmware_sim.implementations import (
@@ -22,10 +24,12 @@ from qcskit.firmware_sim.implementations import (
     host_library,
     implementations,
 )
-from qcskit.firmware_sim.vectors import CHUNK_VECTORS, Part, draw_chunk, golden_chunk
+from qcskit.firmware_sim.vectors import CHUNK_VECTORS, Part, chunk_count, draw_chunk, golden_chunk, own_chunk
 from qcskit.firmware_sim.verdict import CountsCheck, Mismatch, RecoveryFacts, Tally, recovery_of
 
 _STEP = 8192
+_SENSED = ("source", "data")
+"""Sets that a sensor gives: how many of their counts are clipped says something."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,18 @@ class ChunkResult:
     sets: dict[str, int]
     mismatch: Mismatch | None
     recovery: RecoveryFacts | None
+    clipped: dict[str, Clipped] = field(default_factory=dict)
 
 
 class Checker:
     """The implementations of one bundle, made once per process; checks chunk after chunk."""
 
-    def __init__(self, bundle: Bundle, config: SimulateConfig) -> None:
-        self.config, self.codec = config, load_codec(bundle)
+    def __init__(self, bundle: Bundle, config: SimulateConfig, data: OwnData | None = None) -> None:
+        self.config, self.codec, self.data = config, load_codec(bundle), data
         self.host = host_codec(self.codec, config.compiler)
         boards, self.not_run = board_implementations(self.codec, config.boards, config.board_vectors)
+        self.own = 0 if data is None else len(data.counts)
+        """How many vectors of the user's own there are."""
         self.found: list[Implementation] = implementations(self.codec, self.host, config) + boards
 
     @cached_property
@@ -54,19 +61,27 @@ class Checker:
         config, compiler = self.config, self.config.compiler or host_compiler()
         parts = common_parts(self.codec.bundle)
         parts |= {"configuration": config.model_dump_json(exclude={"processes"})}
+        parts |= {} if self.data is None else {"data": self.data.evidence}
         parts |= build_parts(host_library(self.codec, config.compiler), compiler)
         for implementation in self.found:
             parts |= {f"{name} of {implementation.name}": text for name, text in implementation.parts.items()}
         return Evidence.of(parts)
 
     def chunk(self, number: int) -> ChunkResult:
-        """Check chunk `number`; −1 is the golden vectors, which the file's own packets must answer as well."""
-        golden = number < 0
+        """Check chunk `number`; −1 is the golden vectors, which the file's own packets must answer as well.
+
+        The chunks of the user's own data follow those that are drawn; everyone computes all of them.
+        """
+        golden, own = number < 0, number - chunk_count(self.config)
+        whole = golden or own >= 0
         if golden:
             parts = golden_chunk(self.codec)
+        elif whole:
+            assert self.data is not None
+            parts = own_chunk(self.data, own)
         else:
             parts = draw_chunk(self.codec, self.config.seed, number, chunk_vectors(self.config, number))
-        chosen = [None if golden or i.limit is None else share(i.limit, self.config, number) for i in self.found]
+        chosen = [None if whole or i.limit is None else share(i.limit, self.config, number) for i in self.found]
         tallies = [Tally(name=i.name, role=i.role) for i in self.found]
         stored = Tally(name="golden file", role="must agree")
         mismatch, recovery = None, RecoveryFacts() if self.codec.exact else None
@@ -83,7 +98,11 @@ class Checker:
             if recovery is not None and part.x is not None:
                 recovery = recovery.plus(recovery_of(self.codec.decode(reference), part.x))
         sets = {part.name: len(part.values) for part in parts}
-        return ChunkResult(number, (*tallies, *([stored] if golden else ())), sets, mismatch, recovery)
+        clipped = {part.name: self._clipped(part) for part in parts if part.name in _SENSED}
+        return ChunkResult(number, (*tallies, *([stored] if golden else ())), sets, mismatch, recovery, clipped)
+
+    def _clipped(self, part: Part) -> Clipped:
+        return Clipped.of(len(part.values), self.codec.clipped(part.values).mean(axis=0))
 
     def _compare(
         self, part: Part, first: int, chosen: list[NDArray[np.intp] | None], tallies: list[Tally]
@@ -171,10 +190,12 @@ def check_counts(codec: Codec, host: HostCodec, config: SimulateConfig) -> Count
 def _front_end_differs(codec: Codec, host: HostCodec, counts: NDArray[np.int16]) -> NDArray[Any] | None:
     if not codec.takes_inputs:
         return None
-    found = host.network_input(counts)
+    rows = np.repeat(counts[:, None], codec.inputs, axis=1)
+    found = host.network_input(rows)
     if found is None:
         raise codec.bundle.fail("its C text has no front end, its tables have one")
-    return found != codec.network_input(counts)
+    differs: NDArray[Any] = (found != codec.network_input(rows)).any(axis=1)
+    return differs
 
 
 def chunk_vectors(config: SimulateConfig, number: int) -> int:

@@ -14,6 +14,7 @@ from qcskit.codec import codecs
 from qcskit.codec.bundle import Bundle, read_bundle
 from qcskit.codec.evidence import Evidence, check_same
 from qcskit.codec.files import locked
+from qcskit.codec.own_data import OwnData
 from qcskit.firmware_sim.checker import Checker, ChunkResult, check_counts
 from qcskit.firmware_sim.config import SimulateConfig
 from qcskit.firmware_sim.vectors import CHUNK_VECTORS, chunk_count
@@ -30,36 +31,38 @@ _SAVE_EVERY_S = 5.0
 
 def simulate(
     bundle: Bundle, config: SimulateConfig, *, out: Path | None = None, resume: Verdict | None = None,
-    progress: Progress | None = None,
+    progress: Progress | None = None, data: OwnData | None = None,
 ) -> Verdict:  # fmt: skip
     """Run the comparison and return the verdict; it stops at the first chunk that holds a mismatch.
 
     out: verdict.json, rewritten every few seconds, so that an interrupted run can be resumed. resume: an earlier,
     incomplete verdict of a run of all the same. Raises QcsError that names what differs if it is not, or if
-    another run holds `out`.
+    another run holds `out`. data: the user's own counts, which everyone computes too.
     """
     with locked(out) if out else nullcontext():
-        return _simulate(bundle, config, out, resume, progress or (lambda done, total: None))
+        # It says here what is wrong with the bundle, and compiles once for all processes.
+        return _simulate(Checker(bundle, config, data), out, resume, progress or (lambda done, total: None))
 
 
-def _simulate(
-    bundle: Bundle, config: SimulateConfig, out: Path | None, resume: Verdict | None, report: Progress
-) -> Verdict:
-    checker = Checker(bundle, config)  # says here what is wrong with the bundle, and compiles once for all processes
-    verdict = resume or _fresh(bundle, config, checker.evidence)
+def _simulate(checker: Checker, out: Path | None, resume: Verdict | None, report: Progress) -> Verdict:
+    config, codec = checker.config, checker.codec
+    verdict = resume or _fresh(codec.bundle, config, checker.evidence, checker.data)
+    total = config.vectors + checker.own
     check_same(verdict.evidence, checker.evidence, "the verdict to resume", "run without --resume")
-    todo = sorted(set(range(-1, chunk_count(config))) - set(verdict.chunks_done))
+    todo = [number for number in range(-1, chunk_count(config, checker.own)) if number not in verdict.chunks_done]
     saved = time.monotonic()
     try:
         if verdict.counts is None:
-            counts = check_counts(checker.codec, checker.host, config)
-            update = {"counts": counts, "passed": verdict.passed and counts.passed, "not_run": checker.not_run}
+            counts = check_counts(codec, checker.host, config)
+            update = {"counts": counts, "passed": verdict.passed and counts.passed, "not_run": checker.not_run,
+                      "source_windows": codec.source_windows}  # fmt: skip
             verdict = verdict.model_copy(update=update)
-        report(verdict.vectors, config.vectors)
+        report(verdict.vectors, total)
         if verdict.passed:
-            for result in _results(checker, bundle, todo):
+            for result in _results(checker, todo):
                 verdict = _merge(verdict, result)
-                report(min(config.vectors, (result.number + 1) * CHUNK_VECTORS), config.vectors)
+                done = sum(count for name, count in verdict.sets.items() if not name.startswith("golden"))
+                report(done, total)
                 if not verdict.passed:
                     break
                 if out and time.monotonic() - saved > _SAVE_EVERY_S:
@@ -72,10 +75,10 @@ def _simulate(
     return verdict
 
 
-def _fresh(bundle: Bundle, config: SimulateConfig, evidence: Evidence) -> Verdict:
+def _fresh(bundle: Bundle, config: SimulateConfig, evidence: Evidence, data: OwnData | None = None) -> Verdict:
     return Verdict(
         bundle=bundle.manifest.name, model_id=bundle.manifest.model_id, config=config, evidence=evidence,
-        passed=True, complete=False, vectors=0, sets={}, implementations=[],
+        passed=True, complete=False, vectors=0, sets={}, implementations=[], data=None if data is None else data.facts,
     )  # fmt: skip
 
 
@@ -86,6 +89,9 @@ def _merge(verdict: Verdict, result: ChunkResult) -> Verdict:
     sets = dict(verdict.sets)
     for name, count in result.sets.items():
         sets[name] = sets.get(name, 0) + count
+    clipped = dict(verdict.clipped)
+    for name, facts in result.clipped.items():
+        clipped[name] = clipped[name].plus(facts) if name in clipped else facts
     recovery = verdict.recovery
     if result.recovery is not None:
         recovery = result.recovery if recovery is None else recovery.plus(result.recovery)
@@ -95,17 +101,18 @@ def _merge(verdict: Verdict, result: ChunkResult) -> Verdict:
             "chunks_done": sorted([*verdict.chunks_done, result.number]),
             "passed": verdict.passed and result.mismatch is None,
             "first_mismatch": verdict.first_mismatch or result.mismatch, "recovery": recovery,
+            "clipped": clipped,
         }
     )  # fmt: skip
 
 
-def _results(checker: Checker, bundle: Bundle, todo: list[int]) -> Iterator[ChunkResult]:
+def _results(checker: Checker, todo: list[int]) -> Iterator[ChunkResult]:
     config = checker.config
     processes = config.processes or (os.cpu_count() or 1 if len(todo) * CHUNK_VECTORS >= _LONG_RUN else 1)
     if processes == 1:
         yield from (checker.chunk(number) for number in todo)
         return
-    start = (bundle.path, config, codecs.families())
+    start = (checker.codec.bundle.path, config, codecs.families(), checker.data)
     with _single_threaded_blas(), ProcessPoolExecutor(
         processes, mp_context=multiprocessing.get_context("spawn"), initializer=_start, initargs=start
     ) as pool:  # fmt: skip
@@ -143,13 +150,13 @@ _checker: Checker | None = None
 """Of this worker process."""
 
 
-def _start(path: Path, config: SimulateConfig, families: tuple[codecs.Family, ...]) -> None:
+def _start(path: Path, config: SimulateConfig, families: tuple[codecs.Family, ...], data: OwnData | None) -> None:
     global _checker
     for family in families:
         codecs.register(family)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the run
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-    _checker = Checker(read_bundle(path), config)
+    _checker = Checker(read_bundle(path), config, data)
 
 
 def _work(number: int) -> ChunkResult:

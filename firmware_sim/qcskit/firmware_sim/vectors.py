@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.interface import Codec
+from qcskit.codec.own_data import OwnData
 from qcskit.firmware_sim.config import SimulateConfig
 
 CHUNK_VECTORS = 10_000
@@ -27,9 +28,9 @@ class Part:
     x: NDArray[np.floating[Any]] | None = None
 
 
-def chunk_count(config: SimulateConfig) -> int:
-    """Return how many chunks a run's vectors make."""
-    return math.ceil(config.vectors / CHUNK_VECTORS)
+def chunk_count(config: SimulateConfig, own: int = 0) -> int:
+    """Return how many chunks a run's vectors make, and behind them the `own` ones of the user."""
+    return math.ceil(config.vectors / CHUNK_VECTORS) + math.ceil(own / CHUNK_VECTORS)
 
 
 def draw_chunk(codec: Codec, seed: int, number: int, vectors: int) -> list[Part]:
@@ -59,10 +60,15 @@ def golden_chunk(codec: Codec) -> list[Part]:
     return parts
 
 
+def own_chunk(data: OwnData, number: int) -> list[Part]:
+    """Return chunk `number` of the user's own counts."""
+    return [Part("data", data.counts[number * CHUNK_VECTORS : (number + 1) * CHUNK_VECTORS])]
+
+
 def uniform_counts(codec: Codec, vectors: int, rng: np.random.Generator) -> NDArray[np.int16]:
     """Return counts about the ADC's offset, uniform in ranges from all of int16 down to 256 counts."""
     values = rng.integers(-32768, 32768, (vectors, codec.inputs)) >> rng.integers(0, 9, (vectors, 1))
-    return (values + codec.bundle.manifest.adc.offset_counts).clip(-32768, 32767).astype(np.int16)
+    return (values + codec.centre).clip(-32768, 32767).astype(np.int16)
 
 
 def corners(inputs: int, vectors: int, rng: np.random.Generator, dtype: type[np.integer[Any]]) -> NDArray[Any]:

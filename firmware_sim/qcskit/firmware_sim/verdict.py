@@ -12,6 +12,8 @@ from qcskit.codec.errors import QcsError
 from qcskit.codec.evidence import Evidence
 from qcskit.codec.files import write_text
 from qcskit.codec.json_file import read_json, why_invalid
+from qcskit.codec.metrics import Clipped
+from qcskit.codec.own_data import DataFacts
 from qcskit.firmware_sim.config import SimulateConfig
 from qcskit.firmware_sim.vectors import chunk_count
 
@@ -108,7 +110,10 @@ def recovery_of(x_hat: NDArray[np.float64], x: NDArray[np.number[Any]]) -> Recov
 
 
 class Verdict(Table):
-    """Contents of verdict.json. evidence: all that ran. not_run: boards that were not, and why."""
+    """Contents of verdict.json. evidence: all that ran. not_run: boards that were not, and why.
+
+    source_windows: how many windows of a recording the set "source" is drawn from; None: each is drawn afresh.
+    """
 
     schema_version: Literal[3] = 3
     bundle: _Text
@@ -122,6 +127,9 @@ class Verdict(Table):
     implementations: list[Tally]
     counts: CountsCheck | None = None
     recovery: RecoveryFacts | None = None
+    clipped: dict[str, Clipped] = Field(default_factory=dict)
+    source_windows: _Count | None = None
+    data: DataFacts | None = None
     first_mismatch: Mismatch | None = None
     not_run: dict[str, _Text] = Field(default_factory=dict)
     chunks_done: list[int] = Field(default_factory=list)
@@ -131,7 +139,8 @@ class Verdict(Table):
         """Whoever wrote it: what it says in short is what it says in full."""
         wrong = any(tally.mismatches for tally in self.implementations if tally.role != "reported")
         clean = not wrong and (self.counts is None or self.counts.passed)
-        chunks = chunk_count(self.config)  # of drawn vectors; chunk −1 is the golden ones
+        # Of drawn vectors, then of the user's own; chunk −1 is the golden ones.
+        chunks = chunk_count(self.config, self.data.packets if self.data else 0)
         whole = self.counts is not None and len(self.chunks_done) == chunks + 1
         computed = [tally.vectors for tally in self.implementations if tally.role == "reference"]
         for what, holds in {

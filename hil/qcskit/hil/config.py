@@ -17,7 +17,7 @@ class HilConfig(Table):
     baud: int = Field(115_200, ge=300, le=20_000_000, description="line rate of serial devices")
     fast_baud: int | None = Field(None, ge=300, le=20_000_000, description="rate to negotiate after HELLO, if any")
     vectors: int = Field(10_000, ge=1, le=100_000_000, description="vectors per board, golden ones first")
-    seed: int = Field(1, ge=0, le=1_000_000, description="seed of the fresh vectors")
+    seed: int = Field(1, ge=0, le=1_000_000, description="seed of the drawn vectors")
     input: Literal["counts", "inputs"] = Field(
         "counts", description="int16 ADC counts, or int8 network inputs where the codec takes them"
     )

@@ -12,8 +12,10 @@ from qcskit.hil.vectors import VectorSet
 
 def run_evidence(vectors: VectorSet, label: str, image: Mapping[str, str]) -> Evidence:
     """Return the evidence of one board's answers: what must be equal for a run to be resumed."""
-    asked = f"{vectors.count} of seed {vectors.seed} as {vectors.kind}"
-    return Evidence.of({**common_parts(vectors.codec.bundle), "vectors": asked, "board": label, **image})
+    asked, own = f"{vectors.count} of seed {vectors.seed} as {vectors.kind}", {}
+    if vectors.data is not None:
+        asked, own = f"{vectors.count} of the data as {vectors.kind}", {"data": vectors.data.evidence}
+    return Evidence.of({**common_parts(vectors.codec.bundle), "vectors": asked, **own, "board": label, **image})
 
 
 def results_evidence(codec: Codec, config: HilConfig) -> Evidence:

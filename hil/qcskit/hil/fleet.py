@@ -10,6 +10,7 @@ from typing import Any
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import locked, remove_file, write_text
 from qcskit.codec.interface import Codec
+from qcskit.codec.own_data import OwnData
 from qcskit.hil.config import HilConfig
 from qcskit.hil.ports import Target
 from qcskit.hil.session import Run, results_of, run_device
@@ -21,8 +22,9 @@ FleetProgress = Callable[[str, str, int, int], None]
 def run_fleet(
     codec: Codec, config: HilConfig, *, out: Path, resume: bool, progress: FleetProgress,
     targets: list[Target] | None = None, on_text: Callable[[str, bytes], None] | None = None,
+    data: OwnData | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Run every port of `config`, write results.json atomically, return it.
+    """Run every port of `config`, write results.json atomically, return it. data: the user's own counts.
 
     One port: its error is raised as it is. Several: a board that fails becomes an entry with `error`, the others go on.
     Raises QcsError if another run holds `out` and the journals beside it.
@@ -32,12 +34,14 @@ def run_fleet(
             target.port, config if target.baud is None else config.model_copy(update={"baud": target.baud}),
             journal_path(out, number), resume, partial(progress, target.label),
             on_text and partial(on_text, target.label), target.label,
+            data,
         )
         for number, target in enumerate(targets or _targets(config.port))
     ]  # fmt: skip
     with locked(out):
         outcomes = _run_all(codec, runs)
-        results = results_of(codec, config, [_entry(run, outcomes[n], len(runs) == 1) for n, run in enumerate(runs)])
+        entries = [_entry(run, outcomes[n], len(runs) == 1) for n, run in enumerate(runs)]
+        results = results_of(codec, config, entries, data=data)
         write_results(out, results)
         for number, outcome in outcomes.items():
             if not isinstance(outcome, Exception):

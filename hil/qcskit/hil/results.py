@@ -10,14 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Array, Codec, Packets, Raw
+from qcskit.codec.metrics import Clipped, decibels
 from qcskit.codec.stream import DecodeConfig, decode_packets
 from qcskit.firmware.protocol.messages import Info
 from qcskit.hil.config import HilConfig
 from qcskit.hil.distribution import QUANTILES, Distribution
+from qcskit.hil.fidelity import MOST_DISTINCT, RunningFidelity
 from qcskit.hil.stream import Vectors
 from qcskit.hil.vectors import VectorSet
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 NOT_MEASURED = "not measured"
 MAX_SEGMENTS = 500
 _MIN_SEGMENT = 100
@@ -36,8 +38,10 @@ class Score:
         self.segment_vectors = max(_MIN_SEGMENT, -(-vectors.count // MAX_SEGMENTS))
         self.frames = self.mismatches = 0
         self.lengths = Distribution()
-        self._saturation = Saturation(self._codec)
-        self._energy = self._device_error = self._deployed_error = 0.0
+        self._clipped: Clipped | None = None
+        self._saturated = 0
+        self._close = RunningFidelity(self._codec.bundle.manifest.signal.offset)
+        self._device_error = self._deployed_error = 0.0
         self._perfect = self._flagged = self._undecodable = 0
         self._first: list[dict[str, Any]] = []
         self._wrong_outputs: Counter[int] = Counter()
@@ -47,19 +51,25 @@ class Score:
     def add(self, start: int, got: Packets) -> None:
         """Compare one segment: what came back for vectors start … start + len(got) − 1."""
         values, x = self._vectors.part(start, start + len(got))
-        self.frames += len(x)
-        self._saturation.add(values)
+        self.frames += len(got) * self._codec.windows
+        self._note_clipped(values)
         self.lengths.add(got.lengths)
         with _COMPARING:
             expected = self._vectors.expected(values)
             wrong = np.flatnonzero(got.differ(expected))
             for number in wrong.tolist():
                 self._note_mismatch(start + number, expected[number], got[number])
-            if self._codec.decodes:
+            if self._codec.decodes and x is not None:
                 self._note_error(x, got, expected, wrong)
         if len(wrong):
             self.mismatches += len(wrong)
             self._note_segment(start // self.segment_vectors, len(wrong))
+
+    def _note_clipped(self, values: Vectors) -> None:
+        outside = _outside(self._codec, values)
+        found = Clipped.of(len(values), outside.mean(axis=0))
+        self._clipped = found if self._clipped is None else self._clipped.plus(found)
+        self._saturated += int(outside.all(axis=1).sum())
 
     def _note_segment(self, segment: int, wrong: int) -> None:
         if not self._segments or self._segments[-1][0] != segment:
@@ -81,15 +91,18 @@ class Score:
             x_hat.reshape(len(got), -1)[wrong] = damaged.reshape(len(wrong), -1)
         self._flagged += int(np.isnan(x_hat).any(axis=1).sum())
         self._perfect += int((x_hat == x).all(axis=1).sum())
-        error, energy = _error(x, x_hat), float(np.sum(x**2))
-        self._energy += energy
+        error, energy = self._close.add(x, x_hat)
         self._device_error += error
-        self._deployed_error += _error(x, deployed)
-        self._segment_nmse.append(_db(error, energy))
+        self._deployed_error += float(self._close.squared_error(x, deployed).sum())
+        self._segment_nmse.append(_rounded(decibels(error, energy)))
 
     def saturated(self) -> float:
-        """Return the share of vectors that are saturated through and through."""
-        return self._saturation.share()
+        """Return the share of vectors of which every count is clipped, 0 … 1: they prove little."""
+        return self._saturated / self._clipped.vectors if self._clipped else 0.0
+
+    def clipped_facts(self) -> dict[str, Any] | str:
+        """Return the share of counts that were clipped, in all and of each input."""
+        return self._clipped.model_dump() if self._clipped else NOT_MEASURED
 
     def mismatch_facts(self) -> dict[str, Any]:
         """Return counts, the first mismatches in full, and where they lie."""
@@ -103,21 +116,25 @@ class Score:
         }
 
     def nmse_facts(self) -> dict[str, Any]:
-        """Return NMSE of the board's packets and of the reference's, in dB, on the same vectors."""
-        facts, decodes = self._codec.bundle.manifest.nmse, self._codec.decodes
+        """Return NMSE of the board's packets and of the reference's, in dB, on the same vectors; further figures.
+
+        Not measured without a decoder, and where the sources of the vectors are not known.
+        """
+        facts, measured = self._codec.bundle.manifest.nmse, self._codec.decodes and self._vectors.x_known
         return {
             "frames": self.frames,
-            "device_db": _db(self._device_error, self._energy) if decodes else NOT_MEASURED,
-            "deployed_db": _db(self._deployed_error, self._energy) if decodes else NOT_MEASURED,
+            "device_db": _rounded(self._close.nmse_db(self._device_error)) if measured else NOT_MEASURED,
+            "deployed_db": _rounded(self._close.nmse_db(self._deployed_error)) if measured else NOT_MEASURED,
             "float_db": NOT_MEASURED if facts.float_db is None else facts.float_db,
             "float_frames": facts.frames,
             "segment_vectors": self.segment_vectors,
             "per_segment_db": self._segment_nmse,
+            "fidelity": self._close.figures().model_dump() if measured else NOT_MEASURED,
         }
 
     def recovery_facts(self) -> dict[str, Any] | str:
         """Return how many source vectors came back exactly, flagged or wrong; of an exact codec only."""
-        if not (self._codec.exact and self._codec.decodes):
+        if not (self._codec.exact and self._codec.decodes and self._vectors.x_known):
             return NOT_MEASURED
         return {
             "frames": self.frames,
@@ -133,29 +150,11 @@ class Score:
         return codec.rate_bits * codec.width * codec.windows if codec.fixed_size or not sent else 8.0 * sent["mean"]
 
 
-class Saturation:
-    """How many vectors are nothing but extremes, as counts or as network inputs made of them: they prove little."""
-
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
-        self._vectors = self._saturated = 0
-
-    def add(self, values: Vectors) -> None:
-        """Take vectors (count, inputs) as they were sent."""
-        ends = _extreme(values)
-        if self._codec.takes_inputs and values.dtype == np.int16:
-            ends |= _extreme(self._codec.network_input(values.astype(np.int16, copy=False)))
-        self._vectors += len(values)
-        self._saturated += int(ends.sum())
-
-    def share(self) -> float:
-        """Return the share of saturated vectors, 0 … 1."""
-        return self._saturated / self._vectors if self._vectors else 0.0
-
-
-def _extreme(values: Vectors) -> NDArray[np.bool_]:
-    limits = np.iinfo(values.dtype)
-    return np.asarray(((values == limits.min) | (values == limits.max)).all(axis=1))
+def _outside(codec: Codec, values: Vectors) -> NDArray[np.bool_]:
+    """Return which values (vectors, inputs), as they were sent, are clipped."""
+    if values.dtype == np.int16:
+        return codec.clipped(values.astype(np.int16, copy=False))
+    return np.asarray((values == -128) | (values == 127))
 
 
 def _places(codec: Codec, expected: Raw, got: Raw) -> list[int] | None:
@@ -167,13 +166,16 @@ def _places(codec: Codec, expected: Raw, got: Raw) -> list[int] | None:
     return [place for place, (ours, theirs) in enumerate(pairs) if ours != theirs]
 
 
-def _error(x: Array, x_hat: Array) -> float:
-    """Return the squared error; what is flagged counts as an estimate of zero."""
-    return float(np.sum((x - np.nan_to_num(x_hat)) ** 2))
+def _rounded(decibels: float | None) -> float | None:
+    return None if decibels is None else round(decibels, 6)
 
 
-def _db(error: float, energy: float) -> float | None:
-    return round(10.0 * float(np.log10(error / energy)), 6) if error > 0 and energy > 0 else None
+def of_windows(entry: dict[str, Any]) -> str:
+    """Return of how many different windows a board's vectors are, if they are fewer; else nothing."""
+    found = entry["nmse"]["fidelity"]
+    if isinstance(found, str) or found["distinct"] >= min(entry["nmse"]["frames"], MOST_DISTINCT):
+        return ""
+    return f" of {found['distinct']:,} windows"
 
 
 def microseconds(seconds: ArrayLike) -> dict[str, Any] | str:

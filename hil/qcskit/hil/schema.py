@@ -10,6 +10,8 @@ from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.evidence import Evidence
 from qcskit.codec.json_file import read_json, why_invalid
+from qcskit.codec.metrics import Clipped, Fidelity
+from qcskit.codec.own_data import DataFacts
 from qcskit.hil.config import HilConfig
 from qcskit.hil.results import SCHEMA_VERSION
 from qcskit.hil.session import verdict_of
@@ -113,6 +115,7 @@ class Nmse(Table):
     float_frames: Count
     segment_vectors: Annotated[int, Field(ge=1, le=10**10)]
     per_segment_db: list[Figure | None] = Field(max_length=10_000)
+    fidelity: Fidelity | NotMeasured
 
 
 class Recovery(Table):
@@ -253,6 +256,7 @@ class AnsweredBoard(Table):
     answered: Count
     resumed: Count
     saturated: Annotated[float, Field(ge=0, le=1)]
+    clipped: Clipped | NotMeasured
     mismatches: Mismatches
     nmse: Nmse
     recovery: Recovery | NotMeasured
@@ -294,6 +298,8 @@ class BundleFacts(Table):
     windows: Count
     packed_bytes_max: Count
     rate_bits: Positive
+    unit: Text
+    source_windows: Count | None
 
 
 class VerdictFacts(Table):
@@ -308,9 +314,10 @@ class VerdictFacts(Table):
 class Results(Table):
     """The whole file."""
 
-    schema_version: Literal[3]
+    schema_version: Literal[4]
     kind: Literal["hil", "soak"]
     bundle: BundleFacts
+    data: DataFacts | None
     evidence: Evidence
     settings: HilConfig
     devices: list[Board] = Field(min_length=1, max_length=1000)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from qcskit.codec.interface import Codec
+from qcskit.codec.own_data import OwnData
 from qcskit.hil.config import HilConfig
 from qcskit.hil.device import Device
 from qcskit.hil.distribution import Distribution, LinkSeries
@@ -28,7 +29,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class Run:
-    """What one port's run needs beside the codec."""
+    """What one port's run needs beside the codec. data: the user's own counts."""
 
     port: str
     config: HilConfig
@@ -37,6 +38,7 @@ class Run:
     progress: Progress = lambda stage, done, total: None
     on_text: OnText = None
     label: str | None = None
+    data: OwnData | None = None
 
 
 def open_device(codec: Codec, port: str, config: HilConfig, on_text: OnText = None) -> Device:
@@ -50,7 +52,7 @@ def run_device(codec: Codec, run: Run) -> dict[str, Any]:
 
     Raises QcsError (and subclasses) if the run cannot be completed; answers so far stay in the journal.
     """
-    vectors = VectorSet(codec, run.config.vectors, run.config.seed, run.config.input)
+    vectors = VectorSet(codec, run.config.vectors, run.config.seed, run.config.input, run.data)
     run.progress("connect", 0, 1)
     with open_device(codec, run.port, run.config, run.on_text) as device:
         run.progress("connect", 1, 1)
@@ -128,7 +130,7 @@ class Measurement:
             "tick_source": info.tick_source, "rx_buffer_bytes": info.rx_buffer_bytes, "max_batch": info.max_batch,
             "evidence": run_evidence(self.vectors, self._label, image_parts(self.device)).model_dump(),
             "vectors": self.answered, "answered": self.answered, "resumed": self._resumed,
-            "saturated": round(score.saturated(), 6),
+            "saturated": round(score.saturated(), 6), "clipped": score.clipped_facts(),
             "mismatches": score.mismatch_facts(),
             "nmse": score.nmse_facts(),
             "recovery": score.recovery_facts(),
@@ -179,8 +181,10 @@ def measure_round_trips(device: Device, vectors: VectorSet) -> dict[str, Any]:
     return {"echo": microseconds([device.echo(payload) for _ in range(_PINGS)]), "single": microseconds(single)}
 
 
-def results_of(codec: Codec, config: HilConfig, devices: list[dict[str, Any]], kind: str = "hil") -> dict[str, Any]:
-    """Return the whole of results.json for the entries of all boards. kind: hil or soak."""
+def results_of(
+    codec: Codec, config: HilConfig, devices: list[dict[str, Any]], kind: str = "hil", data: OwnData | None = None
+) -> dict[str, Any]:
+    """Return the whole of results.json for the entries of all boards. kind: hil or soak. data: the user's own."""
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": kind,
@@ -188,7 +192,9 @@ def results_of(codec: Codec, config: HilConfig, devices: list[dict[str, Any]], k
             "path": str(codec.bundle.path), "name": codec.name, "model_id": codec.bundle.manifest.model_id,
             "codec": codec.kind, "n": codec.width, "inputs": codec.inputs, "windows": codec.windows,
             "packed_bytes_max": codec.packed_bytes_max, "rate_bits": codec.rate_bits,
+            "unit": codec.bundle.manifest.adc.unit, "source_windows": codec.source_windows,
         },
+        "data": data and data.facts.model_dump(),
         "evidence": results_evidence(codec, config).model_dump(),
         "settings": config.model_dump(),
         "devices": devices,

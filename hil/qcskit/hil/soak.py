@@ -1,4 +1,4 @@
-"""A run without end: rounds of fresh vectors until the time is over, a rolling summary, bounded memory."""
+"""A run without end: rounds of drawn vectors until the time is over, a rolling summary, bounded memory."""
 
 import time
 from collections.abc import Callable

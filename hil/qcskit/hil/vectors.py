@@ -1,4 +1,4 @@
-"""The vectors of a run: the bundle's golden ones first, then fresh ones drawn from its source model.
+"""The vectors of a run: the bundle's golden ones first, then others drawn from its source; or the user's own.
 
 A vector is what one packet is made of: `inputs` values in, `windows` source vectors behind it.
 """
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from qcskit.codec import seeds
 from qcskit.codec.interface import Array, Codec, Packets
+from qcskit.codec.own_data import OwnData
 from qcskit.hil.stream import Vectors
 
 BLOCK = 8192
@@ -20,18 +21,35 @@ InputKind = Literal["counts", "inputs"]
 class VectorSet:
     """`count` vectors of a codec, reproducible from seed; `part(a, b)` gives any stretch of them.
 
-    kind: int16 ADC counts, or the network inputs that the codec makes of them. Raises QcsError if it makes none.
+    kind: int16 ADC counts, or the network inputs that the codec makes of them. data: the user's own counts, instead of
+    golden and drawn ones. Raises QcsError if the codec makes no network inputs.
     """
 
-    def __init__(self, codec: Codec, count: int, seed: int = 1, kind: InputKind = "counts") -> None:
-        self.codec, self.count, self.seed, self.kind = codec, count, seed, kind
+    def __init__(
+        self, codec: Codec, count: int, seed: int = 1, kind: InputKind = "counts", data: OwnData | None = None
+    ) -> None:
+        self.codec, self.seed, self.kind, self.data = codec, seed, kind, data
+        self.count = count if data is None else min(count, len(data.counts))
+        self.x_known = codec.source_windows != 0 if data is None else data.x is not None
+        """Whether the sources behind the vectors are: else there is nothing to compare what is decoded with."""
         self._values(np.empty((0, codec.inputs), np.int16))
         self.golden = min(count, len(codec.bundle.vectors["counts"]))
         """How many of them are golden vectors of the bundle."""
         self._drawn: tuple[int, NDArray[np.int16], Array] | None = None
 
-    def part(self, start: int, stop: int) -> tuple[Vectors, Array]:
-        """Return vectors start … stop − 1 as the board takes them, and their sources (vectors · windows, N)."""
+    def part(self, start: int, stop: int) -> tuple[Vectors, Array | None]:
+        """Return vectors start … stop − 1 as the board takes them, and their sources (vectors · windows, N) if known.
+
+        Sources are in units.
+        """
+        if self.data is None:
+            counts, drawn = self._made(start, stop)
+            return self._values(counts), drawn if self.x_known else None
+        x, windows = self.data.x, self.codec.windows
+        return self._values(self.data.counts[start:stop]), None if x is None else x[start * windows : stop * windows]
+
+    def _made(self, start: int, stop: int) -> tuple[NDArray[np.int16], Array]:
+        """Return golden and drawn vectors start … stop − 1, and their sources."""
         counts, sources = [], []
         if start < self.golden:
             cut, vectors = slice(start, min(stop, self.golden)), self.codec.bundle.vectors
@@ -45,7 +63,7 @@ class VectorSet:
             counts.append(drawn[cut])
             sources.append(x[cut])
             first = (block + 1) * BLOCK
-        return self._values(np.concatenate(counts)), np.concatenate(sources).reshape(-1, self.codec.width)
+        return np.concatenate(counts), np.concatenate(sources).reshape(-1, self.codec.width)
 
     def values(self) -> Vectors:
         """Return the values of all vectors (count, inputs)."""

@@ -10,8 +10,9 @@ from qcskit.codec.errors import QcsError
 from qcskit.codec.files import write_text
 from qcskit.codec.foreign import printable
 from qcskit.codec.interface import Codec
+from qcskit.codec.metrics import Clipped, Fidelity
 from qcskit.hil.distribution import QUANTILES
-from qcskit.hil.results import NOT_MEASURED
+from qcskit.hil.results import NOT_MEASURED, of_windows
 
 _SHOWN_VECTORS = 5
 
@@ -37,7 +38,7 @@ def render(codec: Codec, results: dict[str, Any] | None, verdict: dict[str, Any]
         manifest=codec.bundle.manifest,
         facts=facts(codec),
         figures=bundle_figures(codec, results),
-        devices=[device_view(device) for device in results["devices"]] if results else [],
+        devices=[device_view(device, results["bundle"]["unit"]) for device in results["devices"]] if results else [],
         verdict=verdict,
         results=results,
     )
@@ -52,12 +53,16 @@ def facts(codec: Codec) -> dict[str, str]:
     """Return what manifest and codec say, label → text."""
     m = codec.bundle.manifest
     s = m.signal
+    sparse = f"S = {s.s}, " if codec.source_windows is None else ""
     return {
         "model": f"{m.name}, id {m.model_id}, codec {codec.kind}",
-        "source": f"N = {s.n}, M = {s.m}, S = {s.s}, noise variance {s.noise_variance:g}",
+        "source": f"N = {s.n}, M = {s.m}, {sparse}noise variance {s.noise_variance:g}",
+        "ADC": m.adc.describe(),
         **codec.describe(),
         "NMSE float": _db(m.nmse.float_db),
         "NMSE deployed": f"{_db(m.nmse.deployed_db)} ({m.nmse.frames:,} frames)",
+        "fidelity": m.nmse.fidelity.describe(m.adc.unit) if m.nmse.fidelity else NOT_MEASURED,
+        "clipped": f"{np.mean(m.nmse.clipped):.2%} of the counts" if m.nmse.clipped else NOT_MEASURED,
         "made with": ", ".join(f"{tool} {number}" for tool, number in m.tools.items()),
     }
 
@@ -84,27 +89,31 @@ def bundle_figures(codec: Codec, results: dict[str, Any] | None) -> dict[str, st
     return figures
 
 
-def device_view(device: dict[str, Any]) -> dict[str, Any]:
-    """Return rows and plots of one device; what has no measurement says so."""
+def device_view(device: dict[str, Any], unit: str = "") -> dict[str, Any]:
+    """Return rows and plots of one device; what has no measurement says so. unit: of x."""
     if "error" in device:
         return {"label": device["label"], "rows": {"failed": device["error"]}, "figures": {}, "first": []}
     first = device["mismatches"]["first"][:20]
-    return {"label": device["label"], "rows": _rows(device), "figures": _figures(device), "first": first}
+    return {"label": device["label"], "rows": _rows(device, unit), "figures": _figures(device), "first": first}
 
 
-def _rows(device: dict[str, Any]) -> dict[str, str]:
-    nmse, recovery = device["nmse"], device["recovery"]
+def _rows(device: dict[str, Any], unit: str) -> dict[str, str]:
+    nmse, recovery, clipped = device["nmse"], device["recovery"], device["clipped"]
+    close = nmse["fidelity"]
     reference = "NMSE integer reference, same vectors"
     quality = {"NMSE device": _db(nmse["device_db"]), reference: _db(nmse["deployed_db"])}
+    quality["fidelity"] = Fidelity(**close).describe(unit) if isinstance(close, dict) else NOT_MEASURED
     if isinstance(recovery, dict):
         share = f"{recovery['perfect']:,} of {recovery['frames']:,}"
         quality = {"perfect recovery": f"{share}; flagged {recovery['flagged']:,}, wrong {recovery['wrong']:,}"}
     return {
         "board": f"{device['board']}, firmware {device['firmware']}, protocol {device['protocol']}",
         "vectors answered": f"{device['answered']:,} of {device['vectors']:,}",
+        "vectors": f"{device['answered']:,}{of_windows(device)}",
         "mismatches": f"{device['mismatches']['count']:,}",
         "packet": _spread(device["packet_bytes"], "bytes"),
         **quality,
+        "clipped": Clipped(**clipped).describe() if isinstance(clipped, dict) else NOT_MEASURED,
         "encode": _spread(device["ticks"]),
         "encode time": _spread(device["device_time_us"], "µs"),
         "round trip, one vector": _spread(device["round_trip_us"]["single"], "µs"),
