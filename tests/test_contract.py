@@ -9,20 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support import toy
-from support.bundles import BUNDLES
+from support.bundles import BUNDLES, sampled_bundle
+from support.python_int8 import python_requantize
 
 from qcskit.codec import codecs
 from qcskit.codec.arrays import npz_bytes
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.interface import Codec, Counts, Packets
+from qcskit.codec.metrics import nmse_db
 from qcskit.codec.stream import DecodeConfig, decode_packets, read_packets, varint
 from qcskit.export.packages import package_files, write_package
 from qcskit.firmware import HostCodec, build_host_library, c_directory, sources
 from qcskit.firmware_sim import SimulateConfig, simulate
 
-WRITERS: dict[str, Callable[[Path], Codec]] = {**BUNDLES, "toy": toy.toy_bundle}
+WRITERS: dict[str, Callable[[Path], Codec]] = {**BUNDLES, "sampled": sampled_bundle, "toy": toy.toy_bundle}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -125,6 +128,93 @@ def test_shapes_of_draw_edges_and_decode(codec: Codec) -> None:
     else:
         with pytest.raises(QcsError, match=r"holds no decoder\.tflite"):
             codec.decode(codec.encode(y))
+
+
+EVERY = np.arange(-32768, 32768)
+"""Every count."""
+
+
+def each_count(codec: Codec) -> NDArray[np.int16]:
+    """Every count at every input, (65536, inputs)."""
+    return np.repeat(EVERY[:, None].astype(np.int16), codec.inputs, axis=1)
+
+
+def test_the_clipped_share_is_the_counted_one(codec: Codec, sets: dict[str, Counts]) -> None:
+    """What lies at an end of the ADC, or beyond what the network input holds."""
+    adc, front = codec.bundle.manifest.adc, codec.bundle.arrays.get("front_end")
+    ends = (-128, 127) if codec.takes_inputs else (-32768, 32767)
+
+    def clips(count: int, place: int) -> bool:
+        if not adc.low < count < adc.high:
+            return True
+        if front is None:
+            return False
+        offset, multiplier, shift, zero = front[place % len(front)].tolist()
+        return not ends[0] <= python_requantize(count - offset, multiplier, shift) + zero <= ends[1]
+
+    low, high = codec.limits()
+    beside = np.stack([low - 1, low, low + 1, high - 1, high, high + 1]).astype(np.int16)
+    for name, counts in {"beside the limits": beside, **{name: counts[:60] for name, counts in sets.items()}}.items():
+        expected = [[clips(count, place) for place, count in enumerate(row)] for row in counts.tolist()]
+        assert codec.clipped(counts).tolist() == expected, name
+    assert codec.clipped(sets["random"]).any()
+    assert low.shape == high.shape == (codec.inputs,)
+    assert np.array_equal(codec.clipped(each_count(codec)), (EVERY[:, None] < low) | (EVERY[:, None] > high))
+    assert (low < high).all()
+
+
+def test_network_inputs_stop_at_the_limits(codec: Codec) -> None:
+    """Outside them nothing changes any more, inside both ends are reached step by step."""
+    low, high = codec.limits()
+    adc = codec.bundle.manifest.adc
+    if not codec.takes_inputs:
+        return
+    inputs = codec.network_input(each_count(codec)).astype(int)
+    for place, (least, most) in enumerate(zip(low, high, strict=True)):
+        column = inputs[:, place]
+        for limit, end, outwards in ((least, adc.low + 1, -1), (most, adc.high - 1, 1)):
+            if limit == end:
+                continue  # the ADC ends first
+            beyond = column[limit + 32768 + outwards :: outwards]
+            assert set(beyond.tolist()) == {127 * outwards - (outwards < 0)}
+            within = column[limit + 32768 :: -outwards][:2000]
+            assert len(set(within.tolist())) > 1
+
+
+def test_x_in_units_goes_through_sense_and_decode(codec: Codec) -> None:
+    """What is decoded is what was sensed, in units: offset and scale drop out of the NMSE about the offset."""
+    signal = codec.bundle.manifest.signal
+    x, y = codec.draw(200, 2)
+    packets = codec.encode(y)
+    if not codec.decodes:
+        return
+    x_hat, estimate = codec.decode(packets), codec.estimate(packets)
+    np.testing.assert_allclose(x_hat, signal.offset + signal.scale * estimate, rtol=1e-12)
+    own = (x - signal.offset) / signal.scale
+    flagged = np.isnan(x_hat).any(axis=1)
+    in_units = nmse_db((x - signal.offset)[~flagged], (x_hat - signal.offset)[~flagged])
+    assert in_units == pytest.approx(nmse_db(own[~flagged], estimate[~flagged])) or codec.exact
+    assert in_units < -0.3
+
+
+def test_sensed_windows_are_the_drawn_counts(codec: Codec) -> None:
+    """Where a bundle holds its source: sense(x) is what draw measured, up to the noise."""
+    if not codec.bundle.has("signal.npz"):
+        return
+    signal, adc = codec.bundle.manifest.signal, codec.bundle.manifest.adc
+    x, y = codec.draw(100, 5)
+    difference = codec.sense(x).astype(int) - codec.counts(y)
+    noise = 6 * signal.scale * np.sqrt(signal.noise_variance) / adc.units_per_count
+    assert np.abs(difference).max() <= noise + 1
+    assert (noise == 0) == (signal.noise_variance == 0)
+    if signal.direct and signal.n * codec.windows == codec.inputs and not noise:
+        assert np.array_equal(codec.counts(y), adc.counts(x).reshape(-1, codec.inputs))
+    shift = np.rint(100 * adc.units_per_count) if adc.units_per_count >= 1 else 100 * adc.units_per_count
+    inner = np.full((codec.windows, codec.width), signal.offset)
+    moved = codec.sense(inner + shift).astype(int) - codec.sense(inner)
+    if signal.direct:
+        assert set(moved.ravel().tolist()) == {round(shift / adc.units_per_count)}
+    assert np.abs(codec.sense(inner) - codec.centre).max() <= 1
 
 
 def test_garbage_is_refused_or_decodes_to_something(codec: Codec) -> None:

@@ -56,6 +56,25 @@ def test_what_was_designed_is_shown(tmp_path: Path) -> None:
     assert sha256((tmp_path / "b" / "tables.npz").read_bytes())[:8] in (tmp_path / "b" / "manifest.json").read_text()
 
 
+@pytest.mark.parametrize(("basis", "fits"), [("identity", False), ("dct", True)])
+def test_a_codec_that_is_worse_than_sending_nothing_says_so(basis: str, fits: bool, tmp_path: Path) -> None:
+    """OMP looks for a few samples that are not 0; a recording has a few DCT coefficients that are not."""
+    time = np.arange(4000)
+    np.save(tmp_path / "r.npy", np.rint(2000 + 700 * np.sin(time / 31) + 150 * np.sin(time / 7)).astype(np.int16))
+    few = {"signal.source": "recorded", "signal.recording": tmp_path / "r.npy", "signal.n": 16, "signal.m": 8,
+           "signal.basis": basis, "adc.bits": 14, "classical.levels": 16, "classical.train_frames": 2000,
+           "classical.test_frames": 500}  # fmt: skip
+    settings = [word for key, value in few.items() for word in ("-s", f"{key}={value}")]
+    environment = {"COLUMNS": "400", "TERM": "dumb"}
+    out = str(tmp_path / "b")
+    for arguments in (["design", "ce-usq-omp", "-o", out, *settings], ["inspect", out, "--no-cost"]):
+        done = CliRunner().invoke(build_app(), arguments, env=environment)
+        assert done.exit_code == 0, done.output
+        assert (json.loads((tmp_path / "b" / "manifest.json").read_text())["nmse"]["deployed_db"] < 0) == fits
+        assert ("worse than sending nothing" in done.output) == (not fits)
+        assert ("try another signal.basis" in done.output) == (not fits)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
-from support.bundles import BUNDLES, learned_bundle
+from support.bundles import BUNDLES, learned_bundle, sampled_bundle
 from support.command import Made, Run
 from support.need import need_board
 from typer.testing import CliRunner
@@ -60,6 +61,49 @@ def test_everything_is_shown_without_json(name: str, made: Made, run: Run) -> No
     assert done.returncode == 0, done.stderr
     shown = [*codec.describe().values(), codec.bundle.manifest.model_id, "Cortex-M4", "vectors.npz", "N = "]
     assert [word for word in shown if word not in done.stdout] == []
+
+
+SEES = {
+    "int8": "y = Φ x of an analog front end, M = 10 of N = 20, Φ dct",
+    "recorded": "y = Φ x of an analog front end, M = 6 of N = 12, Φ dct",
+    "identity": "x itself, N = 7",
+}
+
+
+@pytest.mark.parametrize("name", SEES)
+def test_what_the_device_sees_is_shown(name: str, made: Made) -> None:
+    """A recording has no S; its level, scale and ADC are the manifest's."""
+    text = shown(made(name))
+    manifest = json.loads((made(name) / "manifest.json").read_text())
+    signal, adc = manifest["signal"], manifest["adc"]
+    assert SEES[name] in text
+    assert f"one count {adc['units_per_count']:.6g}" in text
+    assert f"{adc['bits']} bits signed" in text
+    recorded = signal["source"] == "recorded"
+    assert (f"about {signal['offset']:.6g}, standard deviation {signal['scale']:.4g}" in text) == recorded
+    assert not re.search(r"\bS = \d", text)
+
+
+def test_samples_of_x_are_told_from_all_of_x(tmp_path: Path) -> None:
+    sampled_bundle(tmp_path / "bundle", matrix="uniform", m=4)
+    assert "samples of x, M = 4 of N = 8" in shown(tmp_path / "bundle")
+
+
+def test_the_clipped_share_is_the_manifests(made: Made) -> None:
+    nmse = inspect_json(str(made("recorded")), "--no-cost")["nmse"]
+    clipped = nmse["clipped"]
+    assert len(clipped) == 6
+    assert max(clipped) > 0
+    worst = clipped.index(max(clipped))
+    told = f"{sum(clipped) / 6:.2%} of the counts, most at input {worst}: {max(clipped):.2%}"
+    assert told in shown(made("recorded"))
+
+
+def shown(path: Path) -> str:
+    """Return what inspect shows of a bundle, cells of its tables on one line each."""
+    done = runner.invoke(build_app(), ["inspect", str(path), "--no-cost"], env={"COLUMNS": "400", "TERM": "dumb"})
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 @pytest.mark.parametrize("name", BUNDLES)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from support.bundles import BUNDLES
+from support.bundles import BUNDLES, drifting_counts, sampled_bundle
 from support.command import Made
 from support.tampered import tampered
 from typer.testing import CliRunner
@@ -16,6 +17,7 @@ from qcskit.cli import build_app
 from qcskit.codec.bundle import read_bundle
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
+from qcskit.codec.sensor import AdcConfig
 
 pytest.importorskip("matplotlib", reason="needs the extra 'report': pip install 'qcskit[report]'")
 from qcskit.hil.report import plots
@@ -92,3 +94,20 @@ def test_a_far_tail_does_not_flatten_the_histogram() -> None:
     svg = plots.histogram(edges, [5] * 80 + [2], "ns", {"p50": 40})
     assert "2 more, up to 2e+06" in svg or "2 more, up to 2,000,000" in svg
     assert "more, up to" not in plots.histogram(edges[:-1], [5] * 80, "ns", {})
+
+
+def test_own_data_and_the_figures_in_units_are_on_the_page(tmp_path: Path, called: Called) -> None:
+    """Of a recording: what the device clipped, how close it comes in units, and no S, which means nothing there."""
+    bundle = sampled_bundle(tmp_path / "b", adc=AdcConfig(unit="µV")).bundle.path
+    np.savetxt("day.csv", drifting_counts(80), fmt="%d")
+    called("hil", str(bundle), "-p", "emu:native", "--data", "day.csv", "-q", "-o", "r.json")
+    called("simulate", str(bundle), "-n", "100", "--data", "day.csv", "-q", "-o", "v.json")
+    called("report", str(bundle), "-r", "r.json", "-v", "v.json", "-o", "r.html", "-q")
+    page = (tmp_path / "r.html").read_text()
+    error = json.loads((tmp_path / "r.json").read_text())["devices"][0]["nmse"]["fidelity"]["largest_error"]
+    for words in (
+        "the 10 packets of day.csv", f"largest error {error:.4g} µV", "10 distinct windows",
+        "0.00% of the counts clipped", "N = 8, M = 8, noise variance 0", "one count 1 µV",
+    ):  # fmt: skip
+        assert words in page, words
+    assert "S = 2" not in page

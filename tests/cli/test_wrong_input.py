@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from support.command import Made, Run, refused
 
+from qcskit.codec.files import manifest_checksum
+
 
 @pytest.fixture
 def bundle(made: Made, tmp_path: Path) -> Path:
@@ -59,7 +61,62 @@ def test_unknown_key_names_the_nearest(tmp_path: Path, run: Run) -> None:
 
 
 def test_more_measurements_than_entries(tmp_path: Path, run: Run) -> None:
-    refused(run("train", "--set", "signal.m=20"), "m must be smaller than n")
+    refused(run("train", "--set", "signal.m=21"), "m must not exceed n, got m = 21, n = 20")
+
+
+@pytest.mark.parametrize(
+    ("moved", "instead"),
+    [("adc_bits=12", "set adc.bits"), ("adc_offset_counts=3", "set adc.offset_counts"),
+     ("input_ranges=[2.0]", "set export.input_quantiles")],
+)  # fmt: skip
+def test_a_key_that_moved_says_where_to(moved: str, instead: str, tmp_path: Path, run: Run) -> None:
+    refused(run("export", "--coded", "-s", f"export.{moved}"), moved.split("=")[0], instead)
+    key, _, value = moved.partition("=")
+    (tmp_path / "qcs.toml").write_text(f"[export]\n{key} = {value}\n")
+    refused(run("design", "ce-usq-omp"), "qcs.toml", key, instead)
+    assert [path.name for path in tmp_path.iterdir()] == ["qcs.toml"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("adc.bits=7", ["[adc] bits"]),
+        ("adc.unit=m;V", ["[adc] unit"]),
+        ("adc.units_per_count=0", ["[adc] units_per_count"]),
+        ("adc.bit=12", ["unknown key 'bit' in [adc]", "did you mean 'bits'?"]),
+        ("adc.signed=false", ["an unsigned ADC of 16 bits leaves the int16 that a count is", "signed = true"]),
+    ],
+)
+def test_a_converter_that_cannot_be_is_one_line(setting: str, words: list[str], tmp_path: Path, run: Run) -> None:
+    bits = ["-s", "adc.bits=16"] if "signed" in setting else []
+    refused(run("design", "ce-usq-omp", *bits, "-s", setting), *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_few_steps_name_the_key_that_stands_in_the_way(tmp_path: Path, run: Run) -> None:
+    done = run("train", "--steps", "20")
+    refused(done, "warmup_steps (200) must be fewer than steps (20): lower train.warmup_steps")
+    assert "length" not in done.stderr
+    refused(run("train", "--steps", "9"), "[train] steps")
+    refused(run("train", "--length", "0.0001"), "steps x length is 1")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("matrix", "dctt"), ("matrix", 5), ("basis", "wood"), ("source", None), ("n", "x"), ("m", 0), ("scale", 0.0),
+     ("offset", "a"), ("noise_variance", -1), ("extra", 1), ("recording_hop", 0), ("matrix_seed", -1), (None, None),
+     (None, [])],
+)  # fmt: skip
+def test_a_manifest_whose_signal_is_at_fault_is_one_line(
+    key: str | None, value: object, bundle: Path, tmp_path: Path, run: Run
+) -> None:
+    """The seal fits: what is wrong is what it says."""
+    file = bundle / "manifest.json"
+    manifest = json.loads(file.read_text())
+    manifest["signal"] = value if key is None else {**manifest["signal"], key: value}
+    file.write_text(json.dumps({**manifest, "checksum": manifest_checksum(manifest)}))
+    refused(run("simulate", "bundle", "-n", "10"), "manifest.json: signal", key or "signal")
+    assert not (tmp_path / "verdict.json").exists()
 
 
 @pytest.mark.parametrize("setting", ["steps=5", "nothing.key=1", "train.levels=1", "train.steps=many"])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import hostile_bundles
-from support.bundles import BUNDLES
+from support.bundles import BUNDLES, drifting_counts, recorded_bundle, sampled_bundle
 from support.hostile import odd_files
 
 from qcskit.codec.arrays import npz_bytes
@@ -19,7 +19,9 @@ from qcskit.codec.bundle import Adc, Bundle, read_bundle
 from qcskit.codec.codecs import load_codec, open_codec
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.files import manifest_checksum, sha256
+from qcskit.codec.signal import measurement_matrix, read_source
 from qcskit.firmware import HostCodec, build_host_library, c_directory
+from qcskit.firmware_sim import SimulateConfig, simulate
 
 
 @pytest.fixture
@@ -60,8 +62,14 @@ def refused(call, message: str) -> None:
 
 def test_a_bundle_reads_back(bundle_path) -> None:
     bundle = read_bundle(bundle_path)
-    assert bundle.manifest.schema_version == 2
-    assert {"tables.npz", "vectors.npz", "c/qcs_model_small.c", "c/qcs_model_small.h"} <= bundle.manifest.files.keys()
+    assert bundle.manifest.schema_version == 3
+    assert {
+        "tables.npz",
+        "signal.npz",
+        "vectors.npz",
+        "c/qcs_model_small.c",
+        "c/qcs_model_small.h",
+    } <= bundle.manifest.files.keys()
     assert bundle.signal.m == bundle.manifest.inputs
     assert bundle.has("tables.npz")
     assert not bundle.has("nothing")
@@ -79,14 +87,14 @@ def test_what_is_no_bundle(tmp_path) -> None:
     with pytest.raises(QcsError, match=r"manifest\.json is not valid JSON"):
         read_bundle(tmp_path)
     (tmp_path / "manifest.json").write_text("[1]")
-    with pytest.raises(QcsError, match="schema version None, this qcskit reads 2"):
+    with pytest.raises(QcsError, match="schema version None, this qcskit reads 3"):
         read_bundle(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": 1}, "schema version 1, this qcskit reads 2; run 'qcskit export' again"),
+        ({"schema_version": 2}, "schema version 2, this qcskit reads 3; run 'qcskit export' again"),
         ({"name": "9bad"}, "manifest.json: name: String should match pattern"),
         ({"packed_bytes_max": 0}, "manifest.json: packed_bytes_max"),
         ({"extra": 1}, "manifest.json: extra"),
@@ -94,7 +102,10 @@ def test_what_is_no_bundle(tmp_path) -> None:
         ({"codec__kind": {}}, "codec: there is no codec kind '{}'"),
         ({"codec": {"kind": "learned"}}, "manifest.json: codec"),
         ({"codec": 5}, "manifest.json: codec"),
-        ({"adc__scale": "x"}, r"manifest.json: adc\.scale"),
+        ({"adc__units_per_count": "x"}, r"manifest.json: adc\.units_per_count"),
+        ({"adc__bits": 17}, r"manifest.json: adc\.bits"),
+        ({"signal__scale": 0}, r"manifest.json: signal\.scale"),
+        ({"signal__offset": "NaN"}, r"manifest.json: signal\.offset"),
     ],
 )
 def test_a_manifest_that_is_wrong(path, changes, message) -> None:
@@ -208,7 +219,7 @@ def test_arrays_that_are_no_npz(bundle_path) -> None:
 
 
 def test_an_ideal_converter() -> None:
-    adc = Adc(scale=0.5, offset_counts=10)
+    adc = Adc(units_per_count=0.5, offset_counts=10)
     counts = adc.counts([[-1.0, 0.0, 0.25, 0.75, 1e9, -1e9]])
     assert counts.tolist() == [[8, 10, 10, 12, 32767, -32768]]  # ties to even, then saturation
     assert counts.dtype == np.int16
@@ -217,13 +228,19 @@ def test_an_ideal_converter() -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.floats(-1e308, 1e308), min_size=1, max_size=20), st.floats(1e-6, 1e3), st.integers(-32768, 32767))
-def test_a_converter_saturates_and_never_changes_the_sign(y: list[float], scale: float, offset: int) -> None:
-    counts = Adc(scale=scale, offset_counts=offset).counts(y).tolist()
+@given(
+    st.lists(st.floats(-1e308, 1e308), min_size=1, max_size=20), st.floats(1e-6, 1e3), st.integers(-32768, 32767),
+    st.sampled_from([(16, True, -32768, 32767), (12, True, -2048, 2047), (8, False, 0, 255), (15, False, 0, 32767)]),
+)  # fmt: skip
+def test_a_converter_saturates_at_its_own_ends(
+    y: list[float], step: float, offset: int, kind: tuple[int, bool, int, int]
+) -> None:
+    bits, signed, low, high = kind
+    counts = Adc(bits=bits, signed=signed, units_per_count=step, offset_counts=offset).counts(y).tolist()
     for value, count in zip(y, counts, strict=True):
         # Beyond 2^20 counts the quotient may not be a finite float; it is saturated long before.
-        steps = value / scale if abs(value) < 2**20 * scale else math.copysign(2**20, value)
-        assert count == min(max(round(steps) + offset, -32768), 32767)
+        steps = value / step if abs(value) < 2**20 * step else math.copysign(2**20, value)
+        assert count == min(max(round(steps) + offset, low), high)
 
 
 def test_a_manifest_knows_itself(bundle_path, tmp_path) -> None:
@@ -278,7 +295,7 @@ def test_every_array_of_another_type_or_size_is_named(codec, fault: str) -> None
     bundle = codec.bundle
     for name, array in bundle.arrays.items():
         number, other_model = array.ndim == 0, (name, fault) == ("hidden0_activation", "nothing in it")
-        if (number and fault == "a wider type") or (other_model and codec.name == "int16"):
+        if (number and fault == "a wider type") or (other_model and codec.name in ("int16", "identity")):
             continue
         changed = FAULTS[fault](array)
         rest = {key: value for key, value in bundle.arrays.items() if key != name}
@@ -301,11 +318,11 @@ def test_thresholds_that_descend_are_refused(codec) -> None:
 def test_large_measurements_saturate_and_keep_their_sign(codec) -> None:
     """Measurements, counts, packets: beyond full scale nothing changes, in Python and in C."""
     adc, m = codec.bundle.manifest.adc, codec.inputs
-    full = {1: 32767, -1: -32768}
+    full = {1: adc.high, -1: adc.low}
     host = HostCodec(build_host_library(c_directory(codec.checked_c_files())), f"qcs_{codec.name}_codec")
     for sign, count in full.items():
         steps = np.array([count - adc.offset_counts, *(sign * np.array([4e4, 7e4, 2.0**31, 2.0**63, 1e300]))])
-        y = np.repeat(steps[:, None] * adc.scale, m, axis=1)
+        y = np.repeat(steps[:, None] * adc.units_per_count, m, axis=1)
         assert (codec.counts(y) == count).all()
         packets = set(codec.encode(y))
         assert packets == {codec.encode_counts(np.full((1, m), count, np.int16))[0]}
@@ -315,12 +332,13 @@ def test_large_measurements_saturate_and_keep_their_sign(codec) -> None:
 def test_network_inputs_rise_with_the_counts_up_to_both_ends(codec) -> None:
     if not codec.takes_inputs:
         return
-    every = np.arange(-32768, 32768).astype(np.int16)
+    every = np.repeat(np.arange(-32768, 32768).astype(np.int16)[:, None], codec.inputs, axis=1)
     host = HostCodec(build_host_library(c_directory(codec.checked_c_files())), f"qcs_{codec.name}_codec")
     for inputs in (codec.network_input(every), host.network_input(every)):
-        assert (np.diff(inputs.astype(int)) >= 0).all()
-        assert inputs[[0, -1]].tolist() == [-128, 127]
-        assert (inputs == -128).sum() > 1000 < (inputs == 127).sum()
+        assert (np.diff(inputs.astype(int), axis=0) >= 0).all()
+        assert (inputs[0].min(), inputs[0].max() <= -127) == (-128, True)
+        assert (inputs[-1] == 127).all()
+        assert (inputs == -128).any(axis=1).sum() > 1000 < (inputs == 127).any(axis=1).sum()
 
 
 @pytest.fixture(scope="module")
@@ -337,9 +355,10 @@ def made(tmp_path_factory, bundle_path):
 
 
 def scaled(manifest) -> None:
-    """ADC and input grid together: the front end of the tables stays the same."""
-    manifest["adc"]["scale"] *= 2.0**20
+    """ADC, ranges and input grid together: the front end of the tables stays the same."""
+    manifest["adc"]["units_per_count"] *= 2.0**20
     manifest["codec"]["input_grid"]["scale"] *= 2.0**20
+    manifest["codec"]["input_ranges"] = [2.0**20 * own for own in manifest["codec"]["input_ranges"]]
 
 
 def put(**changes):
@@ -383,10 +402,11 @@ def moved(by: float):
         ("small", put(codec__history__step=lambda v: v[1:]), "codec.history needs equally long step, .*; step "),
         ("native", put(codec__thresholds=moved(0.01)), r"codec.thresholds\[0\] of manifest.json"),
         ("int16", put(codec__thresholds=moved(0.001)), r"codec.thresholds\[0\] of manifest.json"),
-        ("int16", put(adc__scale=lambda v: 2 * v), "the adc of manifest.json does not make its 'counts' of its 'y'"),
+        ("int16", put(adc__units_per_count=lambda v: 2 * v), "input_ranges of manifest.json do not give the front end"),
+        ("coded", put(adc__bits=8), "the adc of manifest.json does not make its 'counts' of its 'y'"),
         ("coded", put(signal__n=61), "signal.n is 61, codec of manifest.json gives 60"),
         ("coded", put(signal__s=3), "signal.s is 3, codec of manifest.json gives 2; run 'qcskit design' again"),
-        ("coded", put(adc__scale=0.5), "adc.scale is 0.5, codec of manifest.json gives"),
+        ("coded", put(adc__units_per_count=0.5), "adc.units_per_count is 0.5, codec of manifest.json gives"),
         ("coded", put(codec__packed_bits=1), "codec.packed_bits is 1, tables.npz gives 32"),
         ("coded", put(codec__r=10**9), r"manifest.json: codec\.r: Input should be less than or equal to 16"),
         ("coded", put(codec__design_snr_db=-1e3), "codec.design_snr_db: Input should be greater"),
@@ -397,13 +417,13 @@ def moved(by: float):
         (
             "classical",
             put(signal__matrix="gaussian"),
-            "signal.matrix 'gaussian' and signal.basis .* do not give",
+            "signal.npz: phi is not the 'gaussian' of manifest.json",
         ),
         ("classical", put(signal__basis="dct"), "signal.basis 'dct' do not give the dictionary of tables.npz"),
         ("classical", put(signal__matrix="none"), "manifest.json: signal.matrix: Input should be 'dct'"),
         ("classical", put(codec__packed_bits=1), "codec.packed_bits is 1, tables.npz gives 30"),
-        ("classical", put(adc__offset_counts=70000), "adc: .*offset_counts"),
-        ("classical", put(adc__scale=0.0), "scale"),
+        ("classical", put(adc__offset_counts=70000), r"adc\.offset_counts: Input should be less"),
+        ("classical", put(adc__units_per_count=0.0), "units_per_count"),
         ("classical", put(signal__n=0), "signal"),
     ],
 )
@@ -421,7 +441,14 @@ MUTATED = [
 
 
 @pytest.mark.parametrize(
-    ("name", "file"), [*MUTATED, ("int8", "c/qcs_model_random.c"), ("int8", "c/qcs_model_random.h")]
+    ("name", "file"),
+    [
+        *MUTATED,
+        ("recorded", "signal.npz"),
+        ("recorded", "tables.npz"),
+        ("int8", "c/qcs_model_random.c"),
+        ("int8", "c/qcs_model_random.h"),
+    ],
 )
 def test_a_damaged_file_is_refused_or_changes_nothing(made, name: str, file: str) -> None:
     """With forged hashes: no traceback, no other result, one line."""
@@ -449,3 +476,110 @@ def test_a_damaged_flatbuffer_kills_nobody(made, file: str, seed: int) -> None:
             hostile_bundles.attempt(path, file, content, expected, packets)
         except Exception as error:
             raise AssertionError(f"{file}: {what}") from error
+
+
+# ---- signal.npz: what a bundle takes along of its source ----
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A bundle of a recording whose file is gone: analog front end, windows."""
+    return BUNDLES["recorded"](tmp_path_factory.mktemp("recorded") / "b")
+
+
+def with_source(codec, **arrays) -> Bundle:
+    """The bundle with other arrays in signal.npz, None: left out."""
+    source = {**codec.bundle.read_arrays("signal.npz"), **arrays}
+    content = npz_bytes({name: array for name, array in source.items() if array is not None})
+    return replace(codec.bundle, content={**codec.bundle.content, "signal.npz": content})
+
+
+def test_a_bundle_holds_its_source(kept) -> None:
+    sensor, config = kept.sensor, kept.bundle.signal
+    assert np.array_equal(sensor.phi, measurement_matrix(config))
+    assert sensor.windows.shape == (40, 12)
+    assert np.array_equal(sensor.windows, np.rint(sensor.windows))  # what the recording held: counts
+    assert config.source == "recorded"
+    x, _ = kept.draw(300, 1)
+    assert {tuple(row) for row in x} == {tuple(row) for row in sensor.windows}
+    with pytest.raises(QcsError, match="does not exist"):
+        read_source(config)  # nobody reads it again
+
+
+@pytest.mark.parametrize("name", ["recorded", "identity", "sampled"])
+def test_without_windows_a_bundle_draws_noise_of_its_scale(name: str, tmp_path) -> None:
+    """As `export.test_windows = 0` leaves them out: a recording may be a person's."""
+    write = {"sampled": sampled_bundle, "recorded": recorded_bundle}.get(name, recorded_bundle)
+    keys = {"n": 7, "m": 7, "matrix": "identity", "profile": "tflm16"} if name == "identity" else {}
+    codec = write(tmp_path / "b", windows=0, **keys)
+    signal = codec.bundle.manifest.signal
+    assert codec.sensor.windows.shape == (0, signal.n)
+    x, _ = codec.draw(2000, 1)
+    assert x.mean() == pytest.approx(signal.offset, abs=signal.scale / 10)
+    assert x.std() == pytest.approx(signal.scale, rel=0.05)
+    windows = np.lib.stride_tricks.sliding_window_view(drifting_counts().astype(float), signal.n)
+    assert not {tuple(row) for row in codec.bundle.vectors["x"]} & {tuple(row) for row in windows}
+    verdict = simulate(codec.bundle, SimulateConfig(vectors=200, oracle_vectors=50))
+    assert verdict.passed
+
+
+@pytest.mark.parametrize("name", ["recorded", "identity"])
+def test_simulate_needs_no_recording(made, name: str) -> None:
+    verdict = simulate(open_codec(made(name)).bundle, SimulateConfig(vectors=300, oracle_vectors=50))
+    assert verdict.passed
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"phi": lambda phi: phi + 1e-6}, "phi is not the 'dct' of manifest.json"),
+        ({"phi": lambda phi: phi[::-1].copy()}, "phi is not the 'dct' of manifest.json"),
+        ({"phi": lambda phi: phi.T.copy()}, r"array 'phi' is float64 \(12, 6\), expected float64 \(6, 12\)"),
+        ({"phi": lambda phi: phi.astype(np.float32)}, "array 'phi' is float32"),
+        ({"phi": lambda phi: np.where(phi == phi[0, 0], np.nan, phi)}, "array 'phi' holds NaN or infinity"),
+        ({"phi": lambda phi: None}, "there is no array 'phi'"),
+        ({"windows": lambda x: x[:, :-1].copy()}, r"array 'windows' is float64 \(40, 11\)"),
+        ({"windows": lambda x: np.where(x == x[0, 0], np.inf, x)}, "array 'windows' holds NaN or infinity"),
+        ({"windows": lambda x: None}, "there is no array 'windows'"),
+    ],
+)
+def test_a_source_that_is_another_one_is_refused(kept, change, told: str) -> None:
+    own = kept.bundle.read_arrays("signal.npz")
+    wrong = with_source(kept, **{name: edit(own[name]) for name, edit in change.items()})
+    refused(lambda: load_codec(wrong), rf"signal\.npz: .*{told}.*; run 'qcskit export' again$")
+
+
+def test_a_source_that_is_no_npz_is_refused(kept) -> None:
+    wrong = replace(kept.bundle, content={**kept.bundle.content, "signal.npz": b"PK nonsense"})
+    refused(lambda: load_codec(wrong), r"signal\.npz is not a readable \.npz file .*; run 'qcskit export' again$")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("recorded", put(signal__scale=lambda v: 2 * v), "input_grid contradict each other"),
+        ("identity", put(signal__offset=lambda v: v + 3), "do not give the front end of tables.npz"),
+        ("recorded", put(codec__input_ranges=lambda v: v[::-1]), "do not give the front end of tables.npz"),
+        ("recorded", put(codec__input_ranges=lambda v: v[:2]), "codec.input_ranges holds 2, expected 1 or 6"),
+        ("recorded", put(signal__matrix="gaussian"), "phi is not the 'gaussian' of manifest.json"),
+        ("recorded", put(signal__basis=5), r"manifest.json: signal\.basis: "),
+        ("recorded", put(signal__more=5), r"manifest.json: signal\.more: is no key of this version"),
+        ("recorded", put(adc__unit="x\n"), r"manifest.json: adc\.unit: "),
+    ],
+)
+def test_what_a_recorded_bundle_says_twice_must_agree(made, name: str, change, told: str) -> None:
+    path = made(name)
+    open_codec(path)
+    seal(path, change)
+    refused(lambda: open_codec(path), told)
+
+
+def test_a_decoder_that_is_wrong_hides_behind_no_large_number(tmp_path) -> None:
+    """One x_hat at the end of float32 does not make the rest of the comparison vanish."""
+    codec = sampled_bundle(tmp_path / "b")
+    x_hat = codec.bundle.vectors["x_hat"].copy()
+    x_hat[0, 0] = np.finfo(np.float32).max
+    vectors = npz_bytes({**codec.bundle.vectors, "x_hat": x_hat})
+    other = load_codec(replace(codec.bundle, content={**codec.bundle.content, "vectors.npz": vectors}))
+    with pytest.raises(QcsError, match=r"its decoder does not make the x_hat of vectors\.npz"):
+        other.decode(other.encode_counts(other.bundle.vectors["counts"]))

@@ -21,7 +21,18 @@ class Example(Table):
 
 
 def test_tables_come_from_components_and_families() -> None:
-    assert set(tables()) == {"signal", "train", "export", "simulate", "hil", "sweep", "decode", "coded", "classical"}
+    assert set(tables()) == {
+        "signal",
+        "adc",
+        "train",
+        "export",
+        "simulate",
+        "hil",
+        "sweep",
+        "decode",
+        "coded",
+        "classical",
+    }
     assert len(set(tables())) == len(tables())
 
 

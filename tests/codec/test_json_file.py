@@ -92,7 +92,7 @@ def test_what_a_schema_refuses_is_one_line() -> None:
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate({"items": {"a\n\x1b" * 100: {"n": "x" * 10_000}}})
     told = why_invalid(caught.value)
-    assert told.startswith("'items.a\\n\\x1b")
+    assert told.startswith("items.a\\n\\x1b")
     assert "valid integer" in told
     assert len(told) < 400
     assert told.isprintable()

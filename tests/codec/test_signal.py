@@ -1,15 +1,14 @@
-"""Sources, bases, matrices and recordings: statistics against their definitions, bad files against one clear line."""
-
-import itertools
+"""Sources, bases and matrices: statistics against their definitions; contradictions are one clear line."""
 
 import numpy as np
 import pytest
 from scipy.io import wavfile
 
+from qcskit.codec import signal
 from qcskit.codec.config import load_table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.matrices import sparsity_basis
-from qcskit.codec.signal import SignalConfig, draw_frames, draw_sparse, measurement_matrix, recorded_windows
+from qcskit.codec.signal import DIRECT, SignalConfig, draw_frames, draw_sparse, measurement_matrix, recorded_windows
 
 
 @pytest.mark.parametrize("name", ["identity", "dct", "haar", "db4"])
@@ -88,7 +87,8 @@ def test_a_matrix_file_is_used_as_it_is(tmp_path) -> None:
     [
         (lambda a: a.T, "looks transposed"),
         (lambda a: a[:, :7], "expected .m, n. = .10, 20."),
-        (lambda a: np.where(np.eye(10, 20) == 1, np.nan, a), "NaN or infinity at row 0, column 0"),
+        (lambda a: np.where(np.eye(10, 20) == 1, np.nan, a), "row 0, column 0: no number here"),
+        (lambda a: np.where(np.eye(10, 20) == 1, np.inf, a), "row 0, column 0: inf is no"),
         (lambda a: np.repeat(a[:5], 2, 0), "rank 5"),
         (lambda a: a.astype(str), "expected real numbers"),
     ],
@@ -119,40 +119,54 @@ def test_recordings_of_every_kind_give_the_same_windows(tmp_path) -> None:
         np.testing.assert_allclose(got, expected, atol=1e-9)
 
 
-def test_parts_share_no_sample_and_hop_is_kept(tmp_path) -> None:
-    np.save(tmp_path / "ramp.npy", np.arange(1000.0))
-    config = recorded(tmp_path / "ramp.npy", recording_hop=7)
-    parts = [recorded_windows(config, part) for part in ("train", "validation", "test")]
-    spans = [(p.min(), p.max()) for p in parts]
-    assert all(a[1] < b[0] for a, b in itertools.pairwise(spans))
-    scale = 1000 / np.sqrt(12)
-    np.testing.assert_allclose(np.diff(parts[0][:, 0]) * scale, 7, rtol=1e-3)
-    x, y = draw_frames(config, 50, 0)
-    assert {tuple(row) for row in x} <= {tuple(row) for row in parts[2]}
-    assert y.shape == (50, 10)
+@pytest.mark.parametrize("matrix", ["dct", "gaussian", "uniform", "subsampling"])
+def test_as_many_measurements_as_samples_are_allowed(matrix: str) -> None:
+    phi = measurement_matrix(SignalConfig(n=9, m=9, s=2, matrix=matrix, basis="dct"))
+    assert np.linalg.matrix_rank(phi) == 9
+    if matrix in DIRECT:
+        assert np.array_equal(phi, np.eye(9))
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.csv", "t,v\n1,2\n3,oops\n", "line 3, column 2: 'oops' is not a number"),
-        ("a.csv", "1,2\n3\n", "line 2 has 1 columns"),
-        ("a.csv", "", "is empty"),
-        ("a.csv", "t,v\n1,2\n3,4\n", "names: t, v"),
-        ("a.csv", "1\nnan\n3\n", "sample 1 is NaN"),
-        ("a.csv", "4\n4\n4\n", "constant"),
-        ("a.csv", "1\n2\n3\n", "a window needs n = 20"),
-        ("a.txt", "1\n", "unknown kind of file"),
-        ("a.npy", "not numpy", "cannot be read as .npy"),
-        ("a.wav", "not a wave", "cannot be read as .wav"),
-        ("a.npz", "not a zip", "cannot be read as .npz"),
-    ],
-)
-def test_a_bad_recording_is_one_clear_line(tmp_path, name: str, content: str, message: str) -> None:
-    (tmp_path / name).write_text(content)
-    with pytest.raises(QcsError, match=message) as caught:
-        recorded_windows(recorded(tmp_path / name), "train")
-    assert "\n" not in str(caught.value)
+def test_identity_takes_every_sample_and_m_is_then_n() -> None:
+    config = SignalConfig(n=7, s=2, matrix="identity")
+    assert config.m == 7
+    assert np.array_equal(measurement_matrix(config), np.eye(7))
+    x, y = draw_frames(config.model_copy(update={"noise_variance": 0.0}), 50, 0)
+    assert np.array_equal(x, y)
+
+
+@pytest.mark.parametrize(("n", "m"), [(20, 10), (32, 8), (24, 7), (20, 1), (5, 4)])
+def test_uniform_takes_samples_as_evenly_as_can_be(n: int, m: int) -> None:
+    phi = measurement_matrix(SignalConfig(n=n, m=m, s=1, matrix="uniform", basis="dct"))
+    assert phi.shape == (m, n)
+    assert (phi.sum(axis=1) == 1).all()
+    assert set(np.unique(phi)) == {0.0, 1.0}
+    places = phi.argmax(axis=1)
+    gaps = np.diff(np.append(places, places[0] + n))  # the last one to the next window
+    assert set(gaps.tolist()) <= {n // m, -(-n // m)}
+
+
+@pytest.mark.parametrize("matrix", ["identity", "uniform", "subsampling", "dct", "gaussian"])
+def test_what_a_device_samples_itself_of_a_recording_has_no_noise_of_ours(matrix: str) -> None:
+    keys = {"matrix": matrix, "m": 20 if matrix == "identity" else 10}
+    assert (recorded("a.csv", **keys).noise_variance == 0.0) == (matrix in DIRECT)
+    assert recorded("a.csv", **keys, noise_variance=1e-3).noise_variance == 1e-3
+    assert SignalConfig(basis="dct", **keys).noise_variance == 1e-4
+
+
+def test_test_windows_are_spread_over_the_test_part_each_once(tmp_path) -> None:
+    np.save(tmp_path / "r.npy", np.random.default_rng(0).standard_normal(1000))
+    config = recorded(tmp_path / "r.npy")
+    every = recorded_windows(config, "test")
+    for most in (1, 2, 50, len(every), 10_000):
+        chosen = signal.test_windows(config, most)
+        assert len(chosen) == len(np.unique(chosen, axis=0)) == min(most, len(every))
+        assert {tuple(row) for row in chosen} <= {tuple(row) for row in every}
+        assert np.array_equal(chosen[0], every[0])
+        assert most == 1 or np.array_equal(chosen[-1], every[-1])
+    x, y = signal.test_frames(config, 10_000, 3)
+    assert np.array_equal(x, every)
+    assert y.shape == (len(every), 10)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +176,11 @@ def test_a_bad_recording_is_one_clear_line(tmp_path, name: str, content: str, me
         ({"matrix": "file"}, "go together"),
         ({"matrix": "subsampling"}, "choose basis"),
         ({"s": 11}, "s must not exceed m"),
-        ({"m": 20}, "m must be smaller than n"),
+        ({"m": 21}, "m must not exceed n, got m = 21, n = 20"),
+        ({"matrix": "identity", "m": 10}, "m must equal n where matrix = 'identity', got m = 10, n = 20"),
+        ({"matrix": "uniform"}, "choose basis"),
+        ({"source": "recorded", "recording": "a.csv", "m": 21}, "m must not exceed n"),
+        ({"recording_in": "volts", "source": "recorded", "recording": "a.csv"}, "recording_in"),
         ({"sauce": "signs"}, "did you mean 'source'"),
     ],
 )

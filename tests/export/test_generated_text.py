@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.bundles import classical_bundle, coded_bundle, learned_bundle
+from support.bundles import classical_bundle, coded_bundle, learned_bundle, sampled_bundle
 from support.tables import c_text
 
-from qcskit.codec.bundle import read_bundle
-from qcskit.codec.learned.int8 import FrontEnd, Int8Layer, Int8Tables
+from qcskit.codec.bundle import Manifest, read_bundle
+from qcskit.codec.learned.chain import FrontEnd
+from qcskit.codec.learned.int8 import Int8Layer, Int8Tables
+from qcskit.codec.sensor import AdcConfig
 from qcskit.export.packages import package_files, write_package
 from qcskit.firmware import sources
 
@@ -51,6 +53,54 @@ def test_tables_compile_under_every_warning(generated, compiler, tmp_path) -> No
                    "-o", str(tmp_path / "x.o")]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+OTHER_ADCS = {
+    "unsigned": AdcConfig(bits=10, signed=False, units_per_count=25.3, offset_counts=-7, unit="µV/°C"),
+    "whole": AdcConfig(bits=16, units_per_count=0.25, offset_counts=-32768, unit="mV"),
+}
+
+
+def stated_facts(manifest: Manifest) -> list[str]:
+    """Return C that holds if the header says what the manifest does: decimals against hexadecimal floats and bytes."""
+    adc, word = manifest.adc, f"QCS_{manifest.name.upper()}"
+    unit = "".join(f'\\x{byte:02x}""' for byte in adc.unit.encode())
+    whole = {
+        "WINDOW": manifest.signal.n, "WINDOWS": manifest.windows, "ADC_BITS": adc.bits, "ADC_SIGNED": int(adc.signed),
+        "ADC_OFFSET_COUNTS": adc.offset_counts,
+    }  # fmt: skip
+    real = {"UNITS_PER_COUNT": adc.units_per_count, "RATE_BITS": manifest.rate_bits}
+    return [
+        *(f"{word}_{fact} == {value} && 10 -{word}_{fact} == 10 - ({value})" for fact, value in whole.items()),
+        *(f"{word}_{fact} == {float(value).hex()}" for fact, value in real.items()),
+        f'!strcmp({word}_MODEL_ID, "{manifest.model_id}")',
+        f'!strcmp({word}_UNIT, "{unit}")',
+    ]
+
+
+def test_the_header_states_the_sensor_as_the_manifest_does(generated, bundle_path, tmp_path) -> None:
+    bundles = [read_bundle(bundle_path), *(read_bundle(generated / "bundles" / name) for name in BUNDLES)]
+    for name, adc in OTHER_ADCS.items():
+        bundles.append(sampled_bundle(tmp_path / name, adc=adc, recording_in="units").bundle)
+    for number, bundle in enumerate(bundles):
+        checks = [
+            f"  if (!({fact}))\n    return {place + 1};" for place, fact in enumerate(stated_facts(bundle.manifest))
+        ]
+        name = bundle.manifest.name
+        lines = [
+            "#include <string.h>",
+            f'#include "qcs_model_{name}.h"',
+            "int main(void) {",
+            *checks,
+            "  return 0;",
+            "}",
+        ]
+        (tmp_path / "main.c").write_text("\n".join([*lines, ""]))
+        include = [f"-I{sources() / 'include'}", f"-I{bundle.path / 'c'}"]
+        binary = str(tmp_path / f"facts{number}")
+        subprocess.run(["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", *include, str(tmp_path / "main.c"), "-o",
+                        binary], check=True)  # fmt: skip
+        assert subprocess.run([binary], check=False).returncode == 0, name
 
 
 def test_a_model_beyond_the_reach_of_avr_pointers_says_so(tmp_path) -> None:

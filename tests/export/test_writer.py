@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support import toy
-from support.bundles import coded_bundle, learned_bundle, random_encoder
+from support.bundles import coded_bundle, learned_bundle, random_encoder, sampled_bundle
 
 from qcskit.codec import seeds
-from qcskit.codec.bundle import NmseFacts, SignalFacts, read_bundle
+from qcskit.codec.bundle import NmseFacts, read_bundle
 from qcskit.codec.codecs import load_codec, open_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import sha256
 from qcskit.codec.interface import Packets
 from qcskit.codec.metrics import nmse_db
+from qcskit.codec.sensor import AdcConfig, source_arrays
+from qcskit.codec.signal import SignalConfig
 from qcskit.export.learned.run import encoder_draft
 from qcskit.export.writer import golden_vectors, measured, write_bundle
 
@@ -21,8 +23,8 @@ from qcskit.export.writer import golden_vectors, measured, write_bundle
 @pytest.fixture
 def draft():
     made, thresholds = random_encoder(np.random.default_rng(1), (10, 20, 10), 8)
-    signal = SignalFacts(n=20, m=10, s=2, noise_variance=1e-4, matrix="dct")
-    return encoder_draft("m", made, thresholds, np.linspace(-1, 1, 8), signal)
+    source = source_arrays(SignalConfig(), made.signal, 0)
+    return replace(encoder_draft("m", made, thresholds, np.linspace(-1, 1, 8)), source=source)
 
 
 def test_a_draft_reads_back(draft, tmp_path) -> None:
@@ -77,3 +79,21 @@ def test_measured_is_the_nmse_of_what_the_device_sends(bundle_path, tmp_path) ->
     assert found.deployed_db == nmse_db(x, codec.decode(codec.encode_counts(codec.counts(y))))
     assert found.deployed_db == pytest.approx(codec.bundle.manifest.nmse.deployed_db, abs=0.5)
     assert measured(learned_bundle(tmp_path / "b"), x, y).deployed_db is None
+
+
+def test_measured_is_in_units_and_counts_what_is_clipped(tmp_path) -> None:
+    """Of a recording: about the training mean, in its unit; x and y are given on the codec's own scale."""
+    adc = AdcConfig(bits=10, offset_counts=-480, units_per_count=25.0, unit="mV")
+    codec = sampled_bundle(tmp_path / "b", adc=adc, recording_in="units")
+    signal = codec.bundle.manifest.signal
+    x_units, _ = codec.draw(300, 5)
+    x_units[:30, 2] += 40_000.0  # beyond the 10 bits: one input of a tenth of the frames
+    x = (x_units - signal.offset) / signal.scale
+    found = measured(codec, x, x)
+    assert found.clipped == (0, 0, 0.1, 0, 0, 0, 0, 0)
+    x_hat = codec.decode(codec.encode(x_units))
+    assert found.deployed_db == pytest.approx(nmse_db(x_units - signal.offset, x_hat - signal.offset))
+    assert found.fidelity.nmse_db == found.deployed_db
+    assert found.fidelity.largest_error == pytest.approx(np.abs(x_units - x_hat).max())
+    assert found.fidelity.largest_error > 10_000
+    assert found.fidelity.distinct == len(np.unique(x_units, axis=0))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.memory_model import MemoryCodec
 from support.tables import index_of, packed_of, random_tables
 
-from qcskit.codec.learned.chain import requantize
-from qcskit.codec.learned.int8 import FrontEnd, Int8Tables
+from qcskit.codec.learned.chain import FrontEnd, requantize
+from qcskit.codec.learned.int8 import Int8Tables
 from qcskit.codec.packing import Packing
 from qcskit.firmware import build_host_library
 

@@ -12,7 +12,8 @@ from support.need import need_board
 from support.tables import c_text
 
 from qcskit.codec.learned.c_int8 import FAST_LAYOUTS
-from qcskit.codec.learned.int8 import FrontEnd, Int8Layer, Int8Tables
+from qcskit.codec.learned.chain import DenseChain, FrontEnd
+from qcskit.codec.learned.int8 import Int8Layer, Int8Tables
 from qcskit.codec.learned.kernels.dsp import dsp_layout
 from qcskit.codec.learned.kernels.layout import Layout, LayoutError, row_reach
 from qcskit.firmware import CORES, Core, FirmwareError
@@ -169,6 +170,32 @@ def test_ties_of_both_roundings_are_rounded_as_by_the_definition(name: str) -> N
     checks = [cores.Check(right, every, 0, 1), cores.Check(right, counts, 0, 1)]
     if core.layout in ("QCS_LAYOUT_PLAIN", "QCS_LAYOUT_PAIR"):
         checks[0] = cores.Check(rounding_ties(0, -1, -4), every, 0, 1)
+    assert cores.mismatches(core, checks) == []
+
+
+def front_end_at_its_ends(tables: DenseChain) -> DenseChain:
+    """Return tables with another front end for each input, and an input for each shift that a front end can have."""
+    shifts = (-31, -20, -10, -8, -7, -4, -1, 0, 1, 7, 14)
+    multipliers = (2**30, 2**31 - 1, 3 << 29, 2**30 + 1)
+    rows = [(-700, multipliers[number % 4], shift, 0) for number, shift in enumerate(shifts)]
+    return replace(tables, front_end=FrontEnd.of(rows))
+
+
+@pytest.mark.parametrize("profile", ["tflm", "tflm16"])
+@pytest.mark.parametrize("name", ["AVR", "Cortex-M0", "Cortex-M4", "Cortex-M55", "RV32IMC"])
+def test_every_input_has_its_own_front_end(name: str, profile: str) -> None:
+    """On each core, from all counts that there are: the ends of int16, both sides of the offset, everything between."""
+    core = CORES[name]
+    need_board(core.board)
+    tables = front_end_at_its_ends(reference((11, 9, 6), 32, profile=profile).tables)
+    counts = np.arange(-32768, 32768, 131).astype(np.int16)
+    counts = np.concatenate([counts, np.arange(-740, -660, dtype=np.int16), np.array([32767], np.int16)])
+    one_by_one = np.full((len(counts), 11), -700, np.int16)
+    one_by_one[np.arange(len(counts)), np.arange(len(counts)) % 11] = counts
+    vectors = np.concatenate([one_by_one, np.repeat(counts[:, None], 11, axis=1)])
+    check = cores.make_check(tables, 5, given=40, counts=True)
+    few = slice(None, None, 4 if name == "AVR" else 1)
+    checks = [cores.Check(tables, np.concatenate([check.vectors, vectors[few]]), 20, 5)]
     assert cores.mismatches(core, checks) == []
 
 

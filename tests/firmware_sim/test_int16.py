@@ -17,10 +17,7 @@ from typer.testing import CliRunner
 from qcskit.cli import build_app
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned import int16, tflm
-from qcskit.codec.learned.activations import ACTIVATIONS
-from qcskit.codec.learned.int16 import PRE_SCALE, Int16Tables
-from qcskit.export.learned.flatbuffer import DenseOp, encoder_flatbuffer
-from qcskit.export.learned.fold import int16_tables
+from qcskit.codec.learned.int16 import Int16Tables
 from qcskit.firmware import CORES, Core, HostCodec, build_host_library, c_directory, sources
 from qcskit.firmware_sim import SimulateConfig, simulate
 from qcskit.hil.config import HilConfig
@@ -71,25 +68,6 @@ def test_an_avr_gives_the_reference_bytes() -> None:
     need_board("avr")
     checks = [cores.make_check(tables, seed, random=30) for seed, (_, tables, _) in enumerate(drawn(3, widest=40))]
     assert cores.mismatches(CORES["AVR"], checks) == []
-
-
-@pytest.mark.parametrize("activation", ["tanh", "hard_tanh"])
-def test_a_folded_threshold_is_the_first_accumulator_that_reaches_it(activation: str) -> None:
-    """Weights 1 and 100 make every accumulator attainable: the runtime must change its index exactly at a threshold."""
-    scale, weight_scale = np.float32(1 / 500), np.array([1 / 400, 1 / 700], np.float32)
-    pre = np.float32(PRE_SCALE if activation == "tanh" else 1 / 32767)
-    layer = DenseOp(np.array([[1, 100], [1, 100]], np.int8), weight_scale, np.array([70_001, -5], np.int32), scale, 0,
-                      pre, 0, ACTIVATIONS[activation], 16)  # fmt: skip
-    t = np.sort(np.random.default_rng(2).uniform(-0.99, 0.99, 200))
-    tables = int16_tables((layer,), t, 0, 16)
-    oracle = tflm.TflmRuntime(encoder_flatbuffer((layer,), "one layer"), np.int16)
-    for output, row in enumerate(tables.thresholds):
-        acc = np.concatenate([row - 1, row]).astype(np.int64)
-        x = np.stack([acc - 100 * (acc // 100), acc // 100], axis=1).astype(np.int16)
-        np.testing.assert_array_equal(tables.accumulator(x)[:, output], acc)
-        found = tflm.index(oracle.run(x), oracle.output_grid, t.tolist())[:, output]
-        np.testing.assert_array_equal(found, tables.encode_index(x)[:, output])
-        assert (found[200:] > found[:200]).all()
 
 
 def test_a_bundle_goes_through_simulate_and_hil(tmp_path: Path) -> None:

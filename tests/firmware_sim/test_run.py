@@ -329,7 +329,7 @@ import os, signal, sys
 from pathlib import Path
 from qcskit.firmware_sim import SimulateConfig, run
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-run._start(Path(sys.argv[1]), SimulateConfig(), ())
+run._start(Path(sys.argv[1]), SimulateConfig(), (), None)
 os.kill(os.getpid(), signal.SIGINT)
 print("goes on")
 """

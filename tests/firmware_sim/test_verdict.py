@@ -49,6 +49,7 @@ def test_recovery_tells_exact_flagged_and_wrong_apart() -> None:
     assert RecoveryFacts().nmse_db is None
 
 
+OWN = {"name": "day.csv", "sha256": "ab" * 32, "packets": 99, "samples_left": 0}
 CONFIG = SimulateConfig(vectors=20_000)
 TALLY = Tally(name="numpy", role="reference", vectors=20_032, seconds=1.5)
 GOOD = Verdict(
@@ -107,7 +108,11 @@ def test_what_is_no_file_is_one_line_at_once(tmp_path: Path) -> None:
         ({"counts": None}, "called complete"),
         ({"chunks_done": [-1, 0, 2]}, "not chunks of this run"),
         ({"chunks_done": [-1, 0, 0]}, "done twice"),
-        ({"evidence": GOOD.evidence.model_dump() | {"parts": {}}}, "'evidence': sha256 is not that of the parts"),
+        ({"evidence": GOOD.evidence.model_dump() | {"parts": {}}}, "evidence: sha256 is not that of the parts"),
+        ({"data": OWN}, "called complete"),
+        ({"data": OWN, "chunks_done": [-1, 0, 1, 2, 3]}, "not chunks of this run"),
+        ({"data": OWN | {"sha256": "ab"}}, "sha256"),
+        ({"clipped": {"source": {"vectors": 9, "share": 1.5, "per_input": [1.0]}}}, "share"),
         ({"environment": {}}, "environment"),
         ({"vectors": "20032"}, "vectors"),
         ({"config": CONFIG.model_dump() | {"vectors": 2**62}}, "called complete"),

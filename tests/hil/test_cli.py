@@ -7,7 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as Xml
 
+import numpy as np
 import pytest
+from support.bundles import drifting_counts, sampled_bundle
 from support.entries import entry, failed, results
 from support.line import PretendBoard
 from support.tampered import lower_first_threshold, tampered
@@ -15,14 +17,16 @@ from support.tampered import lower_first_threshold, tampered
 from qcskit.cli.hil import failure
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.interface import Codec
-from qcskit.codec.metrics import nmse_db
+from qcskit.codec.metrics import fidelity, nmse_db
+from qcskit.codec.own_data import read_own_data
 from qcskit.firmware.protocol.framing import Frame, encode_frame
-from qcskit.firmware.protocol.messages import Counts, Type
+from qcskit.firmware.protocol.messages import Answers, Counts, Type
 from qcskit.hil import Device
 from qcskit.hil.config import HilConfig
 from qcskit.hil.evidence import image_parts, run_evidence
 from qcskit.hil.journal import Journal
 from qcskit.hil.link import start_emulated
+from qcskit.hil.stream import Answer
 from qcskit.hil.vectors import VectorSet
 
 Qcskit = Callable[..., Any]
@@ -155,8 +159,9 @@ def test_a_damaged_c_text_is_never_resumed_as_sound(qcskit: Qcskit, tmp_path: Pa
         built = image_parts(device)
     stated: Any = SimpleNamespace(emulator=None, info=board._info)
     for port, image in ((board.url, image_parts(stated)), ("emu:native", built)):
-        with Journal(tmp_path / "results.json.0.partial", run_evidence(vectors, port, image)):
-            pass
+        answers = Answers(np.zeros((1, codec.packed_bytes_max), np.uint8), np.ones(1, int), np.zeros(1, np.uint32))
+        with Journal(tmp_path / "results.json.0.partial", run_evidence(vectors, port, image)) as journal:
+            journal.append(Answer(0, answers, 0.0, 1))
         done = qcskit("hil", str(damaged.path), "-p", port, "-n", "50", "--resume")
         assert done.returncode in (1, 2)
         assert "bundle differs; delete it" in done.stderr or "is not what tables.npz gives" in done.stderr
@@ -185,3 +190,94 @@ def test_a_comparison_names_what_ran_otherwise(qcskit: Qcskit, tmp_path: Path) -
     done = qcskit("compare", "a.json", "c.json")
     assert done.returncode == 2
     assert "different models: 'b' (00112233aabbccdd) and 'b' (ff)" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    """Windows of 8 counts of a recording, one count one unit; a decoder."""
+    return sampled_bundle(tmp_path_factory.mktemp("own") / "sampled")
+
+
+def test_the_board_gets_the_user_s_own_counts(qcskit: Qcskit, tmp_path: Path, sampled: Codec) -> None:
+    """All of the file and nothing else; figures in units, against those of the whole at once."""
+    np.savetxt(tmp_path / "day.csv", drifting_counts(203), fmt="%d")
+    hil = ("hil", str(sampled.bundle.path), "-p", "emu:native", "--data", "day.csv")
+    done = qcskit(*hil)
+    assert done.returncode == 0, done.stderr
+    assert "day.csv: 25 packets, 3 samples left at its end" in done.stdout
+    assert "40 bits, sent in 5 bytes" in done.stdout
+    read = json.loads((tmp_path / "results.json").read_text())
+    made = read["devices"][0]
+    x = drifting_counts(200).reshape(25, 8).astype(float)
+    x_hat = sampled.decode(sampled.encode_counts(drifting_counts(200).reshape(25, 8)))
+    by_hand = fidelity(x, x_hat, sampled.bundle.manifest.signal.offset)
+    assert (made["vectors"], made["nmse"]["frames"], made["mismatches"]["count"]) == (25, 25, 0)
+    assert made["nmse"]["device_db"] == pytest.approx(by_hand.nmse_db, abs=1e-6)
+    found = made["nmse"]["fidelity"]
+    assert (found["distinct"], found["largest_error"]) == (25, pytest.approx(by_hand.largest_error))
+    assert (found["worst_db"], found["prd_percent"]) == pytest.approx(
+        (by_hand.worst_db, by_hand.prd_percent), abs=0.006
+    )
+    assert (read["data"]["packets"], read["data"]["samples_left"], read["settings"]["vectors"]) == (25, 3, 25)
+    for options, count in ((("--hop", "5"), 40), (("-n", "7"), 7), (("-n", "5000"), 25)):
+        assert qcskit(*hil, *options, "-q").returncode == 0
+        assert json.loads((tmp_path / "results.json").read_text())["devices"][0]["answered"] == count
+
+
+def test_a_run_of_other_data_is_not_gone_on_with(qcskit: Qcskit, tmp_path: Path, sampled: Codec) -> None:
+    for name, last in (("day.csv", 0), ("other.csv", 1)):
+        counts = drifting_counts(80)
+        counts[-1] += last
+        np.savetxt(tmp_path / name, counts, fmt="%d")
+    hil = ("hil", str(sampled.bundle.path), "-p", "emu:native", "--resume", "-q", "--data")
+    with Device.open("emu:native", sampled) as device:
+        image = image_parts(device)
+    data = read_own_data(sampled, tmp_path / "day.csv")
+    packets = sampled.encode_counts(data.counts)
+    for name, options, told in (
+        ("other.csv", (), "data differs"),
+        ("day.csv", ("--hop", "9"), "data differ"),
+        ("day.csv", (), ""),
+    ):
+        vectors = VectorSet(sampled, 9 if options else 10, data=data)
+        with Journal(tmp_path / "results.json.0.partial", run_evidence(vectors, "emu:native", image)) as journal:
+            journal.append(Answer(0, Answers(packets.table(5)[:4], np.full(4, 5), np.ones(4, np.uint32)), 0.1, 1))
+        done = qcskit(*hil, name, *options)
+        assert (done.returncode, told in done.stderr) == (2 if told else 0, True), done.stderr
+        (tmp_path / "results.json.0.partial").unlink(missing_ok=True)
+    assert json.loads((tmp_path / "results.json").read_text())["devices"][0]["resumed"] == 4
+
+
+def test_wrong_use_of_own_data(qcskit: Qcskit, tmp_path: Path, sampled: Codec) -> None:
+    np.savetxt(tmp_path / "day.csv", drifting_counts(80), fmt="%d")
+    before = (tmp_path / "day.csv").read_bytes()
+    for options, told in (
+        (("--data", "day.csv", "--soak", "1s"), "--soak draws its vectors; leave --data out"),
+        (("--fill-gaps",), "--fill-gaps is about --data FILE: give both"),
+        (("--data", "day.csv", "-o", "day.csv"), "would change 'day.csv'"),
+        (("--data", "day.csv", "--junit", "day.csv"), "would change 'day.csv'"),
+        (("--data", "night.csv"), "night.csv"),
+    ):
+        done = qcskit("hil", str(sampled.bundle.path), "-p", "emu:native", *options)
+        assert done.returncode == 2
+        assert told in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["day.csv"]
+    assert (tmp_path / "day.csv").read_bytes() == before
+
+
+def test_vectors_of_a_recording_are_told_by_its_windows(qcskit: Qcskit, tmp_path: Path, sampled: Codec) -> None:
+    """Never more windows than the bundle holds; without any, nothing is measured on the noise that stands in."""
+    done = qcskit("hil", str(sampled.bundle.path), "-p", "emu:native", "-n", "500")
+    assert done.returncode == 0
+    assert "500 of 40 windows" in done.stdout
+    bare = sampled_bundle(tmp_path / "bare", windows=0)
+    done = qcskit("hil", str(bare.bundle.path), "-p", "emu:native", "-n", "500")
+    assert done.returncode == 0, done.stderr
+    assert "windows" not in done.stdout
+    nmse = json.loads((tmp_path / "results.json").read_text())["devices"][0]["nmse"]
+    told = ("device_db", "deployed_db", "fidelity")
+    assert [nmse[name] for name in told] == ["not measured"] * 3
+    np.savetxt(tmp_path / "day.csv", drifting_counts(80), fmt="%d")
+    assert qcskit("hil", str(bare.bundle.path), "-p", "emu:native", "--data", "day.csv", "-q").returncode == 0
+    nmse = json.loads((tmp_path / "results.json").read_text())["devices"][0]["nmse"]
+    assert nmse["device_db"] < -10

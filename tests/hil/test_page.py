@@ -65,13 +65,17 @@ def test_the_rows_of_a_board_by_hand() -> None:
         answered=299, mismatches__count=1234, nmse__device_db=-11.0, device_time_us__max=1234.5,
         energy={"kind": "estimate", "encode_uj": 1.5},
     )  # fmt: skip
-    assert device_view(made)["rows"] == {
+    assert device_view(made, "mV")["rows"] == {
         "board": "native, firmware 1.2.3, protocol 2",
         "vectors answered": "299 of 300",
         "mismatches": "1,234",
+        "vectors": "299 of 70 windows",
         "packet": "4 bytes",
         "NMSE device": "-11.000 dB",
         "NMSE integer reference, same vectors": "-12.000 dB",
+        "fidelity": "NMSE about the window's own mean -7 dB, SNR 12 dB, PRD 3.5 %, largest error 0.75 mV, "
+        "windows' NMSE median -14 dB, 95 % -9 dB, worst -5 dB, 70 distinct windows",
+        "clipped": "12.50% of the counts, most at input 1: 25.00%",
         "encode": "min 900, p50 1,000, p95 1,500, p99 2,000, max 4,000 cycles",
         "encode time": "min 1.5, p50 2.5, p95 3.5, p99 4.5, max 1,234.5 µs",
         "round trip, one vector": "min 300, p50 400, p95 500, p99 600, max 700 µs",
@@ -83,10 +87,13 @@ def test_the_rows_of_a_board_by_hand() -> None:
 
 def test_what_is_not_measured_says_so() -> None:
     nothing = "not measured"
-    made = entry(ticks=nothing, device_time_us=nothing, nmse__device_db=nothing, nmse__deployed_db=None)
+    made = entry(
+        ticks=nothing, device_time_us=nothing, nmse__device_db=nothing, nmse__deployed_db=None, nmse__fidelity=nothing,
+        clipped=nothing,
+    )  # fmt: skip
     view = device_view(made)
     told = ("encode", "encode time", "NMSE device", "NMSE integer reference, same vectors", "energy (estimate)")
-    assert [view["rows"][row] for row in told] == [nothing] * 5
+    assert [view["rows"][row] for row in (*told, "fidelity", "clipped")] == [nothing] * 7
     assert not [title for title in view["figures"] if title.startswith("Encode")]
 
 
@@ -145,3 +152,13 @@ def test_a_page_stands_whatever_the_reader_takes(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text(json.dumps(results(made)))
     view = device_view(read_results(tmp_path / "r.json")["devices"][0])
     assert len(view["figures"]) == 5
+
+
+def test_the_file_of_own_data_and_what_was_clipped_are_on_the_page(decoding_codec: Codec) -> None:
+    clipped = {"data": {"vectors": 9, "share": 0.0625, "per_input": [0.0625]}}
+    page = render(decoding_codec, results(entry()), CHECKED | {"clipped": clipped})
+    assert "the 300 packets of day.csv, SHA-256 <code>abab" in page
+    assert "6.25% of the counts clipped" in page
+    without = render(decoding_codec, results(entry()) | {"data": None}, CHECKED)
+    assert "day.csv" not in without
+    assert "of the counts clipped" not in without

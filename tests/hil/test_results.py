@@ -2,21 +2,23 @@
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 from support.bundles import coded_bundle
+from support.entries import entry
 
 from qcskit.codec import codecs
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec, Packets
-from qcskit.codec.metrics import nmse_db
+from qcskit.codec.metrics import fidelity, nmse_db
+from qcskit.codec.own_data import OwnData
 from qcskit.firmware.protocol.messages import Info
 from qcskit.hil.config import HilConfig
 from qcskit.hil.distribution import Distribution
 from qcskit.hil.link import start_emulated
-from qcskit.hil.results import Saturation, Score, energy_facts, microseconds, tick_facts
+from qcskit.hil.results import Score, energy_facts, microseconds, of_windows, tick_facts
 from qcskit.hil.session import Run, results_of, run_device
 from qcskit.hil.vectors import VectorSet
 
@@ -134,7 +136,15 @@ class Numbers:
     rate_bits: float = 1.5
     width: int = 2
     windows: int = 1
-    bundle: ClassVar[Any] = SimpleNamespace(manifest=SimpleNamespace(nmse=SimpleNamespace(float_db=-20.0, frames=77)))
+    offset: float = 0.0
+
+    @property
+    def bundle(self) -> Any:
+        nmse, signal = SimpleNamespace(float_db=-20.0, frames=77), SimpleNamespace(offset=self.offset)
+        return SimpleNamespace(manifest=SimpleNamespace(nmse=nmse, signal=signal))
+
+    def clipped(self, counts: Any) -> Any:
+        return counts >= 32767
 
     def decode(self, packets: Packets) -> Any:
         if not packets.bytes.all():
@@ -147,16 +157,18 @@ class Numbers:
         return packet[0] // 16, packet[0] % 16
 
 
-def numbers_score(expected: list[int], got: list[int], step: int = 1000, **facts: Any) -> Score:
-    """The score of one-byte packets; every source is (4, 4), the reference's packets are `expected`."""
+def numbers_score(
+    expected: list[int], got: list[int], step: int = 1000, x: tuple[float, ...] = (4.0, 4.0), **facts: Any
+) -> Score:
+    """The score of one-byte packets; every source is x, the reference's packets are `expected`."""
 
     def part(start: int, stop: int) -> tuple[Any, Any]:
-        return np.arange(start, stop, dtype=np.int16)[:, None], np.full((stop - start, 2), 4.0)
+        return np.arange(start, stop, dtype=np.int16)[:, None], np.tile(np.array(x), (stop - start, 1))
 
     def reference(values: Any) -> Packets:
         return Packets.of([bytes([expected[number]]) for number in values[:, 0].tolist()])
 
-    vectors: Any = SimpleNamespace(codec=Numbers(**facts), count=len(got), part=part, expected=reference)
+    vectors: Any = SimpleNamespace(codec=Numbers(**facts), count=len(got), part=part, expected=reference, x_known=True)
     found = Score(vectors)
     for start in range(0, len(got), step):
         found.add(start, Packets.of([bytes([byte]) for byte in got[start : start + step]]))
@@ -303,27 +315,67 @@ def test_ticks_that_hold_a_zero_are_not_measured(source: str) -> None:
     assert ticks_of([0, 32, 64], "timer")["ticks"]["min"] == 0  # of a coarse one
 
 
-def test_vectors_of_nothing_but_extremes_are_counted(codec: Codec, decoding_codec: Codec) -> None:
-    """As counts, and as the network inputs that are made of them; one entry that is none is enough."""
-    low, high = np.full((1, codec.inputs), -32768, np.int16), np.full((3, codec.inputs), 32767, np.int16)
-    plain = np.zeros((4, codec.inputs), np.int16)
-    nearly = high[:1].copy()
-    nearly[0, -1] = 0
-    for counts_only in (decoding_codec, codec):
-        found = Saturation(counts_only)
-        assert found.share() == 0
-        for part in (low, high, plain, nearly):
-            found.add(part[:, : counts_only.inputs])
-        assert found.share() == 4 / 9
-    inside = np.full((2, codec.inputs), 32000, np.int16)
-    assert (codec.network_input(inside) == 127).all()
-    for counts_only, share in ((decoding_codec, 0), (codec, 1)):
-        found = Saturation(counts_only)
-        found.add(inside[:, : counts_only.inputs])
-        assert found.share() == share
-    found = Saturation(codec)
-    found.add(np.array([[127, -128], [127, 0]], np.int8))
-    assert found.share() == 0.5
+def own_score(codec: Codec, counts: Any, kind: Any = "counts") -> Score:
+    """The score of a board that answers the user's own counts as the reference does."""
+    vectors = VectorSet(codec, len(counts), kind=kind, data=OwnData(counts, None))
+    found = Score(vectors)
+    for start in range(0, len(counts), 2):
+        values, _ = vectors.part(start, start + 2)
+        found.add(start, vectors.expected(values))
+    return found
+
+
+def test_clipped_counts_and_vectors_of_nothing_else_are_counted(codec: Codec, decoding_codec: Codec) -> None:
+    """Of 9 vectors 4 are at the ends, and one is but for its last entry."""
+    for each in (decoding_codec, codec):
+        counts = np.full((9, each.inputs), each.centre, np.int16)
+        counts[0], counts[1:4], counts[4, :-1] = -32768, 32767, 32767
+        found = own_score(each, counts)
+        assert found.saturated() == 4 / 9
+        facts = found.clipped_facts()
+        assert isinstance(facts, dict)
+        assert facts["vectors"] == 9
+        assert facts["per_input"] == pytest.approx([5 / 9] * (each.inputs - 1) + [4 / 9])
+        assert facts["share"] == pytest.approx(np.mean(facts["per_input"]))
+    assert Score(VectorSet(codec, 5)).saturated() == 0
+    assert Score(VectorSet(codec, 5)).clipped_facts() == "not measured"
+
+
+def test_network_inputs_are_clipped_at_their_own_ends(codec: Codec) -> None:
+    counts = np.full((4, codec.inputs), codec.centre, np.int16)
+    counts[0], counts[1], counts[2, 0] = -32768, 32767, 32767
+    found = own_score(codec, counts, "inputs")
+    assert found.saturated() == 0.5
+    assert found.clipped_facts()["per_input"] == [0.75] + [0.5] * (codec.inputs - 1)  # type: ignore[index]
+
+
+def test_nmse_is_about_the_training_mean_and_a_flagged_estimate_is_that_mean() -> None:
+    """x = 4 about 3: energy 2 a window; an estimate of 3 is an error of 2, and so is a flag."""
+    facts = numbers_score([4, 4, 4, 4], [4, 3, 0, 4], offset=3.0).nmse_facts()
+    assert facts["device_db"] == pytest.approx(10 * np.log10(4 / 8), abs=1e-6)
+
+
+def test_what_has_no_known_source_has_no_nmse(decoding_codec: Codec) -> None:
+    counts = decoding_codec.bundle.vectors["counts"][:6]
+    found, facts = own_score(decoding_codec, counts), own_score(decoding_codec, counts).nmse_facts()
+    told = (facts["device_db"], facts["deployed_db"], facts["fidelity"], facts["per_segment_db"])
+    assert told == ("not measured", "not measured", "not measured", [])
+    assert (facts["frames"], found.mismatches) == (6, 0)
+
+
+def test_the_fidelity_is_that_of_what_the_board_sent() -> None:
+    """The reference is right throughout; of the board's six packets one is off by 1 and one by 2."""
+    facts = numbers_score([5] * 6, [5, 5, 4, 5, 3, 5], x=(4.0, 6.0), step=4).nmse_facts()["fidelity"]
+    by_hand = fidelity([[4.0, 6.0]] * 6, [[5, 5], [5, 5], [4, 4], [5, 5], [3, 3], [5, 5]])
+    assert (facts["distinct"], facts["largest_error"]) == (1, 3.0)
+    for name in ("nmse_db", "window_nmse_db", "snr_db", "prd_percent"):
+        assert facts[name] == pytest.approx(getattr(by_hand, name))
+
+
+def test_vectors_of_fewer_windows_are_told_so() -> None:
+    assert of_windows(entry()) == " of 70 windows"
+    assert of_windows(entry(nmse__fidelity__distinct=300)) == ""
+    assert of_windows(entry(nmse__fidelity="not measured")) == ""
 
 
 def test_mismatches_of_one_segment_are_one_entry() -> None:

@@ -79,9 +79,9 @@ def test_what_is_no_results_file_is_told(text: str, tmp_path: Path) -> None:
         read_results(path)
 
 
-@pytest.mark.parametrize("version", [1, 2, 4, "3", None, [3]])
+@pytest.mark.parametrize("version", [1, 3, 5, "3", None, [3]])
 def test_another_schema_says_what_to_run(version: object, tmp_path: Path) -> None:
-    with pytest.raises(QcsError, match=r"schema version .*, this qcskit reads 3; run 'qcskit hil' again$"):
+    with pytest.raises(QcsError, match=r"schema version .*, this qcskit reads 4; run 'qcskit hil' again$"):
         read_results(write(tmp_path / "r.json", FULL | {"schema_version": version}))
 
 
@@ -111,11 +111,15 @@ def changed(**changes: object) -> dict[str, Any]:
         ({"ticks__histogram__edges": [0.5, 2.5, 1.5]}, "edges"),
         ({"ticks__p50": 4001}, "do not ascend"),
         ({"saturated": 1.5}, "less than or equal to 1"),
+        ({"clipped__share": 1.5}, "less than or equal to 1"),
+        ({"clipped__per_input": []}, "at least 1 item"),
+        ({"nmse__fidelity__distinct": "70"}, "valid integer"),
+        ({"top__data__sha256": "ab"}, "sha256"),
         ({"model_id": "ff"}, "another model than the bundle"),
         ({"evidence__parts": {"bundle": "b1"}}, "sha256 is not that of the parts"),
         ({"top__evidence": results(bundle="b2")["evidence"]}, "evidence of a device is of another bundle"),
         ({"label": "right"}, "same label"),
-        ({"more": 1}, "Extra inputs"),
+        ({"more": 1}, "more: is no key of this version"),
         ({"top__verdict__ok": True}, "the verdict is not what the devices say"),
         ({"top__verdict__mismatches": 0}, "the verdict is not what the devices say"),
         ({"top__verdict__failed": ["third"]}, "the verdict is not what the devices say"),

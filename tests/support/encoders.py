@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from qcskit.codec.learned.chain import DenseChain
-from qcskit.export.config import ExportConfig
+from qcskit.codec.sensor import AdcConfig, sensed
+from qcskit.codec.signal import SignalConfig
 from qcskit.export.learned.encoder import Encoder, build_encoder
 from qcskit.export.learned.flatbuffer import encoder_flatbuffer
 from qcskit.export.learned.quantize import FloatEncoder, Ranges
@@ -46,5 +47,6 @@ def reference(widths: tuple[int, ...], levels: int, *, seed: int = 1, profile: s
         tuple((rng.normal(size=b) * 0.3).astype(np.float32) for _, b in pairs),
         np.tanh(np.linspace(-1.2, 1.2, levels + 1)[1:-1]),
     )
-    encoder = build_encoder(network, Ranges(2.0, 3.0, 2.0), ExportConfig(adc_bits=12, adc_offset_counts=0), profile)
+    source = SignalConfig(n=2 * widths[0], m=widths[0], s=min(2, widths[0]))
+    encoder = build_encoder(network, Ranges((2.0,), 3.0, 2.0), *sensed(source, AdcConfig(), 2.0), profile)
     return Reference("-".join(map(str, widths)), encoder, tuple(network.thresholds.tolist()))

@@ -15,12 +15,17 @@ _ENTRY = {
     "model_id": MODEL_ID, "tick_source": "cycles", "rx_buffer_bytes": 4096, "max_batch": 255,
     "evidence": Evidence.of({"bundle": "b1", "image": "i1", "board": "left"}).model_dump(),
     "vectors": 300, "answered": 300, "resumed": 0, "saturated": 0.25,
+    "clipped": {"vectors": 300, "share": 0.125, "per_input": [0.0, 0.25]},
     "mismatches": {
         "count": 0, "first": [], "per_output": [], "undecodable": 0, "segment_vectors": 100, "segments": [],
     },
     "nmse": {
         "frames": 300, "device_db": -12.0, "deployed_db": -12.0, "float_db": -12.5, "float_frames": 5000,
         "segment_vectors": 100, "per_segment_db": [-11.0, None, -13.0],
+        "fidelity": {
+            "distinct": 70, "nmse_db": -12.0, "window_nmse_db": -7.0, "snr_db": 12.0, "prd_percent": 3.5,
+            "largest_error": 0.75, "median_db": -14.0, "p95_db": -9.0, "worst_db": -5.0,
+        },
     },
     "recovery": NOT_MEASURED,
     "packet_bytes": _SPREAD | {"min": 4, "p50": 4, "p95": 4, "p99": 4, "max": 4},
@@ -70,10 +75,11 @@ def results(*devices: dict[str, Any], **parts: str) -> dict[str, Any]:
     config = HilConfig(port=["emu:native"])
     about = {
         "path": "b", "name": "b", "model_id": MODEL_ID, "codec": "learned", "n": 20, "inputs": 10, "windows": 1,
-        "packed_bytes_max": 4, "rate_bits": 1.5,
+        "packed_bytes_max": 4, "rate_bits": 1.5, "unit": "mV", "source_windows": 80,
     }  # fmt: skip
     return {
         "schema_version": SCHEMA_VERSION, "kind": "hil", "bundle": about,
+        "data": {"name": "day.csv", "sha256": "ab" * 32, "packets": 300, "samples_left": 7},
         "evidence": Evidence.of({"bundle": "b1", **parts}).model_dump(), "settings": config.model_dump(),
         "devices": list(devices), "verdict": verdict_of(list(devices), config),
     }  # fmt: skip

@@ -13,7 +13,8 @@ from support.tables import corner_vectors, edge_vectors, index_of, uniform_vecto
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned import int8_fast, tflm
-from qcskit.codec.learned.int8 import FrontEnd, Int8Tables
+from qcskit.codec.learned.chain import FrontEnd
+from qcskit.codec.learned.int8 import Int8Tables
 from qcskit.codec.learned.int16 import OUTPUT_SCALE, PRE_SCALE, Int16Tables
 from qcskit.export.learned.flatbuffer import TANH_SCALE, DenseOp, encoder_flatbuffer
 from qcskit.export.learned.fold import int8_tables, int16_tables
@@ -62,7 +63,10 @@ def build(spec: ModelSpec) -> tuple[Int8Tables, bytes]:
 
 
 def build_int16(spec: ModelSpec) -> tuple[Int16Tables, bytes]:
-    """Return tables and flatbuffer of the same random weights with int16 activations; input steps are 1/64."""
+    """Return tables and flatbuffer of the same random weights with int16 activations; input steps are 1/64.
+
+    Counts reach the ends of its input grid as they do in int8.
+    """
     layers: list[DenseOp] = []
     scale = np.float32(spec.input_scale / 64)
     for number, layer in enumerate(spec.layers):
@@ -70,7 +74,10 @@ def build_int16(spec: ModelSpec) -> tuple[Int16Tables, bytes]:
         bias = np.rint(layer.bias / unit).clip(-(2**30), 2**30).astype(np.int32)
         layers.append(DenseOp(layer.weights, layer.weight_scale, bias, scale, 0, np.float32(PRE_SCALE), bits=16))
         scale = np.float32(OUTPUT_SCALE)
-    tables = int16_tables(layers, np.array(spec.thresholds), spec.front_end.offset, 16)
+    front_end = FrontEnd.of(
+        [(offset, mantissa, shift + 8, zero) for offset, mantissa, shift, zero in spec.front_end.rows()]
+    )
+    tables = int16_tables(layers, np.array(spec.thresholds), front_end)
     return tables, encoder_flatbuffer(layers, "random")
 
 
@@ -96,7 +103,15 @@ def random_spec(seed: int, *, depth: tuple[int, int] = (1, 5), widest: int = 256
         thresholds = np.rint(thresholds * 128) / 128  # on the output grid, some equal
     multiplier, shift = int(rng.integers(2**30, 2**31)), int(rng.integers(-14, 3))
     front_end = FrontEnd(int(rng.integers(-2000, 2000)), multiplier, shift, 0)
+    if rng.random() < 0.5:
+        front_end = apart(front_end, widths[0], rng)
     return ModelSpec(input_scale, tuple(layers), tuple(thresholds.tolist()), front_end)
+
+
+def apart(front_end: FrontEnd, inputs: int, rng: np.random.Generator) -> FrontEnd:
+    """Return a front end per input: the same offset and zero point, other multipliers, shifts −14 … 5."""
+    rows = zip(rng.integers(2**30, 2**31, inputs).tolist(), rng.integers(-14, 6, inputs).tolist(), strict=True)
+    return FrontEnd.of([(front_end.offset, mantissa, shift, front_end.zero_point) for mantissa, shift in rows])
 
 
 def _random_weights(rng: np.random.Generator, outputs: int, inputs: int) -> NDArray[np.int8]:
@@ -231,8 +246,13 @@ def _keep_units(spec: ModelSpec, position: int, keep: NDArray[np.intp]) -> Model
     """Return the model with only the units `keep` at layer boundary `position` (0: inputs, last: outputs)."""
     if position > 0:
         layer = spec.layers[position - 1]
-        rows = replace(layer, weights=layer.weights[keep], weight_scale=layer.weight_scale[keep], bias=layer.bias[keep])
-        spec = _with_layer(spec, position - 1, rows)
+        fewer = replace(
+            layer, weights=layer.weights[keep], weight_scale=layer.weight_scale[keep], bias=layer.bias[keep]
+        )
+        spec = _with_layer(spec, position - 1, fewer)
+    rows = spec.front_end.rows()
+    if position == 0 and len(rows) > 1:
+        spec = replace(spec, front_end=FrontEnd.of([rows[number] for number in keep]))
     if position < len(spec.layers):
         layer = spec.layers[position]
         spec = _with_layer(spec, position, replace(layer, weights=layer.weights[:, keep]))

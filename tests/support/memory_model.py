@@ -21,7 +21,7 @@ class CLayer(ctypes.Structure):
 
 
 class CFrontEnd(ctypes.Structure):
-    """qcs_int8_front_end_t of qcs_int8.h."""
+    """qcs_front_end_t of qcs_front_end.h."""
 
     _fields_ = (
         ("multiplier", ctypes.c_int32), ("offset", ctypes.c_int16),
@@ -37,7 +37,8 @@ class CModel(ctypes.Structure):
         ("levels", ctypes.c_uint16), ("widest", ctypes.c_uint16), ("packed_bytes", ctypes.c_uint16),
         ("group_symbols", ctypes.c_uint8), ("group_bits", ctypes.c_uint8), ("hidden_count", ctypes.c_uint8),
         ("hidden", ctypes.POINTER(CLayer)), ("weights", ctypes.c_void_p), ("thresholds", ctypes.c_void_p),
-        ("front_end", CFrontEnd), ("stream", ctypes.c_void_p), ("pack", ctypes.c_void_p),
+        ("front_end", ctypes.POINTER(CFrontEnd)), ("front_run", ctypes.c_uint16),
+        ("stream", ctypes.c_void_p), ("pack", ctypes.c_void_p),
     )  # fmt: skip
 
 
@@ -65,12 +66,13 @@ class MemoryCodec(HostCodec):
                 setattr(slot, name, self._pointer(getattr(layer, name)))
             slot.zero_point = layer.zero_point
         symbols, bits = tables.packing.group
-        end = tables.front_end
+        rows = [(multiplier, offset, shift, zero) for offset, multiplier, shift, zero in tables.front_end.rows()]
+        self._front_ends = (CFrontEnd * len(rows))(*(CFrontEnd(*row) for row in rows))
         return CModel(
             (ctypes.c_uint8 * 8)(*bytes.fromhex(tables.model_id)), tables.inputs, tables.outputs, tables.levels,
             max(tables.widths[:-1]), tables.packing.packed_bytes, symbols, bits, len(tables.hidden), hidden,
             self._pointer(tables.weights), self._pointer(tables.thresholds),
-            CFrontEnd(end.multiplier, end.offset, end.shift, end.zero_point),
+            self._front_ends, tables.inputs if len(rows) == 1 else 1,
         )  # fmt: skip
 
     def _pointer(self, array: Any) -> int:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from qcskit import firmware
 from qcskit.codec.learned.bundle import ARITHMETICS, Arithmetic
-from qcskit.codec.learned.chain import DenseChain, edge_distance
-from qcskit.codec.learned.int8 import FrontEnd, Int8Layer, Int8Tables
+from qcskit.codec.learned.chain import DenseChain, FrontEnd, edge_distance
+from qcskit.codec.learned.int8 import Int8Layer, Int8Tables
 from qcskit.codec.text import c_files
 from qcskit.firmware_sim.vectors import corners
 

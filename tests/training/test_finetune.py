@@ -35,3 +35,13 @@ def test_divergence_is_one_clear_line() -> None:
     with pytest.raises(QcsError, match="fine-tuning diverged; lower export") as caught:
         finetune_decoder(stages.decnet, g, lambda y: hard_index(y, t), SIGNAL, 100, 1e30, 0, 50)
     assert "\n" not in str(caught.value)
+
+
+def test_a_decoder_is_never_worse_than_it_came() -> None:
+    stages = parts(build_model(TrainConfig(levels=4, decoder_widths=(24,), variant="ce-decnet"), SIGNAL))
+    t, g = stages.shq.quantizer()
+    finetune_decoder(stages.decnet, g, lambda y: hard_index(y, t), SIGNAL, 300, 0.02, 0, 200)
+    good = stages.decnet.get_weights()
+    # Such large steps from a good place only lead away from it.
+    finetune_decoder(stages.decnet, g, lambda y: hard_index(y, t), SIGNAL, 100, 3.0, 1, 50)
+    assert all(np.array_equal(a, b) for a, b in zip(good, stages.decnet.get_weights(), strict=True))

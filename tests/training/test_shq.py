@@ -9,7 +9,7 @@ from support.memory_model import MemoryCodec
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned.bundle import ARITHMETICS
-from qcskit.codec.learned.int8 import front_end_for
+from qcskit.codec.learned.chain import front_end_for
 from qcskit.codec.quantizer import hard_index, hard_quantizer
 from qcskit.export.learned.fold import int8_tables
 from qcskit.export.learned.quantize import FloatEncoder, Ranges, quantize_layers
@@ -177,8 +177,8 @@ def test_ties_fall_in_c_and_in_its_integers_as_in_the_layer() -> None:
     thresholds = np.arange(-60, 61, 3) * (127 / 128) / 64
     network = FloatEncoder((np.full((1, 1), 127 / 128, np.float32),), (np.zeros(1, np.float32),), thresholds,
                            ("hard_tanh",))  # fmt: skip
-    layers = quantize_layers(network, Ranges(127 / 64))
-    tables = int8_tables(layers, thresholds, front_end_for(1 / 64, 1 / 1024, 0), "native")
+    layers = quantize_layers(network, Ranges((127 / 64,)))
+    tables = int8_tables(layers, thresholds, front_end_for([1 / 64], 1 / 1024, 0), "native")
     layer = SHQ(len(thresholds) + 1, train_shifts=True)
     layer.build((None, 1))
     layer.t.assign(thresholds)

@@ -21,6 +21,7 @@ from qcskit.codec.codecs import load_codec, open_codec
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.interface import Packets
 from qcskit.codec.metrics import nmse_db
+from qcskit.codec.sensor import AdcConfig
 from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix
 from qcskit.export.classical.design import design
 from qcskit.export.config import ExportConfig
@@ -31,9 +32,9 @@ WAVELET = {"n": 32, "m": 16, "s": 2, "basis": "db4", "matrix": "gaussian", "matr
 SMALL_WAVELET = {**WAVELET, "n": 16, "m": 8, "s": 1}
 SHAPES = {
     "omp": ({"codec": "ce-usq-omp"}, {}, {}),
-    "l1": ({"codec": "ce-usq-l1", "rate": 1.0}, {}, {"adc_bits": 10, "adc_offset_counts": 1000}),
-    "lloyd": ({"codec": "ce-sq-l1", "levels": 3, "mu": "printed"}, {"snr_db": 20}, {"adc_offset_counts": -7}),
-    "fine": ({"codec": "ce-usq-omp-residual", "levels": 256}, {"n": 9, "m": 5, "s": 1}, {"adc_bits": 16}),
+    "l1": ({"codec": "ce-usq-l1", "rate": 1.0}, {}, {"bits": 10, "offset_counts": 100}),
+    "lloyd": ({"codec": "ce-sq-l1", "levels": 3, "mu": "printed"}, {"snr_db": 20}, {"offset_counts": -7}),
+    "fine": ({"codec": "ce-usq-omp-residual", "levels": 256}, {"n": 9, "m": 5, "s": 1}, {"bits": 16}),
     "eleven": ({"codec": "ce-usq-mmse", "levels": 11}, {"n": 7, "m": 4, "s": 1, "noise_variance": 0.01}, {}),
     "consistent": ({"codec": "ce-usq-consistent", "levels": 4, "train_frames": 1000}, SMALL_WAVELET, {}),
     "biht": ({"codec": "1-bit-biht"}, WAVELET, {}),
@@ -43,9 +44,9 @@ FEW = {"train_frames": 3000, "test_frames": 300}
 
 
 def write(path, shape):
-    classical, signal, export = SHAPES[shape]
+    classical, signal, adc = SHAPES[shape]
     tables = {"classical": ClassicalConfig(**FEW | classical), "signal": SignalConfig(**signal)}
-    design(path, tables, ExportConfig(name=shape, golden_frames=32, **export))
+    design(path, tables | {"adc": AdcConfig(**adc)}, ExportConfig(name=shape, golden_frames=32))
     return path
 
 
@@ -96,13 +97,13 @@ def test_measurements_lie_in_the_cells_the_host_decodes(made, name):
     """The received cell of every y inside the converter's range holds y itself, not just what its count stands for."""
     codec = open_codec(made(name))
     y = codec.draw(500, 11)[1]
-    full_scale = 32767 * codec.cells.adc.scale
+    full_scale = codec.bundle.manifest.adc.high * codec.cells.grid.step
     y = y[(np.abs(y) < full_scale).all(axis=1)]
     index = codec.cells.index(codec.counts(y)).astype(int)
     edges = np.concatenate([np.full((codec.inputs, 1), -np.inf), codec.cells.edges,
                             np.full((codec.inputs, 1), np.inf)], axis=1)  # fmt: skip
     rows = np.arange(codec.inputs)
-    tie = 1e-9 * codec.cells.adc.scale
+    tie = 1e-9 * codec.cells.grid.step
     assert (y >= edges[rows, index] - tie).all()
     assert (y <= edges[rows, index + 1] + tie).all()
 
@@ -243,8 +244,8 @@ REFUSED = [
     (("export", "--codec", "ce-usq-l1", "--set", "classical.mu=-0.1"), "must be finite and >= 0"),
     (("export", "--codec", "ce-usq-omp", "--set", "classical.levels=300"), "2 … 256 levels"),
     (("export", "--codec", "ce-usq-omp", "--set", "classical.rate=0.3"), "0.6 bits for each of the m = 10"),
-    (("export", "--codec", "ce-usq-omp", "--set", "classical.levels=256", "--set", "export.adc_bits=8"),
-     "raise export.adc_bits"),
+    (("export", "--codec", "ce-usq-omp", "--set", "classical.levels=256", "--set", "adc.bits=8"),
+     "raise adc.bits"),
     (("export", "--codec", "ce-usq-omp", "--set", "signal.matrix=file", "--set", "signal.matrix_file=zero.npy"),
      "column 3 is zero"),
     (("export", "--codec", "ce-usq-omp", "--set", "signal.matrix=file", "--set", "signal.matrix_file=twice.npy"),

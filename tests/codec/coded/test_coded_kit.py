@@ -15,6 +15,7 @@ from qcskit.codec.coded.bundle import CodedCodec
 from qcskit.codec.coded.scheme import CodedConfig
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Packets
+from qcskit.codec.sensor import AdcConfig
 from qcskit.export.coded.design import design
 from qcskit.export.config import ExportConfig
 from qcskit.firmware import HostCodec, build_host_library
@@ -33,8 +34,8 @@ SMALL = {"golden_frames": 32, "test_frames": 200}
 
 def write(path, shape):
     settings, offset = SHAPES[shape]
-    export = ExportConfig(name=shape, adc_offset_counts=offset, **SMALL)
-    design(path, {"coded": CodedConfig(**settings)}, export)
+    tables = {"coded": CodedConfig(**settings), "adc": AdcConfig(offset_counts=offset)}
+    design(path, tables, ExportConfig(name=shape, **SMALL))
     return path
 
 

@@ -7,6 +7,7 @@ from support.python_int8 import python_requantize
 from tflite_micro import runtime
 
 from qcskit.codec.learned import int16
+from qcskit.codec.learned.chain import FrontEnd
 from qcskit.codec.learned.int16 import Int16Layer, Int16Tables
 from qcskit.export.learned.flatbuffer import int16_tanh_table, tanh_flatbuffer
 
@@ -53,7 +54,7 @@ def test_sums_beyond_the_grid_saturate_and_keep_their_sign(clamp: tuple[int, int
     weights, bias = np.array([[127], [-127], [3]], np.int8), np.array([0, 5, -(2**20)], np.int32)
     table = int16_tanh_table() if curved else np.empty(0, np.int16)
     layer = Int16Layer(weights, bias, np.full(3, 3 << 29, np.int32), np.full(3, -2, np.int8), low, high, table)
-    tables = Int16Tables((layer,), np.ones((2, 3), np.int8), np.zeros((2, 1), np.int32), 0, 0)
+    tables = Int16Tables((layer,), np.ones((2, 3), np.int8), np.zeros((2, 1), np.int32), FrontEnd(0, 1 << 30, 1, 0))
     rows = list(zip(weights[:, 0].tolist(), bias.tolist(), strict=True))
     sums = [[python_requantize(v * w + b, 3 << 29, -2) for w, b in rows] for v in x[:, 0].tolist()]
     expected = np.array([[min(max(value, low), high) for value in row] for row in sums])
@@ -66,7 +67,8 @@ def test_sums_beyond_the_grid_saturate_and_keep_their_sign(clamp: tuple[int, int
 
 @pytest.mark.parametrize(("offset", "shift"), [(-32768, 0), (32767, 0), (-32768, 8), (32767, 8), (0, 8)])
 def test_counts_saturate_at_any_offset(offset: int, shift: int) -> None:
-    tables = Int16Tables((), np.ones((1, 1), np.int8), np.zeros((1, 1), np.int32), offset, shift)
+    front_end = FrontEnd(offset, 1 << 30, shift + 1, 0)  # 2^shift
+    tables = Int16Tables((), np.ones((1, 1), np.int8), np.zeros((1, 1), np.int32), front_end)
     every = np.arange(-32768, 32768).astype(np.int16)
     expected = [min(max((count - offset) << shift, -32768), 32767) for count in every.tolist()]
     assert tables.network_input(every).tolist() == expected

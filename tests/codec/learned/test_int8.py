@@ -8,7 +8,8 @@ from support.python_int8 import python_index, python_requantize
 from support.tables import random_tables
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.learned.int8 import FrontEnd, Int8Tables, front_end_for, quantize_multiplier
+from qcskit.codec.learned.chain import FrontEnd, front_end_for, quantize_multiplier
+from qcskit.codec.learned.int8 import Int8Tables
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -45,7 +46,7 @@ def test_quantize_multiplier_is_within_one_unit_of_the_real_number() -> None:
         with pytest.raises(QcsError, match="is not a positive number"):
             quantize_multiplier(bad)
     with pytest.raises(QcsError, match="check the ADC scale"):
-        front_end_for(1e-6, 1.0, 0)
+        front_end_for([1.0, 1e-6], 1.0, 0)
 
 
 def test_tables_come_back_from_their_arrays() -> None:
@@ -53,7 +54,7 @@ def test_tables_come_back_from_their_arrays() -> None:
     again = Int8Tables.from_arrays(tables.to_arrays())
     assert again.model_id == tables.model_id
     assert (again.widths, again.macs, again.levels) == ((5, 7, 3), 5 * 7 + 7 * 3, 6)
-    changed = {**tables.to_arrays(), "front_end": np.array([1, 2, 3, 4])}
+    changed = {**tables.to_arrays(), "front_end": np.array([[1, 2, 3, 4]])}
     assert Int8Tables.from_arrays(changed).model_id != tables.model_id
 
 

@@ -10,7 +10,8 @@ from support.python_int8 import python_index
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned import int8, int8_fast
-from qcskit.codec.learned.int8 import FrontEnd, Int8Layer, Int8Tables
+from qcskit.codec.learned.chain import FrontEnd
+from qcskit.codec.learned.int8 import Int8Layer, Int8Tables
 
 
 def random_tables(rng: np.random.Generator, widths: list[int], levels: int, shifts: tuple[int, int]) -> Int8Tables:

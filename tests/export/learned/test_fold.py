@@ -6,10 +6,10 @@ from support.float_encoders import random_encoder, tflm_outputs
 
 from qcskit.codec.learned import tflm
 from qcskit.codec.learned.activations import ACTIVATIONS
-from qcskit.codec.learned.chain import requantize
-from qcskit.codec.learned.int8 import front_end_for
+from qcskit.codec.learned.chain import front_end_for, requantize
 from qcskit.codec.learned.int16 import PRE_SCALE
-from qcskit.export.config import ExportConfig
+from qcskit.codec.sensor import UNKNOWN_ADC, Adc, SignalFacts, sensed
+from qcskit.codec.signal import SignalConfig
 from qcskit.export.learned.encoder import build_encoder
 from qcskit.export.learned.flatbuffer import DenseOp, encoder_flatbuffer
 from qcskit.export.learned.fold import (
@@ -23,15 +23,21 @@ from qcskit.export.learned.fold import (
 from qcskit.export.learned.quantize import FloatEncoder, Ranges, quantize_layers
 
 
+def behind_an_adc(m: int) -> tuple[SignalFacts, Adc]:
+    """Return the facts of a source of m measurements, and of the ADC that is chosen for it."""
+    return sensed(SignalConfig(n=2 * m, m=m, s=1), UNKNOWN_ADC, 2.0)
+
+
 @pytest.mark.parametrize("activation", ["tanh", "hard_tanh", "relu", "relu6"])
 @pytest.mark.parametrize("seed", range(6))
 def test_tables_equal_the_tflm_runtime_on_random_models(seed: int, activation: str) -> None:
     rng = np.random.default_rng(seed)
     widths = tuple(int(w) for w in rng.integers(1, 40, rng.integers(2, 5)))
     encoder = random_encoder(rng, widths, int(rng.integers(2, 20)), activation)
-    ranges = Ranges(*rng.uniform(1, 5, 3)) if activation == "tanh" else Ranges(2.0, rng.uniform(0.3, 1), 1.0)
+    covered = rng.uniform(1, 5, 3).tolist() if activation == "tanh" else [2.0, rng.uniform(0.3, 1), 1.0]
+    ranges = Ranges((covered[0],), *covered[1:])
     layers = quantize_layers(encoder, ranges)
-    tables = int8_tables(layers, encoder.thresholds, front_end_for(0.02, 0.001, 0))
+    tables = int8_tables(layers, encoder.thresholds, front_end_for([0.02], 0.001, 0))
     inputs = rng.integers(-128, 128, (400, widths[0])).astype(np.int8)
     inputs[:2] = [[-128], [127]]
     output = tflm_outputs(encoder_flatbuffer(layers, "random"), inputs)
@@ -43,7 +49,7 @@ def test_tables_equal_the_tflm_runtime_on_random_models(seed: int, activation: s
 def test_folded_thresholds_are_exact_for_every_attainable_accumulator() -> None:
     rng = np.random.default_rng(0)
     encoder = random_encoder(rng, (12, 5), 16)
-    last = _int8_layer(quantize_layers(encoder, Ranges(2.0, 3.0, 2.0))[0])
+    last = _int8_layer(quantize_layers(encoder, Ranges((2.0,), 3.0, 2.0))[0])
     cuts = output_cuts(encoder.thresholds)
     folded = fold_int8(last, cuts)
     reach = 128 * np.abs(last.weights.astype(np.int64)).sum(1)
@@ -59,9 +65,9 @@ def test_folded_thresholds_are_exact_for_every_attainable_accumulator() -> None:
 def test_native_thresholds_are_the_float_boundaries_for_every_attainable_accumulator(activation: str) -> None:
     encoder = random_encoder(np.random.default_rng(3), (12, 9, 5), 24, activation)
     encoder.thresholds[[0, -1]] = [-1.0, 1.0]  # by tanh always and never reached; by hard tanh only above −1, and never
-    layers = quantize_layers(encoder, Ranges(2.0, 1.0, 2.0))
+    layers = quantize_layers(encoder, Ranges((2.0,), 1.0, 2.0))
     last = layers[-1]
-    folded = int8_tables(layers, encoder.thresholds, front_end_for(0.02, 0.001, 0), "native").thresholds
+    folded = int8_tables(layers, encoder.thresholds, front_end_for([0.02], 0.001, 0), "native").thresholds
     reach = 128 * np.abs(last.weights.astype(np.int64)).sum(1)
     sums = last.weights.astype(np.int64).sum(1)
     for output in range(5):
@@ -78,8 +84,8 @@ def test_native_indices_differ_from_float_only_where_the_stated_bound_allows() -
     """Bound on the last pre-activation: each hidden value is off by at most half a step of each grid it passes."""
     rng = np.random.default_rng(5)
     encoder = random_encoder(rng, (10, 30, 8), 32, "hard_tanh")
-    layers = quantize_layers(encoder, Ranges(2.0, 1.0, 1.0))
-    tables = int8_tables(layers, encoder.thresholds, front_end_for(0.02, 0.001, 0), "native")
+    layers = quantize_layers(encoder, Ranges((2.0,), 1.0, 1.0))
+    tables = int8_tables(layers, encoder.thresholds, front_end_for([0.02], 0.001, 0), "native")
     x = rng.integers(-127, 128, (4000, 10)).astype(np.int8)
     # Float network on dequantized inputs and weights: what int8 weights alone make of it.
     real = [np.float64(layer.weight_scale)[:, None] * layer.weights for layer in layers]
@@ -105,7 +111,7 @@ def test_a_folded_int16_threshold_is_the_first_accumulator_that_reaches_it(activ
     layer = DenseOp(np.array([[1, 100], [1, 100]], np.int8), weight_scale, np.array([70_001, -5], np.int32), scale, 0,
                     pre, 0, ACTIVATIONS[activation], 16)  # fmt: skip
     t = np.sort(np.random.default_rng(2).uniform(-0.99, 0.99, 200))
-    tables = int16_tables((layer,), t, 0, 16)
+    tables = int16_tables((layer,), t, front_end_for([0.02], 0.001, 0))
     oracle = tflm.TflmRuntime(encoder_flatbuffer((layer,), "one layer"), np.int16)
     for output, row in enumerate(tables.thresholds):
         acc = np.concatenate([row - 1, row]).astype(np.int64)
@@ -124,8 +130,8 @@ def test_an_encoder_too_wide_for_16_bits_says_so() -> None:
         (np.zeros(600, np.float32), np.zeros(600, np.float32), np.zeros(3, np.float32)), np.array([0.0]),
     )  # fmt: skip
     with pytest.raises(AccumulatorError, match=r"600 inputs of 16 bits .* take export.profile = native"):
-        build_encoder(encoder, Ranges(2.0, 1.0, 1.0), ExportConfig(), "tflm16")
+        build_encoder(encoder, Ranges((2.0,), 1.0, 1.0), *behind_an_adc(40), "tflm16")
     huge = FloatEncoder((np.full((2, 2), 1e18, np.float32),) * 2, (np.zeros(2, np.float32),) * 2, np.array([0.0]))
     for profile in ("tflm", "tflm16"):
         with pytest.raises(AccumulatorError, match="weights"):
-            build_encoder(huge, Ranges(2.0, 3.0, 2.0), ExportConfig(), profile)
+            build_encoder(huge, Ranges((2.0,), 3.0, 2.0), *behind_an_adc(2), profile)

@@ -1,24 +1,29 @@
 """From a run to a bundle: against the TFLM runtime and Keras, byte for byte reproducible, refusals before the work."""
 
 import filecmp
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from support.float_encoders import tflm_outputs
 
-from qcskit.codec.bundle import read_bundle
+from qcskit.codec.bundle import NmseFacts, read_bundle
 from qcskit.codec.codecs import load_codec, open_codec
-from qcskit.codec.errors import QcsError
+from qcskit.codec.errors import CheckFailedError, QcsError
+from qcskit.codec.learned.bundle import PROFILES
 from qcskit.codec.learned.litert import LiteRt
 from qcskit.codec.learned.read_tflite import read_operators
 from qcskit.codec.metrics import nmse_db
+from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.export.config import ExportConfig
-from qcskit.export.learned.run import export_run
+from qcskit.export.learned import run as run_module
+from qcskit.export.learned.fold import AccumulatorError
+from qcskit.export.learned.run import _FINETUNE_GAIN_DB, Job, choose_profile, export_run, input_ranges, read_encoder
 
-QUICK = ExportConfig(finetune_steps=20, golden_frames=16, test_frames=2000, calibration_frames=1000)
+QUICK = ExportConfig(finetune_steps=20, golden_frames=16, test_frames=2000, calibration_frames=1000, profile="tflm",
+                     allow_loss=True)  # fmt: skip
 
 
 def ignore(stage: str, done: int, total: int) -> None:
@@ -105,28 +110,33 @@ def test_profile_native_and_auto(run_path, exported, tmp_path) -> None:
     assert (native.manifest.codec.profile, tflm.manifest.codec.profile) == ("native", "tflm")
     assert not any("tflm" in name for name in native.manifest.files)
     assert native.manifest.nmse.deployed_db <= tflm.manifest.nmse.deployed_db + 0.1
-    auto = QUICK.model_copy(update={"profile": "auto", "max_loss_db": 50.0})
-    assert export_run(run_path, tmp_path / "a", auto, ignore).codec.profile == "tflm"
-    coarse = {
-        "profile": "auto",
-        "max_loss_db": 0.1,
-        "input_ranges": (60.0,),
-        "finetune_steps": 0,
-    }  # 16-bit inputs do not mind
-    wide = export_run(run_path, tmp_path / "w", QUICK.model_copy(update=coarse), ignore)
+    # 16-bit activations do not mind how much their grids cover.
+    coarse = QUICK.model_copy(update={"profile": "auto", "hidden_ranges": (60.0,), "finetune_steps": 0})
+    wide = export_run(run_path, tmp_path / "w", coarse.model_copy(update={"allow_loss": False}), ignore)
     assert (wide.codec.profile, wide.codec.arithmetic, wide.codec.input_grid) == ("tflm16", "int16", None)
     assert wide.nmse.deployed_db <= wide.nmse.float_db + 0.1
-    with pytest.raises(QcsError, match="no arithmetic profile keeps the loss"):
-        export_run(run_path, tmp_path / "x", auto.model_copy(update={"max_loss_db": -50.0}), ignore)
+    assert wide.codec.loss_db.keys() | wide.codec.skipped_db.keys() == {"tflm", "native", "tflm16"}
+    assert wide.codec.loss_db["tflm16"] == pytest.approx(wide.nmse.deployed_db - wide.nmse.float_db, abs=1e-3)
+
+
+def test_a_loss_that_matters_stops_the_export_and_names_the_cause(run_path, tmp_path) -> None:
+    lossy = QUICK.model_copy(update={"hidden_ranges": (60.0,), "finetune_steps": 0, "allow_loss": False})
+    with pytest.raises(CheckFailedError, match=r"profile tflm lose .* Largest: the 8-bit grid of hidden activations"):
+        export_run(run_path, tmp_path / "x", lossy, ignore)
+    assert not (tmp_path / "x").exists()
+    kept = export_run(run_path, tmp_path / "x", lossy.model_copy(update={"allow_loss": True}), ignore)
+    assert kept.nmse.deployed_db > kept.nmse.float_db + lossy.max_loss_db
+    assert kept.codec.loss_db == {"tflm": pytest.approx(kept.nmse.deployed_db - kept.nmse.float_db, abs=1e-3)}
 
 
 def test_16_bit_activations_are_exact_end_to_end(run_path, tmp_path) -> None:
-    config = QUICK.model_copy(update={"profile": "tflm16", "adc_offset_counts": 100})
+    config, adc = QUICK.model_copy(update={"profile": "tflm16"}), AdcConfig(offset_counts=100)
     for place in ("here", "there"):
-        export_run(run_path, tmp_path / place, config, ignore)
+        export_run(run_path, tmp_path / place, config, ignore, adc)
     assert not filecmp.dircmp(tmp_path / "here", tmp_path / "there").diff_files
     bundle = read_bundle(tmp_path / "here")
     codec = load_codec(bundle)
+    # The ADC's 12 bits cover what the 16 of the input do.
     inputs = ((bundle.vectors["counts"].astype(int) - 100) * 16).astype(np.int16)
     output = tflm_outputs(bundle.read("encoder.tflite"), inputs)
     expected = (output[..., None] > np.floor(np.array(bundle.manifest.codec.thresholds) * 32768)).sum(-1)
@@ -153,18 +163,16 @@ def test_what_the_integers_do_not_cover_is_refused(run_path, settings, message, 
 
 
 def test_an_activation_without_integers_is_refused(run_path, tmp_path) -> None:
-    from qcskit.export.learned.run import Job, read_encoder
-
     layers = [SimpleNamespace(activation=SimpleNamespace(__name__=name)) for name in ("gelu", "tanh")]
     stages = SimpleNamespace(
         encnet=SimpleNamespace(layers=layers), shq=SimpleNamespace(quantizer=lambda: (np.zeros(1), np.zeros(2)))
     )
     frames = (np.zeros((1, 20)), np.zeros((1, 10)))
     with pytest.raises(QcsError, match=r"EncNet layer 0 ends in 'gelu'.*train with one of: tanh, hard_tanh, relu"):
-        read_encoder(Job(SimpleNamespace(path="run"), stages, frames, QUICK, ignore))
+        read_encoder(Job(SimpleNamespace(path="run"), stages, frames, QUICK, UNKNOWN_ADC, ignore))
     layers[0].activation.__name__, layers[1].activation.__name__ = "relu", "relu"
     with pytest.raises(QcsError, match=r"layer 1 ends in 'relu'.*train with one of: tanh, hard_tanh$"):
-        read_encoder(Job(SimpleNamespace(path="run"), stages, frames, QUICK, ignore))
+        read_encoder(Job(SimpleNamespace(path="run"), stages, frames, QUICK, UNKNOWN_ADC, ignore))
 
 
 def test_a_run_that_is_missing_or_broken_is_one_clear_line(run_path, tmp_path) -> None:
@@ -177,3 +185,113 @@ def test_a_run_that_is_missing_or_broken_is_one_clear_line(run_path, tmp_path) -
     with pytest.raises(QcsError, match=r"model\.keras cannot be loaded"):
         export_run(broken, tmp_path / "b", QUICK, ignore)
     assert not (tmp_path / "b").exists()
+
+
+@dataclass(frozen=True)
+class Made:
+    """What `choose_profile` looks at of a draft."""
+
+    profile: str
+    nmse: NmseFacts
+    facts: SimpleNamespace
+
+
+class Trial:
+    """Profiles whose losses are given: `after` fine-tuning; `before` it on calibration frames; None: no accumulator."""
+
+    def __init__(self, monkeypatch, after: dict[str, float | None], before: dict[str, float], **settings) -> None:
+        self.weights, self.deployed_from, self.told = "trained", [], []
+        decnet = SimpleNamespace(get_weights=lambda: self.weights, set_weights=lambda w: setattr(self, "weights", w))
+        config, told = ExportConfig(**settings), self.told
+
+        self.job = Job(None, SimpleNamespace(decnet=decnet), None, config, UNKNOWN_ADC, lambda *what: told.append(what))
+
+        def choose_ranges(job, network, profile):
+            job.progress("choose ranges", 1, 2)
+            if after[profile] is None:
+                raise AccumulatorError("too wide")
+            return SimpleNamespace(profile=profile)
+
+        def deploy(job, encoder):
+            self.deployed_from.append((encoder.profile, self.weights))
+            self.weights = "fine-tuned for " + encoder.profile
+            nmse = NmseFacts(frames=1, float_db=-20.0, deployed_db=-20.0 + after[encoder.profile])
+            facts = SimpleNamespace(model_copy=lambda update: SimpleNamespace(**update))
+            return Made(encoder.profile, nmse, facts)
+
+        monkeypatch.setattr(run_module, "read_encoder", lambda job: None)
+        monkeypatch.setattr(run_module, "choose_ranges", choose_ranges)
+        monkeypatch.setattr(run_module, "deploy", deploy)
+        monkeypatch.setattr(run_module, "calibration_loss_db", lambda job, encoder: before.get(encoder.profile, 0.0))
+        monkeypatch.setattr(
+            run_module, "explain_loss", lambda job, encoder, loss: f"{encoder.profile} {loss:g} {self.weights}"
+        )
+
+    def choose(self) -> Made:
+        return choose_profile(self.job)
+
+
+MOST = 0.1 + _FINETUNE_GAIN_DB
+MORE = round(MOST + 0.01, 3)
+"""What fine-tuning can still bring below `auto_loss_db`."""
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "chosen", "tried", "skipped"),
+    [
+        ((0.1, 0.0, 0.0), {}, "tflm", {"tflm": 0.1}, {}),  # the first that is good enough, not the best
+        ((-0.5, 0.0, 0.0), {}, "tflm", {"tflm": -0.5}, {}),
+        ((0.11, 0.05, 0.0), {}, "native", {"tflm": 0.11, "native": 0.05}, {}),
+        ((0.3, 0.2, 0.09), {}, "tflm16", {"tflm": 0.3, "native": 0.2, "tflm16": 0.09}, {}),
+        ((0.3, 0.2, 0.4), {}, "native", {"tflm": 0.3, "native": 0.2, "tflm16": 0.4}, {}),  # none is: the best
+        ((0.0, 0.05, 0.0), {"tflm": MORE}, "native", {"native": 0.05}, {"tflm": MORE}),
+        ((0.0, 0.05, 0.0), {"tflm": MOST}, "tflm", {"tflm": 0.0}, {}),
+        ((0.0, 0.0, 0.2), {"tflm": 9, "native": 9, "tflm16": 9}, "tflm16", {"tflm16": 0.2}, {"tflm": 9, "native": 9}),
+        ((0.3, 0.2, None), {}, "native", {"tflm": 0.3, "native": 0.2}, {}),  # too wide for 16 bits
+        ((None, 0.2, 0.0), {}, "tflm16", {"native": 0.2, "tflm16": 0.0}, {}),
+    ],
+)
+def test_auto_takes_the_first_within_its_loss_and_else_the_best(
+    monkeypatch, after, before, chosen, tried, skipped
+) -> None:
+    trial = Trial(monkeypatch, dict(zip(PROFILES, after, strict=True)), before)
+    found = trial.choose()
+    assert (found.profile, found.facts.loss_db, found.facts.skipped_db) == (chosen, tried, skipped)
+    # Each begins with the decoder as it was trained.
+    assert trial.deployed_from == [(profile, "trained") for profile in tried]
+    assert {stage.partition(":")[0] for stage, _, _ in trial.told} >= tried.keys()
+
+
+def test_auto_refuses_where_the_best_loses_too_much_and_explains_it_with_the_trained_decoder(monkeypatch) -> None:
+    after = {"tflm": 0.9, "native": 0.6, "tflm16": 0.7}
+    with pytest.raises(CheckFailedError, match=r"^native 0\.6 trained$") as refused:
+        Trial(monkeypatch, after, {}).choose()
+    assert refused.value.exit_code == 1
+    assert Trial(monkeypatch, after, {}, allow_loss=True).choose().profile == "native"
+    assert Trial(monkeypatch, after, {}, max_loss_db=0.6).choose().profile == "native"
+
+
+def test_a_profile_that_is_asked_for_is_the_only_one(monkeypatch) -> None:
+    after = {"tflm": 0.0, "native": 0.45, "tflm16": None}
+    trial = Trial(monkeypatch, after, {"native": 99.0}, profile="native")
+    assert trial.choose().facts.loss_db == {"native": 0.45}
+    assert {stage for stage, _, _ in trial.told} == {"choose ranges"}
+    with pytest.raises(AccumulatorError):
+        Trial(monkeypatch, after, {}, profile="tflm16").choose()
+    with pytest.raises(AccumulatorError):
+        Trial(monkeypatch, dict.fromkeys(PROFILES), {}).choose()
+
+
+def test_inputs_that_are_alike_share_a_range_and_others_have_their_own() -> None:
+    y = np.linspace(-1, 1, 2001)[:, None]
+    alike = y * [1.0, 1.9, 1.5]
+    assert input_ranges(alike, 1.0) == (1.9,)
+    shared = input_ranges(alike, 0.9)
+    assert len(shared) == 1
+    assert (np.abs(alike) <= shared[0]).mean() == pytest.approx(0.9, abs=1e-3)
+    own = input_ranges(y * [1.0, 40.0, 0.0], 0.9)
+    assert own[:2] == pytest.approx((0.9, 36.0), abs=1e-2)
+    assert own[2:] == (1e-6,)  # never moves: any range will do but none
+    outlier = np.concatenate([y, [[1000.0]]])
+    assert input_ranges(outlier, 0.99) == pytest.approx((0.99,), abs=2e-3)
+    assert input_ranges(outlier, 1.0) == (1000.0,)

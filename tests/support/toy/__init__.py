@@ -9,6 +9,7 @@ from pathlib import Path
 
 from qcskit.codec import codecs
 from qcskit.codec.interface import Codec
+from qcskit.codec.sensor import AdcConfig
 from qcskit.export.config import ExportConfig
 
 FAMILY = codecs.Family("toy", 200, "first differences, Rice-coded", "toy", "support.toy.bundle", "support.toy.design")
@@ -27,6 +28,6 @@ def registered() -> Iterator[None]:
 def toy_bundle(path: Path, *, n: int = 8, name: str = "toy", offset: int = 100) -> Codec:
     """Write a small toy bundle, and open it; the family must be registered."""
     design = FAMILY.room("design")
-    export = ExportConfig(name=name, adc_offset_counts=offset, golden_frames=32, test_frames=500)
-    design.design(path, {"toy": design.ToyConfig(n=n)}, export)
+    export = ExportConfig(name=name, golden_frames=32, test_frames=500)
+    design.design(path, {"toy": design.ToyConfig(n=n), "adc": AdcConfig(offset_counts=offset)}, export)
     return codecs.open_codec(path)

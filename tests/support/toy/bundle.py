@@ -46,7 +46,7 @@ class ToyCodec(Codec):
         super().__init__(bundle)
         self.facts, self.offset = facts, offset
 
-    def encode_counts(self, counts: NDArray[np.integer[Any]]) -> Packets:
+    def encode_counts(self, counts: NDArray[np.integer[Any]] | bytes) -> Packets:
         """Return the packets of ADC counts (packets, inputs)."""
         counts = self.checked(counts)
         u = zigzag(counts, self.offset).astype(np.int64)
@@ -61,10 +61,10 @@ class ToyCodec(Codec):
         lengths = np.select([quiet, raw], [1, self.packed_bytes_max], 1 + (bits + 7) // 8)
         return Packets.rows(rows, lengths)
 
-    def decode(self, packets: Packets) -> Array:
+    def estimate(self, packets: Packets) -> Array:
         """Return x_hat (packets · 2, N)."""
         counts = np.array([self.explain(packet) for packet in packets], np.float64)
-        return ((counts - self.offset) * self.bundle.manifest.adc.scale).reshape(-1, self.width)
+        return ((counts - self.offset) * self.bundle.manifest.adc.units_per_count).reshape(-1, self.width)
 
     def explain(self, packet: Raw) -> tuple[int, ...]:
         """Return the counts of a packet. Raises QcsError if no encoder gives it."""
@@ -104,7 +104,7 @@ class ToyCodec(Codec):
             self.name, ident, f"first differences of {self.inputs} counts, Rice-coded.", "toy",
             codecs.find_family(self.kind).number, self.inputs, self.packed_bytes_max,
             f"static const qcs_toy_model_t model = {members};\n", windows=self.windows,
-        ))  # fmt: skip
+        ), self.sensor_macros())  # fmt: skip
 
     def describe(self) -> dict[str, str]:
         """Return the code in words."""

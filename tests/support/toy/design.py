@@ -9,8 +9,9 @@ from pydantic import Field
 from support.toy.bundle import WINDOWS, Facts, model_id
 
 from qcskit.codec import seeds
-from qcskit.codec.bundle import Adc, Manifest, SignalFacts
+from qcskit.codec.bundle import Manifest
 from qcskit.codec.config import Table
+from qcskit.codec.sensor import Adc, AdcConfig, SignalFacts
 from qcskit.export.config import ExportConfig
 from qcskit.export.writer import Draft, measured, write_bundle
 
@@ -22,7 +23,7 @@ class ToyConfig(Table):
 
 
 METHODS = ("toy",)
-TABLES: dict[str, type[Table]] = {"toy": ToyConfig}
+TABLES: dict[str, type[Table]] = {"toy": ToyConfig, "adc": AdcConfig}
 
 
 def chosen(method: str) -> dict[str, dict[str, Any]]:
@@ -32,14 +33,14 @@ def chosen(method: str) -> dict[str, dict[str, Any]]:
 
 def design(out: Path, tables: dict[str, Any], export: ExportConfig) -> Manifest:
     """Write the bundle to `out` in one rename and return its manifest."""
-    n, offset = tables["toy"].n, export.adc_offset_counts
+    n, offset = tables["toy"].n, tables["adc"].offset_counts
     inputs = WINDOWS * n
     arrays = {"toy": np.array([inputs, offset], np.int64)}
-    signal = SignalFacts(n=n, m=n, s=n, noise_variance=0.0, matrix="toy")
-    adc = Adc(scale=2.0**-11, offset_counts=offset)
+    signal = SignalFacts(n=n, m=n, s=n, noise_variance=0.0, matrix="identity")
+    adc = Adc(units_per_count=2.0**-11, offset_counts=offset)
     draft = Draft(
         export.name or "toy", model_id(arrays), Facts(mean_bytes=0), signal, adc, inputs, 1 + 2 * inputs, 0, arrays,
-        windows=WINDOWS,
+        windows=WINDOWS, source={"phi": np.eye(n), "windows": np.empty((0, n))},
     )  # fmt: skip
     codec = draft.codec()
     x, y = codec.draw(export.test_frames, seeds.TEST)
