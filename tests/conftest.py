@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.pop("COLUMNS", None)  # a console keeps the width it is made with, whatever a test then says
 
 
 @pytest.fixture(scope="session")

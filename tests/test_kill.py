@@ -158,7 +158,7 @@ def measure(folder: Path, version: int) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fleet, "run_device", run_device)
-        patch.setattr(fleet, "results_of", lambda codec, config, devices: {"version": version})
+        patch.setattr(fleet, "results_of", lambda codec, config, devices, data: {"version": version})
         config = HilConfig(port=["emu:native"])
         fleet.run_fleet(None, config, out=folder / "results.json", resume=False, progress=lambda *what: None)
 

@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.command import Made, Run, refused
 from support.entries import entry, failed, results
+
+from qcskit.firmware_sim.verdict import read_verdict
 
 BROKEN_ROOM = """
 from qcskit.codec.config import Table
@@ -61,19 +64,41 @@ def test_a_check_that_fails_exits_with_1(tmp_path: Path, run: Run, made: Made) -
     assert run("compare", "a.json", "b.json").returncode == 1
 
 
+SAVING = """
+from qcskit.cli import main
+from qcskit.firmware_sim import run
+run._SAVE_EVERY_S = 0.0
+main()
+"""
+"""A simulation saves its verdict after each chunk, so that the test sees early that it runs."""
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """SIGINT acts in a child. What a script starts in its background has it ignored, and would pass that on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
+@pytest.mark.usefixtures("heard")
 def test_control_c_is_one_word_and_130(tmp_path: Path, source_env: dict[str, str], made: Made) -> None:
-    command = [sys.executable, "-m", "qcskit.cli", "simulate", str(made("classical")), "-n", "50000000", "-j", "1"]
+    command = [sys.executable, "-c", SAVING, "simulate", str(made("classical")), "-n", "50000000", "-j", "1"]
     child = subprocess.Popen(command, cwd=tmp_path, env=source_env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              text=True)  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "verdict.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "verdict.json").exists() and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=60)
+    finally:
+        child.kill()
     assert child.returncode == 130, errors
+    assert errors.splitlines()[-1] == "interrupted"
     assert "Traceback" not in errors
-    assert (tmp_path / "verdict.json").exists()
+    assert not read_verdict(tmp_path / "verdict.json").complete
 
 
 @pytest.mark.parametrize("raised", ["EOFError", "EOFError('No data left in file')"])

@@ -1,6 +1,7 @@
 """Every kind of tampering is found by the comparison, and shown."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -192,7 +193,11 @@ def test_a_golden_file_of_other_packets_or_vectors_fails(each: Codec, wrong: str
 
     def edit(vectors: dict[str, np.ndarray]) -> None:
         flat = vectors[wrong].reshape(len(each.bundle.vectors["counts"]), -1)
-        flat[5] = flat[5] ^ 1 if "packed" in wrong else flat[6]
+        if "packed" in wrong:
+            flat[5] ^= 1
+        else:  # inputs that another packet answers: neighbours of a recording may share one
+            packets = vectors["input_packed"].reshape(len(flat), -1)
+            flat[5] = flat[(packets != packets[5]).any(axis=1).argmax()]
 
     bundle = tampered(each.bundle, tmp_path / "b", "vectors.npz", arrays_edited(edit))
     verdict = simulate(bundle, SimulateConfig(vectors=100, oracle_vectors=0, reported_vectors=0))
@@ -247,10 +252,15 @@ def test_a_definition_that_differs_at_one_count_fails(
 def test_a_front_end_of_other_numbers_is_counted_exactly(each: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     if not each.takes_inputs:
         return
-    with_other_c(each, lambda text: text.replace(".offset = 3,", ".offset = 4,"), monkeypatch)
+    with_other_c(
+        each,
+        lambda text: re.sub(r"\.offset = (-?\d+),", lambda found: f".offset = {int(found[1]) + 1},", text),
+        monkeypatch,
+    )
     every = np.arange(-32768, 32768).astype(np.int16)
-    moved = each.network_input(np.maximum(every, -32767) - np.int16(1))
-    differs = moved != each.network_input(every)
+    rows = np.repeat(every[:, None], each.inputs, axis=1)
+    moved = each.network_input(np.maximum(rows, -32767) - np.int16(1))
+    differs = (moved != each.network_input(rows)).any(axis=1)
     counts = simulate(each.bundle, SimulateConfig(vectors=100, oracle_vectors=0)).counts
     assert counts is not None
     assert counts.front_end_mismatches == differs[1:].sum() > 0
@@ -315,13 +325,16 @@ def test_any_bit_of_a_bundle_that_changes_is_noticed(each: Codec, tmp_path: Path
 
 
 def test_any_bit_of_tables_c_or_golden_packets_is_noticed_without_hashes(each: Codec, tmp_path: Path) -> None:
-    """Contents checked against each other, as if someone had made the hashes fit."""
-    bundle = each.bundle
+    """Contents checked against each other, as if someone had made the hashes fit.
+
+    Of signal.npz Φ, which the manifest tells as well; which windows of a recording travel is told nowhere else.
+    """
+    bundle, told = each.bundle, {"vectors.npz": ("packed", "input_packed"), "signal.npz": ("phi",)}
     content = {name: bundle.read(name) for name in bundle.manifest.files}
     for name in sorted(content):
         if name.endswith(".npz"):
             arrays = read_npz(content[name], name)
-            changes = array_flips(arrays, ("packed", "input_packed") if name == "vectors.npz" else tuple(arrays))
+            changes = array_flips(arrays, told.get(name, tuple(arrays)))
         elif name.startswith("c/qcs_model_"):
             changes = bit_flips(content[name], 1, 15)
         else:
@@ -333,10 +346,14 @@ def test_any_bit_of_tables_c_or_golden_packets_is_noticed_without_hashes(each: C
 
 
 def array_flips(arrays: dict[str, np.ndarray], names: tuple[str, ...], count: int = 40) -> Iterator[bytes]:
-    rng = np.random.default_rng(2)
-    for name in rng.choice([name for name in names if name in arrays], count).tolist():
+    rng, names = np.random.default_rng(2), tuple(name for name in names if name in arrays)
+    while count:
+        name = str(rng.choice(names))
         array = arrays[name].copy()
         array.reshape(-1).view(np.uint8)[rng.integers(array.nbytes)] ^= 1 << int(rng.integers(8))
+        if name == "phi" and np.allclose(array, arrays[name], rtol=0, atol=1e-9):
+            continue  # Φ, computed again on another machine, may differ by so much
+        count -= 1
         yield npz_bytes({**arrays, name: array})
 
 

@@ -28,13 +28,19 @@ _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT,
 """What the operating system refuses whatever a program does: not a defect."""
 
 
+class _BrokenOffError(Exception):
+    """The user broke a subcommand off."""
+
+
 class _Verbs(TyperGroup):
-    """All subcommands. An input that ends early is told as such: Typer would say "Aborted." and nothing else."""
+    """All subcommands. Typer would say "Aborted." to an input that ends early, and nothing to what is broken off."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run one of them."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _BrokenOffError from error
         except EOFError as error:
             what = f"something that was read ended early ({str(error) or 'no more data'})"
             raise QcsError(f"{what}: is a file cut short, or is a terminal needed?") from error
@@ -71,7 +77,7 @@ def main() -> None:
     """
     try:
         build_app()()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _BrokenOffError):
         error_console.print("interrupted")
         sys.exit(130)
     except BrokenPipeError:
