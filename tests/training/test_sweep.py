@@ -49,7 +49,10 @@ def test_the_grid_is_every_combination_once() -> None:
 
 @pytest.mark.parametrize(
     ("sweep", "message"),
-    [({"rates": (0.3,)}, "point .'rate': 0.3. is not valid: .*nearest"), ({"sizes": ((8, 9, 1),)}, "m must not exceed n, got m = 9, n = 8$")],
+    [
+        ({"rates": (0.3,)}, "point .'rate': 0.3. is not valid: .*nearest"),
+        ({"sizes": ((8, 9, 1),)}, "m must not exceed n, got m = 9, n = 8$"),
+    ],
 )
 def test_a_point_that_cannot_be_is_named_before_anything_runs(sweep, message: str) -> None:
     with pytest.raises(QcsError, match=message) as caught:
