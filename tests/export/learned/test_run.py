@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from support.float_encoders import tflm_outputs
 
+from qcskit.codec import seeds
+from qcskit.codec import signal as source
 from qcskit.codec.bundle import NmseFacts, read_bundle
 from qcskit.codec.codecs import load_codec, open_codec
 from qcskit.codec.errors import CheckFailedError, QcsError
@@ -204,7 +206,9 @@ class Trial:
         decnet = SimpleNamespace(get_weights=lambda: self.weights, set_weights=lambda w: setattr(self, "weights", w))
         config, told = ExportConfig(**settings), self.told
 
-        self.job = Job(None, SimpleNamespace(decnet=decnet), None, config, UNKNOWN_ADC, lambda *what: told.append(what))
+        run = SimpleNamespace(signal=SignalConfig(), train=SimpleNamespace(seed=3))
+        stages = SimpleNamespace(decnet=decnet)
+        self.job = Job(run, stages, None, config, UNKNOWN_ADC, lambda *what: told.append(what))
 
         def choose_ranges(job, network, profile):
             job.progress("choose ranges", 1, 2)
@@ -223,9 +227,12 @@ class Trial:
         monkeypatch.setattr(run_module, "choose_ranges", choose_ranges)
         monkeypatch.setattr(run_module, "deploy", deploy)
         monkeypatch.setattr(run_module, "calibration_loss_db", lambda job, encoder: before.get(encoder.profile, 0.0))
-        monkeypatch.setattr(
-            run_module, "explain_loss", lambda job, encoder, loss: f"{encoder.profile} {loss:g} {self.weights}"
-        )
+        fresh = source.test_frames(SignalConfig(), 20_000, 3 + seeds.TEST)[1]
+
+        def explain(job, encoder, loss_db, frames):
+            return f"{encoder.profile} {loss_db:g} {self.weights} {np.array_equal(frames[1], fresh)}"
+
+        monkeypatch.setattr(run_module, "explain_loss", explain)
 
     def choose(self) -> Made:
         return choose_profile(self.job)
@@ -264,7 +271,7 @@ def test_auto_takes_the_first_within_its_loss_and_else_the_best(
 
 def test_auto_refuses_where_the_best_loses_too_much_and_explains_it_with_the_trained_decoder(monkeypatch) -> None:
     after = {"tflm": 0.9, "native": 0.6, "tflm16": 0.7}
-    with pytest.raises(CheckFailedError, match=r"^native 0\.6 trained$") as refused:
+    with pytest.raises(CheckFailedError, match=r"^native 0\.6 trained True$") as refused:
         Trial(monkeypatch, after, {}).choose()
     assert refused.value.exit_code == 1
     assert Trial(monkeypatch, after, {}, allow_loss=True).choose().profile == "native"
