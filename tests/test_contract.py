@@ -200,6 +200,8 @@ def test_x_in_units_goes_through_sense_and_decode(codec: Codec) -> None:
 def test_sensed_windows_are_the_drawn_counts(codec: Codec) -> None:
     """Where a bundle holds its source: sense(x) is what draw measured, up to the noise."""
     if not codec.bundle.has("signal.npz"):
+        with pytest.raises(QcsError, match=rf"give rows of what the device sees, {codec.inputs} numbers each$"):
+            codec.sense(np.zeros((codec.windows, codec.width)))
         return
     signal, adc = codec.bundle.manifest.signal, codec.bundle.manifest.adc
     x, y = codec.draw(100, 5)

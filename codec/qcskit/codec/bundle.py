@@ -151,7 +151,10 @@ class Bundle:
 
     @cached_property
     def sensor(self) -> Sensor:
-        """The way from x to counts and back."""
+        """The way from x to counts and back. Raises QcsError of a family that draws its sources by itself."""
+        if not self.has("signal.npz"):
+            rows = f"give rows of what the device sees, {self.manifest.inputs} numbers each"
+            raise QcsError(f"bundle '{self.path}' holds no Φ (signal.npz), so samples of x cannot be sensed: {rows}")
         signal, arrays = self.manifest.signal, self.read_arrays("signal.npz")
         try:
             phi = take_table(arrays, "phi", np.float64, (signal.m, signal.n))
