@@ -15,7 +15,9 @@
 #define QCS_ROM PROGMEM
 
 static inline int8_t qcs_rom_i8(const int8_t *p) { return (int8_t)pgm_read_byte(p); }
+static inline uint8_t qcs_rom_u8(const uint8_t *p) { return pgm_read_byte(p); }
 static inline int16_t qcs_rom_i16(const int16_t *p) { return (int16_t)pgm_read_word(p); }
+static inline uint16_t qcs_rom_u16(const uint16_t *p) { return pgm_read_word(p); }
 static inline int32_t qcs_rom_i32(const int32_t *p) { return (int32_t)pgm_read_dword(p); }
 static inline uint32_t qcs_rom_u32(const uint32_t *p) { return pgm_read_dword(p); }
 
@@ -24,7 +26,9 @@ static inline uint32_t qcs_rom_u32(const uint32_t *p) { return pgm_read_dword(p)
 #define QCS_ROM
 
 static inline int8_t qcs_rom_i8(const int8_t *p) { return *p; }
+static inline uint8_t qcs_rom_u8(const uint8_t *p) { return *p; }
 static inline int16_t qcs_rom_i16(const int16_t *p) { return *p; }
+static inline uint16_t qcs_rom_u16(const uint16_t *p) { return *p; }
 static inline int32_t qcs_rom_i32(const int32_t *p) { return *p; }
 static inline uint32_t qcs_rom_u32(const uint32_t *p) { return *p; }
 

@@ -1,6 +1,7 @@
 """`qcskit advise`: what it prints and writes of a recording, and that nothing is written of a bad one."""
 
 import json
+import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -26,8 +27,8 @@ def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def advise(*arguments: str) -> Result:
-    command = ["advise", "sine.csv", "--fill", "interpolate", *arguments]
+def advise(*arguments: str, only_look: bool = True) -> Result:
+    command = ["advise", "sine.csv", "--fill", "interpolate", *["--no-compare"] * only_look, *arguments]
     return CliRunner().invoke(build_app(), command, env={"COLUMNS": "200", "TERM": "dumb"})
 
 
@@ -47,6 +48,7 @@ def test_json_says_the_same(recording: Path) -> None:
     assert facts["coefficients"]["KLT"]["0.99"] == 2
     assert len(facts["klt_db"]) == 2
     assert sum(part["mean"] for part in facts["parts"].values()) == pytest.approx(6000, abs=100)
+    assert facts["comparison"] is None
 
 
 def test_the_picture_is_one_svg_of_three(recording: Path) -> None:
@@ -71,6 +73,10 @@ def test_a_gap_is_refused_with_its_place(recording: Path, run: Run) -> None:
         (("-n", "900"), "'sine.csv': the recording has 4,000 samples"),
         (("--rate", "-1"), "--rate -1: a rate is a positive number"),
         (("-o", "p.jpeg"), "'p.jpeg': a picture is .svg or .html"),
+        (("--bits", "0"), "--bits 0: expected a number above 0, at most 16"),
+        (("--train", "-1"), "--train -1: expected a number above 0"),
+        (("--nj-per-bit", "nan"), "--nj-per-bit nan: expected a number above 0"),
+        (("--write", "q.toml"), "--write needs the comparison; leave out --no-compare"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_writes_nothing(extra: tuple[str, ...], words: str, recording: Path) -> None:
@@ -84,3 +90,76 @@ def test_what_is_wrong_is_one_line_and_writes_nothing(extra: tuple[str, ...], wo
 def test_a_picture_needs_its_extra(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qcskit.cli.advise.find_spec", lambda name: None)
     assert "pip install 'qcskit[report]'" in str(advise("-o", "p.svg").exception)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare at one window length and two rates."""
+    monkeypatch.setattr("qcskit.export.compare.RATES", (1.0, 2.0))
+    monkeypatch.setattr("qcskit.export.compare.SIZES", ())
+
+
+@pytest.mark.usefixtures("few")
+def test_it_compares_codecs_and_writes_the_best_one(recording: Path) -> None:
+    done = advise("-n", "16", "--no-cost", "--nj-per-bit", "10", "--rate", "50", "--write", "q.toml", "-o", "p.html",
+                  "--json", only_look=False)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    compared = found["comparison"]
+    rows = {row["name"]: row for row in compared["codecs"]}
+    assert {"lossless", "DCT-16", "KLT-16", "ce-sq-omp"} <= rows.keys()
+    point = rows["KLT-16"]["points"][0]
+    assert (point["asked_bits"], point["settings"]["transform"]["basis"]) == (1.0, "klt")
+    assert point["radio_nj_per_sample"] == pytest.approx(10 * point["bits"])
+    assert rows["KLT-16"]["packet_seconds"] == rows["KLT-16"]["packet_samples"] / 50
+    assert rows["KLT-16"]["cost"] is None
+    assert rows["lossless"]["points"][0]["exact"]
+    assert rows["lossless"]["points"][0]["nmse_db"] is None
+    assert compared["raw_bits"] == 12
+    best = compared["best"]["1"][0]
+    text = (recording.parent / "q.toml").read_text()
+    assert text.startswith(f"# {best}, ")
+    page = (recording.parent / "p.html").read_text()
+    assert page.count("<svg") == 4
+    assert best in page
+    made = CliRunner().invoke(build_app(), ["design", "--codec", rows[best]["codec"], "-c", "q.toml", "-o", "b", "-q"])
+    assert made.exit_code == 0, made.output
+    manifest = json.loads((recording.parent / "b" / "manifest.json").read_text())
+    assert manifest["nmse"]["deployed_db"] == pytest.approx(rows[best]["points"][0]["nmse_db"], abs=1.5)
+
+
+@pytest.mark.usefixtures("few")
+def test_tables_and_verdict_are_printed_behind_the_survey(recording: Path) -> None:
+    shown = advise("-n", "16", "--no-cost", "--write", "q.toml", only_look=False).stdout
+    places = [shown.index(words) for words in ("recording sine.csv", "what comes back", "what it costs", "At 1 bit per",
+                                               "next: qcskit design --codec")]  # fmt: skip
+    assert places == sorted(places)
+    assert "not measured" in shown
+    assert "radio" not in shown
+
+
+def test_a_configuration_is_never_replaced(recording: Path) -> None:
+    (recording.parent / "q.toml").write_text("mine")
+    assert "--write 'q.toml': the file exists" in str(advise("--write", "q.toml", only_look=False).exception)
+    assert (recording.parent / "q.toml").read_text() == "mine"
+
+
+def test_the_picture_does_not_replace_the_recording(recording: Path) -> None:
+    recording.rename(recording.parent / "sine.svg")
+    done = CliRunner().invoke(build_app(), ["advise", "sine.svg", "-o", "sine.svg"])
+    assert "would change 'sine.svg'" in str(done.exception)
+
+
+@pytest.mark.usefixtures("few")
+def test_what_is_broken_off_leaves_nothing(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(recording.parent))
+    seen: list[list[str]] = []
+
+    def broken(*arguments: object) -> None:
+        seen.append(sorted(path.name for path in recording.parent.iterdir()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("qcskit.export.compare.measure", broken)
+    assert advise("-n", "16", "-o", "p.svg", "--write", "q.toml", only_look=False).exit_code != 0
+    assert [name.startswith("qcskit-advise-") for name in seen[0]] == [True, False]
+    assert [path.name for path in recording.parent.iterdir()] == ["sine.csv"]

@@ -1,5 +1,6 @@
 """Counts beside decision boundaries: there C with a threshold that is off shows."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,9 @@ def off_by(codec: Codec, error: int) -> dict[str, str]:
     """Return the C of a codec whose first threshold is wrong; all of them, of a scheme that has one offset."""
     files = codec.c_files()
     name = f"qcs_model_{codec.name}.c"
+    if ".rounding = " in files[name]:  # all thresholds at once, by a share of a step that 32,767 windows meet
+        text = re.sub(r"\.rounding = (\d+)", lambda found: f".rounding = {int(found[1]) + 64 * error}", files[name])
+        return files | {name: text}
     if " thresholds[" in files[name]:
         return files | {name: lower_first_threshold(files[name], error)}
     lines = [line for line in files[name].splitlines(keepends=True) if "_Static_assert" not in line]

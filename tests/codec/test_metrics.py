@@ -79,3 +79,19 @@ def test_an_nmse_that_is_not_defined_is_refused(x: np.ndarray, x_hat: np.ndarray
     with pytest.raises(ValueError, match=told):
         nmse_db(x, x_hat)
     assert nmse_db(np.ones((2, 3)), np.ones((2, 3))) == -math.inf
+
+
+def test_what_the_rounding_of_doubles_leaves_is_no_error() -> None:
+    """Counts on the way to a codec's own scale and back: exact, at any offset; a step of the finest ADC is not."""
+    counts = np.arange(-32768, 32768).reshape(-1, 8)
+    for offset, scale in ((0.0, 1.0), (1234.5, 0.07), (-1e-3, 3e-5)):
+        x, own = counts * 0.005, (counts * 0.005 - offset) / scale
+        found = fidelity(x, offset + scale * own, 3.0)
+        assert (found.nmse_db, found.window_nmse_db, found.largest_error, found.worst_db) == (None, None, 0.0, None)
+        assert found.exact
+        assert found.describe("mV") == "exact, 8,192 distinct windows"
+    x_hat = x.copy()
+    x_hat[0, 0] += 0.005
+    assert not fidelity(x, x_hat).exact
+    assert fidelity(x, x_hat).largest_error == pytest.approx(0.005)
+    assert not fidelity(x, np.full_like(x, np.nan)).exact

@@ -18,6 +18,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from struct import pack
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,12 @@ from qcskit.codec.coded.scheme import CodedConfig  # noqa: E402
 from qcskit.codec.interface import Codec, Packets  # noqa: E402
 from qcskit.codec.sensor import AdcConfig, source_arrays  # noqa: E402
 from qcskit.codec.signal import SignalConfig  # noqa: E402
+from qcskit.codec.transform.config import TransformConfig  # noqa: E402
 from qcskit.export.classical import design as classical  # noqa: E402
 from qcskit.export.coded import design as coded  # noqa: E402
 from qcskit.export.config import ExportConfig  # noqa: E402
 from qcskit.export.learned.run import encoder_draft  # noqa: E402
+from qcskit.export.transform import design as transform  # noqa: E402
 from qcskit.export.writer import write_bundle  # noqa: E402
 
 Constants = dict[str, Any]
@@ -176,11 +179,29 @@ def method(codec: str, levels: int) -> Callable[[Path], None]:
     return write
 
 
+def windows(**settings: Any) -> Callable[[Path], None]:
+    """Return what writes a bundle of a transform codec, designed from a recording that is a formula."""
+
+    def write(path: Path) -> None:
+        time = np.arange(1500)
+        wave = 900 * np.sin(time / 40) + 300 * np.sin(time * time / 5000) + 40 * np.sin(time * 2.1)
+        with TemporaryDirectory() as folder:
+            np.save(file := Path(folder) / "counts.npy", np.rint(12_000 + wave).astype(np.int16))
+            signal = SignalConfig(n=12, source="recorded", recording=str(file))
+            config = TransformConfig(windows=2, **settings)
+            export = ExportConfig(name=path.name, golden_frames=4, test_windows=20)
+            transform.design(path, {"transform": config, "signal": signal}, export)
+
+    return write
+
+
 BUNDLES: dict[str, Callable[[Path], None]] = {
     "int8": learned("tflm", 5, decoder=True), "native": learned("native", 4), "int16": learned("tflm16", 10),
     "coded_2": scheme(n=60), "coded_3": scheme(n=40, p=3),
     "usq_omp": method("ce-usq-omp", 10), "sq_l1": method("ce-sq-l1", 20), "usq_mmse": method("ce-usq-mmse", 31),
     "sq_consistent": method("ce-sq-consistent", 12), "one_bit": method("1-bit-biht", 2),
+    "klt_range": windows(), "klt_rice": windows(coder="rice", bits_per_sample=2.0),
+    "dct_bounded": windows(basis="dct", decimate=2, max_bytes=6, crc=True), "lossless": windows(mode="lossless"),
 }  # fmt: skip
 
 

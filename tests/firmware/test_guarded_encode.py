@@ -10,10 +10,17 @@ import numpy as np
 import pytest
 from support import toy
 from support.bundles import BUNDLES, classical_bundle, coded_bundle, learned_bundle, random_encoder
+from support.lossless import SHAPES as LOSSLESS
+from support.lossless import lossless_tables
 from support.tables import c_text, packed_of
+from support.transform import SHAPES as TRANSFORMS
+from support.transform import transform_tables
 
 from qcskit.codec.interface import Codec, Packets
 from qcskit.codec.learned.bundle import PROFILES
+from qcskit.codec.transform import lossless, packet
+from qcskit.codec.transform.c_text import c_files as transform_text
+from qcskit.codec.transform.lossless_text import c_files as lossless_text
 from qcskit.firmware import build, c_directory, sources, start
 from qcskit.firmware.compile import Job, compile_cached
 from qcskit.firmware.host import WARNINGS, host_compiler
@@ -74,12 +81,33 @@ def of_widths(profile: str, widths: tuple[int, ...], levels: int) -> Model:
     return Model(name, c_text(name, tables), tables.inputs, tables.packing.packed_bytes, profile != "tflm16", encode)
 
 
+def of_transform(shape: str) -> Model:
+    tables, name = transform_tables(**TRANSFORMS[shape]), f"transform_{shape}"
+
+    def encode(counts: np.ndarray) -> Packets:
+        return packet.encode(tables, counts)
+
+    files = transform_text(name, "0123456789abcdef", tables, "made up.", 4)
+    return Model(name, files, tables.inputs, tables.packed_bytes_max, False, encode)
+
+
+def of_lossless(shape: str) -> Model:
+    tables, name = lossless_tables(**LOSSLESS[shape]), f"lossless_{shape}"
+
+    def encode(counts: np.ndarray) -> Packets:
+        return lossless.encode(tables, counts)
+
+    files = lossless_text(name, "0123456789abcdef", tables, 1, "made up.", 4)
+    return Model(name, files, tables.inputs, tables.packed_bytes_max, False, encode)
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Model]]:
     place = tmp_path_factory.mktemp("bundles")
     with toy.registered():
         bundles = [writer(place / name) for name, writer in WRITERS.items()]
-        yield [*map(of_bundle, bundles), *(of_widths(p, w, n) for p in PROFILES for w, n in SHAPES.items())]
+        yield [*map(of_bundle, bundles), *(of_widths(p, w, n) for p in PROFILES for w, n in SHAPES.items()),
+               *map(of_transform, TRANSFORMS), *map(of_lossless, LOSSLESS)]  # fmt: skip
 
 
 def models_text(models: list[Model]) -> str:

@@ -17,12 +17,14 @@ from qcskit.codec.interface import Codec
 from qcskit.codec.learned.activations import BOUNDED
 from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig, sensed, source_arrays
 from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.transform.config import TransformConfig
 from qcskit.export.classical import design as classical
 from qcskit.export.coded import design as coded
 from qcskit.export.config import ExportConfig
 from qcskit.export.learned.encoder import Encoder, build_encoder
 from qcskit.export.learned.quantize import FloatEncoder, Ranges
 from qcskit.export.learned.run import encoder_draft, input_ranges
+from qcskit.export.transform import design as transform
 from qcskit.export.writer import measured, write_bundle
 
 GOLDEN = 32
@@ -125,6 +127,24 @@ def classical_bundle(path: Path, *, method: str = "ce-usq-omp", name: str = "", 
     return codecs.open_codec(path)
 
 
+def transform_bundle(path: Path, *, name: str = "transform", n: int = 12, **keys: Any) -> Codec:
+    """Write the bundle of a transform codec designed from drifting counts, and open it; the recording is gone."""
+    with recorded(n=n) as config:
+        tables = {"transform": TransformConfig(**({"windows": 2} | keys)), "signal": config}
+        transform.design(path, tables, ExportConfig(name=name, golden_frames=GOLDEN, test_windows=40))
+    return codecs.open_codec(path)
+
+
+def bounded_bundle(path: Path) -> Codec:
+    """Write the bundle of a transform codec with everything that is optional, and open it."""
+    return transform_bundle(path, name="bounded", basis="dct", decimate=2, max_bytes=7, crc=True)
+
+
+def lossless_bundle(path: Path) -> Codec:
+    """Write the bundle of a lossless codec, and open it."""
+    return transform_bundle(path, name="lossless", mode="lossless", windows=5, crc=True)
+
+
 BUNDLES = {
     "int8": learned_bundle,
     "native": lambda path: learned_bundle(path, profile="native", name="native"),
@@ -133,5 +153,6 @@ BUNDLES = {
     "classical": classical_bundle,
     "recorded": recorded_bundle,
     "identity": identity_bundle,
+    "transform": transform_bundle,
 }
 """One small bundle of each kind, arithmetic and way to see a signal: name → writer(path)."""

@@ -25,22 +25,84 @@ def advise(
         float | None, typer.Option("--rate", help="Samples per second, if the file does not say.")
     ] = None,
     fill: Annotated[str, typer.Option(help="Gaps: refuse, or interpolate.")] = "refuse",
+    compare: Annotated[
+        bool, typer.Option("--compare/--no-compare", help="Design and compare codecs, or only look at the recording.")
+    ] = True,
+    bits: Annotated[float, typer.Option(help="Bits per sample that the verdict on costs and --write are about.")] = 1.0,
+    train: Annotated[
+        float | None, typer.Option(metavar="MINUTES", help="Also train learned codecs, for so long in all.")
+    ] = None,
+    nj_per_bit: Annotated[float | None, typer.Option(help="What your radio takes per bit, in nJ.")] = None,
+    cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Compile and count in the emulators here.")] = True,
+    write: Annotated[
+        Path | None, typer.Option(metavar="TOML", help="Write the configuration of the best codec at --bits here.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Picture to write: .svg or .html.")] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Look at a recording: sampling, clipping, drift, spectrum, and how few numbers a window needs."""
+    """Look at a recording, then design and compare codecs on it: what they lose, what they cost, which to take."""
+    from qcskit.cli.advise_compare import Wanted, compared
+
+    wanted = Wanted(bits, train, nj_per_bit, cost)
     if out is not None:
-        _check_picture(out)
+        _check_picture(out, file)
+    if write is not None:
+        _check_new(write, compare)
+    shown = not (json or quiet)
     found = look(file, column, n, n // 2 if m is None else m, rate_hz, fill)
-    if out is not None:
-        write_picture(out, found, str(file))
-    if json:
-        print_json(as_dict(found) | {"file": str(file), "picture": out})
-    elif not quiet:
+    if shown:
         show(found, str(file))
+    comparison = compared(file, column, fill, found, wanted, not shown) if compare else None
+    if out is not None:
+        write_picture(out, found, comparison, str(file))
+    made = None if write is None or comparison is None else write_configuration(write, comparison)
+    if json:
+        print_json(as_dict(found, comparison) | {"file": str(file), "picture": out, "configuration": made})
+    elif shown:
+        show_comparison(comparison, made)
         if out is not None:
             console.print(f"picture: {out}", highlight=False)
+
+
+def _check_new(write: Path, compare: bool) -> None:
+    """Raise QcsError if no configuration can be written: an edited one is never replaced."""
+    from qcskit.codec.files import check_file
+
+    if not compare:
+        raise QcsError("--write needs the comparison; leave out --no-compare")
+    if write.exists():
+        raise QcsError(f"--write '{write}': the file exists; choose another name or move it away")
+    check_file(write)
+
+
+def write_configuration(path: Path, comparison: Any) -> Path | None:
+    """Write the configuration of the best codec. Returns the path, None if there is no codec at the rate."""
+    from qcskit.cli.advise_words import configuration, winner
+    from qcskit.codec.files import write_text
+
+    best = winner(comparison)
+    if best is None:
+        return None
+    write_text(path, configuration(comparison, best, str(path)))
+    return path
+
+
+def show_comparison(comparison: Any, made: Path | None) -> None:
+    """Print a comparison and its verdict, if there is one."""
+    from qcskit.cli.advise_compare import COST_WORDS, tables
+    from qcskit.cli.advise_words import command, verdict, winner
+
+    if comparison is None:
+        return
+    for table in tables(comparison):
+        console.print(table)
+    console.print(COST_WORDS, highlight=False)
+    for sentence in verdict(comparison):
+        console.print(f"• {sentence}", highlight=False)
+    best = winner(comparison)
+    if made is not None and best is not None:
+        console.print(f"next: {command(best, str(made))}", highlight=False, soft_wrap=True)
 
 
 def look(file: Path, column: str, n: int, m: int, rate_hz: float | None, fill: Any) -> Any:
@@ -62,8 +124,12 @@ def look(file: Path, column: str, n: int, m: int, rate_hz: float | None, fill: A
         raise QcsError(f"'{file}': {error}") from None
 
 
-def as_dict(found: Any) -> dict[str, Any]:
-    """Return a survey as JSON takes it; decibels are about the training mean, then about each window's own mean."""
+def as_dict(found: Any, comparison: Any) -> dict[str, Any]:
+    """Return survey and comparison (None: there is none) as JSON takes them.
+
+    Decibels are about the training mean, then about each window's own mean.
+    """
+    from qcskit.cli.advise_compare import as_dict as compared_dict
     from qcskit.codec.survey import BANDS, SHARES, sentences, warnings
 
     samples, steps, floors = found.samples, found.steps, found.floors
@@ -88,6 +154,7 @@ def as_dict(found: Any) -> dict[str, Any]:
         "test_windows_of_one_value": floors.repeated,
         "says": sentences(found),
         "warnings": warnings(found),
+        "comparison": None if comparison is None else compared_dict(comparison),
     }
 
 
@@ -142,24 +209,27 @@ def _decibels(pair: tuple[float, float]) -> str:
     return f"{pair[0]:.2f} dB about the training mean, {pair[1]:.2f} dB about the window's own mean"
 
 
-def _check_picture(out: Path) -> None:
+def _check_picture(out: Path, file: Path) -> None:
     from qcskit.codec.files import check_file
 
     if out.suffix.lower() not in (".svg", ".html"):
         raise QcsError(f"--out '{out}': a picture is .svg or .html")
-    check_file(out)
+    check_file(out, file)
     if find_spec("matplotlib") is None:
         raise QcsError("a picture needs matplotlib; install it with: pip install 'qcskit[report]'")
 
 
-def write_picture(out: Path, found: Any, name: str) -> None:
-    """Write an excerpt of the signal, its spectrum, and the energy that k coefficients leave out."""
+def write_picture(out: Path, found: Any, comparison: Any, name: str) -> None:
+    """Write an excerpt of the signal, its spectrum, what k coefficients leave out, and what codecs lose over bits."""
+    from qcskit.cli.advise_compare import panel
+    from qcskit.cli.advise_words import verdict
     from qcskit.codec.files import write_text
     from qcskit.codec.survey import sentences
 
-    panels = _panels(found)
+    panels = _panels(found) if comparison is None else [*_panels(found), panel(comparison)]
     if out.suffix.lower() == ".html":
-        words = "".join(f"<li>{escape(sentence)}</li>\n" for sentence in sentences(found))
+        said = sentences(found) if comparison is None else [*sentences(found), *verdict(comparison)]
+        words = "".join(f"<li>{escape(sentence)}</li>\n" for sentence in said)
         head = f'<!doctype html>\n<meta charset="utf-8">\n<title>{escape(name)}</title>\n<h1>{escape(name)}</h1>\n'
         write_text(out, f"{head}<ul>\n{words}</ul>\n{'<br>'.join(panels)}")
         return

@@ -173,7 +173,8 @@ def bundle_rows(codec: Any) -> dict[str, str]:
             rows["attention"] = ("what comes back is worse than sending nothing: this codec does not fit this signal; "
                                  "try another signal.basis (dct, haar, db4) or signal.matrix")  # fmt: skip
     else:
-        rows["NMSE deployed"] = f"no error in {frames}" if codec.exact and nmse.frames else "not measured"
+        exact = nmse.frames and (codec.exact or (nmse.fidelity and nmse.fidelity.exact))
+        rows["NMSE deployed"] = f"exact, {frames}" if exact else "not measured"
     return rows
 
 

@@ -143,7 +143,7 @@ def _energy(energy: dict[str, Any] | str) -> str:
 
 def _decibel(value: float | str | None) -> str:
     if value is None:
-        return "no error at all"
+        return "exact"
     return f"{value:.3f}" if isinstance(value, float) else value
 
 

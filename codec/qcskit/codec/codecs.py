@@ -58,10 +58,11 @@ _FAMILIES = {
         _family("learned", 1, "trained by 'qcskit train', then 'qcskit export RUN'", "train", design=False, sweep=True),
         _family("coded", 2, "integer sparse x, exact recovery or a flag"),
         _family("classical", 3, "the baselines of quantized compressed sensing", sweep=True),
+        _family("transform", 4, "plain sensor windows: integer transform and range coder"),
     )
 }
 
-RESERVED = {4: "transform", 5: "sparse"}
+RESERVED = {5: "sparse"}
 """Numbers given to families to come."""
 
 

@@ -10,6 +10,8 @@ from pydantic import Field
 from qcskit.codec.config import Table
 
 _Share = Annotated[float, Field(ge=0, le=1)]
+_ROUNDING = 1e-12
+"""Share of the largest value that doubles may lose on the way through a codec's own scale."""
 
 
 class Clipped(Table):
@@ -68,7 +70,24 @@ class Fidelity(Table):
             "worst": (self.worst_db, " dB"),
         }  # fmt: skip
         shown = [f"{name} {value:.4g}{tail}" for name, (value, tail) in figures.items() if value is not None]
+        if self.exact:
+            shown = ["exact"]
         return ", ".join([*shown, f"{self.distinct:,} distinct windows"])
+
+    @property
+    def exact(self) -> bool:
+        """Whether x came back as it was."""
+        return self.largest_error == 0 and self.distinct > 0
+
+
+def difference(x: NDArray[np.float64], x_hat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return x − x_hat, any shape; 0 where it is no more than what the rounding of doubles leaves.
+
+    >>> difference(np.array([3.0, 0.1]), np.array([2.0, 0.3 - 0.2])).tolist()
+    [1.0, 0.0]
+    """
+    found = x - x_hat
+    return np.where(np.abs(found) <= _ROUNDING * np.abs(x).max(initial=0.0), 0.0, found)
 
 
 def fidelity(x: ArrayLike, x_hat: ArrayLike, mean: float = 0.0) -> Fidelity:
@@ -79,7 +98,8 @@ def fidelity(x: ArrayLike, x_hat: ArrayLike, mean: float = 0.0) -> Fidelity:
     (1, 1.0, -6.02, 22.4)
     """
     source, estimate = np.asarray(x, np.float64), np.asarray(x_hat, np.float64)
-    error = ((source - estimate) ** 2).sum(axis=1)
+    off = difference(source, estimate)
+    error = (off**2).sum(axis=1)
     energy = ((source - mean) ** 2).sum(axis=1)
     own = ((source - source.mean(axis=1, keepdims=True)) ** 2).sum()
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -94,7 +114,7 @@ def fidelity(x: ArrayLike, x_hat: ArrayLike, mean: float = 0.0) -> Fidelity:
         distinct=len(np.unique(source, axis=0)), nmse_db=pooled, window_nmse_db=decibels(error.sum(), own),
         snr_db=None if pooled is None else -pooled,
         prd_percent=100.0 * math.sqrt(float(error.sum()) / whole) if whole > 0 else None,
-        largest_error=float(np.abs(source - estimate).max(initial=0.0)),
+        largest_error=float(np.abs(off).max(initial=0.0)),
         **{name: value if math.isfinite(value) else None
            for name, value in zip(("median_db", "p95_db", "worst_db"), spread, strict=True)},
     )  # fmt: skip

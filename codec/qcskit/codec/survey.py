@@ -4,8 +4,10 @@ Bases and estimators are learned from the first 70 % and measured on the last 15
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,10 @@ from scipy.signal import find_peaks, welch
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.matrices import sparsity_basis
+from qcskit.codec.metrics import decibels
 from qcskit.codec.readers import Samples
 from qcskit.codec.recordings import SPLIT
+from qcskit.codec.sensor import UNIT
 
 Array = NDArray[np.float64]
 
@@ -29,6 +33,10 @@ _SPECTRUM_SAMPLES = 4096
 _TINY = float(np.finfo(float).tiny)
 _PEAK_SHARE = 0.05
 _CLIPPED_RATIO, _CLIPPED_SAMPLES = 5, 10
+_LEAST_BITS, _MOST_BITS, _HALF = 8, 16, 1 << 15
+"""Of a converter: 8 … 16 bits, and the counts of int16."""
+_APART = 0.02
+"""Of a step: a converter stands for no halves of it."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,41 @@ class Survey:
     parts: Mapping[str, tuple[float, float]]
     spectrum: Spectrum
     floors: Floors
+
+    @property
+    def rounding_db(self) -> float | None:
+        """What rounding to the step costs, step² / 12, relative to the test part about the training mean, in dB."""
+        (mean, _), (test_mean, deviation) = self.parts["train"], self.parts["test"]
+        energy = deviation**2 + (test_mean - mean) ** 2
+        return None if self.steps.step is None else decibels(self.steps.step**2 / 12, energy)
+
+
+def converter(found: Survey) -> dict[str, Any]:
+    """Return the keys of [adc] of the smallest converter that gives these values; without a step, one of 16 bits."""
+    samples, steps = found.samples, found.steps
+    unit = {"unit": samples.unit} if re.match(UNIT, samples.unit) and 0 < len(samples.unit) <= 16 else {}
+    if samples.integers:
+        given = {"units_per_count": samples.units_per_count, "offset_counts": samples.zero_count}
+        known = given if samples.units_per_count != 1.0 or samples.zero_count else {}
+        return {**_holding(round(steps.low), round(steps.high)), **known, **unit}
+    step, whole = steps.step, steps.step is not None and (steps.bits or 0) <= _MOST_BITS
+    if step is None or not whole or abs(steps.low / step - round(steps.low / step)) > _APART:
+        step = (steps.high - steps.low) / ((1 << _MOST_BITS) - 2)
+    low, high = round(steps.low / step), round(steps.high / step)
+    offset = 0 if low >= -_HALF and high < _HALF else -((low + high + 1) // 2)
+    return {**_holding(low + offset, high + offset), "units_per_count": float(f"{step:.12g}"), "offset_counts": offset,
+            **unit}  # fmt: skip
+
+
+def _holding(low: int, high: int) -> dict[str, Any]:
+    """Return bits and sign of the smallest converter that has these counts.
+
+    >>> _holding(0, 1023), _holding(-129, 90), _holding(-5, 40)
+    ({'bits': 10, 'signed': False}, {'bits': 9, 'signed': True}, {'bits': 8, 'signed': True})
+    """
+    signed = low < 0
+    bits = max(high.bit_length(), (-low - 1).bit_length()) + 1 if signed else high.bit_length()
+    return {"bits": max(_LEAST_BITS, bits), "signed": signed}
 
 
 def survey(samples: Samples, n: int, m: int) -> Survey:

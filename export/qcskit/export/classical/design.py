@@ -21,6 +21,7 @@ from qcskit.codec.metrics import nmse_db
 from qcskit.codec.packing import Packing
 from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig, grid_of, sensed, source_arrays
 from qcskit.codec.signal import SignalConfig, draw_frames, test_frames
+from qcskit.export.classical.candidates import candidates as candidates
 from qcskit.export.config import ExportConfig
 from qcskit.export.writer import Draft, measured, write_bundle
 

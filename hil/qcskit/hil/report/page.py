@@ -54,13 +54,14 @@ def facts(codec: Codec) -> dict[str, str]:
     m = codec.bundle.manifest
     s = m.signal
     sparse = f"S = {s.s}, " if codec.source_windows is None else ""
+    none = "exact" if m.nmse.fidelity and m.nmse.fidelity.exact else NOT_MEASURED
     return {
         "model": f"{m.name}, id {m.model_id}, codec {codec.kind}",
         "source": f"N = {s.n}, M = {s.m}, {sparse}noise variance {s.noise_variance:g}",
         "ADC": m.adc.describe(),
         **codec.describe(),
         "NMSE float": _db(m.nmse.float_db),
-        "NMSE deployed": f"{_db(m.nmse.deployed_db)} ({m.nmse.frames:,} frames)",
+        "NMSE deployed": f"{_db(m.nmse.deployed_db, none)} ({m.nmse.frames:,} frames)",
         "fidelity": m.nmse.fidelity.describe(m.adc.unit) if m.nmse.fidelity else NOT_MEASURED,
         "clipped": f"{np.mean(m.nmse.clipped):.2%} of the counts" if m.nmse.clipped else NOT_MEASURED,
         "made with": ", ".join(f"{tool} {number}" for tool, number in m.tools.items()),
@@ -99,10 +100,11 @@ def device_view(device: dict[str, Any], unit: str = "") -> dict[str, Any]:
 
 def _rows(device: dict[str, Any], unit: str) -> dict[str, str]:
     nmse, recovery, clipped = device["nmse"], device["recovery"], device["clipped"]
-    close = nmse["fidelity"]
+    close = Fidelity(**nmse["fidelity"]) if isinstance(nmse["fidelity"], dict) else None
+    none = "exact" if close and close.exact else NOT_MEASURED
     reference = "NMSE integer reference, same vectors"
-    quality = {"NMSE device": _db(nmse["device_db"]), reference: _db(nmse["deployed_db"])}
-    quality["fidelity"] = Fidelity(**close).describe(unit) if isinstance(close, dict) else NOT_MEASURED
+    quality = {"NMSE device": _db(nmse["device_db"], none), reference: _db(nmse["deployed_db"], none)}
+    quality["fidelity"] = close.describe(unit) if close else NOT_MEASURED
     if isinstance(recovery, dict):
         share = f"{recovery['perfect']:,} of {recovery['frames']:,}"
         quality = {"perfect recovery": f"{share}; flagged {recovery['flagged']:,}, wrong {recovery['wrong']:,}"}
@@ -154,5 +156,8 @@ def _spread(values: dict[str, Any] | str, unit: str | None = None) -> str:
     return f"{parts} {unit or values.get('unit', '')}".strip()
 
 
-def _db(value: float | str | None) -> str:
+def _db(value: float | str | None, none: str = NOT_MEASURED) -> str:
+    """Return a figure in words. none: for None."""
+    if value is None:
+        return none
     return f"{value:.3f} dB" if isinstance(value, int | float) else NOT_MEASURED

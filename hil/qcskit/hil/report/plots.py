@@ -6,6 +6,7 @@ Output depends on the data alone: fixed ids, no dates.
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from io import StringIO
+from itertools import cycle, product
 from typing import Any, Concatenate, ParamSpec
 
 import matplotlib as mpl
@@ -52,6 +53,23 @@ def lines(axes: Any, x: Numbers, curves: Curves, xlabel: str, ylabel: str, style
     axes.set(xlabel=xlabel, ylabel=ylabel)
     if len(curves) > 1:
         axes.legend()
+
+
+@_plot
+def pareto(
+    axes: Any, curves: Mapping[str, Sequence[tuple[float, float]]], exact: Mapping[str, float], floor_db: float | None
+) -> None:
+    """Draw NMSE in dB over bits per sample of codecs, name → points; what is exact at so many bits; a floor."""
+    styles = cycle(product(("o-", "s--", "^:"), (BLUE, ORANGE, GREEN, GREY)))
+    for (name, points), (style, color) in zip(curves.items(), styles, strict=False):
+        bits, levels = zip(*sorted(points), strict=True)
+        axes.plot(bits, levels, style, color=color, lw=1.2, ms=3, label=name)
+    for name, place in exact.items():
+        axes.axvline(place, color=GREY, ls="-.", lw=1.0, label=f"{name}, exact")
+    if floor_db is not None:
+        axes.axhline(floor_db, color=GREY, ls=":", lw=1.0, label="rounding of the converter")
+    axes.set(xlabel="bits per sample, in whole bytes", ylabel="NMSE in dB")
+    axes.legend(fontsize=6, loc="upper right", ncols=2)
 
 
 @_plot

@@ -1,0 +1,35 @@
+"""From counts to indices: sections 1 and 2 of docs/transform.md, on whole arrays."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec.transform.tables import MOST_INDEX, Ints, Tables
+
+_MOST_MAGNITUDE = (1 << 20) - 1
+
+
+def kept(tables: Tables, counts: NDArray[np.integer[Any]]) -> Ints:
+    """Return the samples (packets · W, n) that are sent, of counts (packets, inputs)."""
+    return counts.reshape(-1, tables.samples * tables.stride)[:, :: tables.stride].astype(np.int64)
+
+
+def accumulate(tables: Tables, counts: NDArray[np.integer[Any]]) -> Ints:
+    """Return acc (packets · W, K) of counts (packets, inputs), in the order of the coefficients."""
+    x = np.clip(kept(tables, counts) - tables.centre, -32768, 32767)
+    # Every sum is below 2^31, so doubles hold it exactly and BLAS may add in any order.
+    return (x.astype(np.float64) @ tables.matrix.T.astype(np.float64)).astype(np.int64)
+
+
+def quantize(tables: Tables, acc: Ints, quality: int = 0) -> Ints:
+    """Return the indices of acc, any shape."""
+    a = np.minimum(np.abs(acc) >> tables.accumulator_shift, _MOST_MAGNITUDE)
+    magnitude = (a * tables.multiplier + (tables.rounding << quality)) >> (tables.index_shift + quality)
+    return np.sign(acc) * np.minimum(magnitude, MOST_INDEX)
+
+
+def thresholds(tables: Tables, index: Ints) -> Ints:
+    """Return the least |acc| whose index, without rate control, has this magnitude (>= 1), any shape."""
+    a = -(-((index << tables.index_shift) - tables.rounding) // tables.multiplier)
+    return a << tables.accumulator_shift

@@ -1,0 +1,1 @@
+"""From a recording to a transform codec: rows, step, symbol tables, decoder."""

@@ -1,0 +1,113 @@
+"""The verdict of `qcskit advise`: on made-up measurements, so that each sentence has its case."""
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qcskit.cli.advise_compare import Comparison, Cost, Wanted
+from qcskit.cli.advise_words import best_rows, configuration, saves_nothing, verdict, winner
+from qcskit.codec.metrics import Fidelity
+from qcskit.export.compare import Point, Row
+
+RATES = [1.0, 2.0]
+SETTINGS = {"signal": {"n": 32, "recording": 'a "b" µ.csv', "recording_gaps": "interpolate"},
+            "adc": {"bits": 12, "signed": False, "units_per_count": 0.1}, "transform": {"basis": "klt"}}  # fmt: skip
+
+
+def point(asked: float | None, bits: float, nmse_db: float | None, windows: int = 500) -> Point:
+    figures = dict.fromkeys(Fidelity.model_fields, None) | {"distinct": 1, "nmse_db": nmse_db, "largest_error": 1.0}
+    return Point(asked, bits, Fidelity.model_validate(figures), nmse_db is None, windows, Path("b"), SETTINGS)
+
+
+def row(name: str, *levels_db: float, samples: int = 128, codec: str = "transform", windows: int = 500) -> Row:
+    """Return a row whose points lie exactly at RATES."""
+    points = [point(rate, rate, level, windows) for rate, level in zip(RATES, levels_db, strict=True)]
+    return Row(name, codec, tuple(points), samples)
+
+
+def comparison(*rows: Row, bits: float = 1.0, raw_bits: int = 12) -> Comparison:
+    return Comparison(Wanted(bits), list(rows), {}, RATES, raw_bits, None, None, "")
+
+
+def said(found: Comparison) -> str:
+    return "\n".join(verdict(found))
+
+
+LOSSLESS = Row("lossless", "transform", (point(None, 5.0, None),), 128)
+
+
+def test_the_best_at_each_rate_and_by_how_much() -> None:
+    text = said(comparison(row("a", -20.0, -31.0), row("b", -25.5, -30.0), LOSSLESS))
+    assert "At 1 bit per sample b is best: -25.5 dB; a follows 5.5 dB behind." in text
+    assert "At 2 bits per sample a is best: -31.0 dB; b follows 1.0 dB behind." in text
+    assert "For 1 bit per sample take b: it sends 92% less than raw counts, and loses 128 samples" in text
+    assert "Without any loss (lossless) a sample takes 5.00 bits of 12, 58% less than raw." in text
+
+
+def test_a_tie_says_so_and_goes_to_the_shortest_packets() -> None:
+    found = comparison(row("long", -25.3, -30.0, samples=512), row("short", -25.1, -30.0), row("c", -20.0, -20.0))
+    assert [row.name for row in best_rows(found, 1.0)] == ["short", "long"]
+    assert "it is a tie of short (-25.1 dB), long (-25.3 dB); short has the shortest packets; c follows 5.3 dB" in said(
+        found
+    )
+    assert winner(found) == found.rows[1]
+
+
+def test_exact_at_no_more_bits_is_best() -> None:
+    found = comparison(row("a", -40.0, -50.0), Row("l", "transform", (point(None, 1.5, None),), 128))
+    assert "At 2 bits per sample l is best: exact; a follows far behind." in said(found)
+    assert "At 1 bit per sample a is best: -40.0 dB." in said(found)
+
+
+@pytest.mark.parametrize(
+    ("level_db", "words"),
+    [(-24.0, "A learned encoder gains nothing here: at 1 bit per sample it is 1.5 dB behind the best."),
+     (-25.6, "A learned encoder gains nothing here"), (-27.5, "The learned encoder gains 2.0 dB at 1 bit per sample.")],
+)  # fmt: skip
+def test_what_a_learned_encoder_gains(level_db: float, words: str) -> None:
+    assert words in said(comparison(row("a", -25.5, -30.0), row("trained", level_db, -30.0, codec="")))
+
+
+def test_raw_is_best_where_nothing_saves() -> None:
+    noise, useless = row("a", -5.0, -11.0), Row("l", "transform", (point(None, 11.9, None),), 128)
+    found = comparison(noise, useless)
+    assert saves_nothing(found)
+    assert "Send raw: no codec does better" in said(found)
+    assert "which saves nothing" in said(found)
+    assert not saves_nothing(comparison(row("a", -5.0, -13.0), useless))
+    assert not saves_nothing(comparison(noise, LOSSLESS))
+
+
+def test_few_windows_and_what_was_left_out_are_told() -> None:
+    found = comparison(row("a", -25.0, -30.0, windows=99), row("b", -25.0, -30.0, windows=100),
+                       Row("c", "transform", (), refused="too short"))  # fmt: skip
+    assert "Fewer than 100 windows were tested of a (at least 99)" in said(found)
+    assert "Left out: c: too short." in said(found)
+    assert "Fewer" not in said(comparison(row("b", -25.0, -30.0, windows=100)))
+
+
+def test_the_cost_of_the_best_is_told_if_it_was_measured() -> None:
+    found = comparison(row("a", -25.0, -30.0))
+    cost = Cost(3000, 400, {"m4": 99.6, "m0plus": None, "avr": None})
+    text = said(replace(found, costs={"a": cost}))
+    assert "takes 100 instructions per sample on a Cortex-M4, 3,000 bytes of flash and 400 of RAM there" in text
+    assert "instructions" not in said(found)
+
+
+def test_where_nothing_was_measured_there_is_no_winner() -> None:
+    found = comparison(row("a", -25.0, -30.0), bits=8.0)
+    assert winner(found) is None
+    assert "At 8 bits per sample nothing was measured" in said(found)
+
+
+def test_the_configuration_is_toml_with_the_command_that_takes_it() -> None:
+    found = comparison(row("a", -25.0, -30.0))
+    text = configuration(found, found.rows[0], "q.toml")
+    assert tomllib.loads(text) == SETTINGS
+    assert text.splitlines()[:2] == [
+        "# a, 1 bits per sample: -25.0 dB about the training mean",
+        "# qcskit design --codec transform -c q.toml",
+    ]
+    assert "qcskit train -c q.toml" in configuration(found, replace(found.rows[0], codec=""), "q.toml")

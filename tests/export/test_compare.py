@@ -1,0 +1,141 @@
+"""Codecs against each other: what families propose can be designed, and is measured on the test part as sent."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import toy
+
+from qcskit.codec.codecs import families, open_codec
+from qcskit.codec.config import load_table
+from qcskit.codec.metrics import fidelity
+from qcskit.export.compare import Candidate, Point, Row, compare, merged, proposed
+
+SAMPLES, N = 6000, 16
+
+
+def counts(samples: int = SAMPLES) -> np.ndarray:
+    """Return what a 12-bit sensor counts: a resonance about 700, int16 (samples,)."""
+    x, steps = np.zeros(samples), np.random.default_rng(17).normal(0, 20, samples)
+    for k in range(2, samples):
+        x[k] = 1.8 * x[k - 1] - 0.9 * x[k - 2] + steps[k]
+    return np.rint(np.clip(700 + x, -2048, 2047)).astype(np.int16)
+
+
+def saved(file: Path, values: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Return the settings of all candidates for these counts."""
+    np.save(file, values)
+    return {"signal": {"source": "recorded", "recording": str(file)}, "adc": {"bits": 12}}
+
+
+def named(name: str, rates: tuple[float, ...] = (1.0,)) -> Candidate:
+    return next(candidate for candidate in proposed((N,), rates) if candidate.name == name)
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
+    """Three of the proposals, designed once."""
+    folder = tmp_path_factory.mktemp("compare")
+    wanted = [named("DCT-16", (1.0, 2.0)), named("lossless"), named("ce-sq-omp")]
+    found = compare(folder, saved(folder / "x.npy", counts()), wanted, lambda what: None)
+    return {row.name: row for row in found}
+
+
+@pytest.fixture
+def _toy() -> Iterator[None]:
+    with toy.registered():
+        yield
+
+
+@pytest.mark.usefixtures("_toy")
+def test_all_that_families_propose_is_a_configuration_that_they_take() -> None:
+    rooms = {method: f.room("design") for f in families() if f.design for method in f.room("design").METHODS}
+    found = proposed((16, 32, 33), (0.5, 1.0, 1.5, 2.0))
+    assert {"DCT-16", "KLT-32", "lossless", "ce-sq-omp"} <= {candidate.name for candidate in found}
+    assert len({candidate.name for candidate in found}) == len(found)
+    signal = {"source": "recorded", "recording": "x.npy"}
+    for candidate in found:
+        room = rooms[candidate.codec]
+        for settings in candidate.designs.values():
+            given = merged({"signal": signal}, room.chosen(candidate.codec), settings, candidate.quick)
+            assert given.keys() <= room.TABLES.keys()
+            for table, keys in given.items():
+                load_table(room.TABLES[table], table, None, keys)
+
+
+def test_what_is_measured_is_what_the_bundle_sends_of_the_last_part(rows: dict[str, Row]) -> None:
+    raw = counts().astype(float)
+    mean = np.rint(raw[: int(0.7 * SAMPLES)].mean())
+    for row in rows.values():
+        for point in row.points:
+            codec = open_codec(point.bundle)
+            size = codec.windows * N
+            part = raw[int(0.85 * SAMPLES) :]
+            part = part[: len(part) // size * size].reshape(-1, N)
+            packets = codec.encode_counts(codec.sense(part))
+            assert point.bits == 8 * len(packets.bytes) / part.size
+            assert (point.windows, row.samples) == (len(part), size)
+            expected = fidelity(part, codec.decode(packets), mean)
+            assert point.exact == np.array_equal(np.rint(codec.decode(packets)), part)
+            if not point.exact:
+                assert point.fidelity.nmse_db == pytest.approx(expected.nmse_db, abs=1e-9)
+                assert point.fidelity.window_nmse_db == pytest.approx(expected.window_nmse_db, abs=1e-9)
+
+
+def test_rates_are_met_and_better_codecs_are_told_from_worse(rows: dict[str, Row]) -> None:
+    for point in rows["DCT-16"].points:
+        assert point.bits == pytest.approx(point.asked, rel=0.1)
+    assert rows["DCT-16"].error_db(1.0) < rows["ce-sq-omp"].error_db(1.0) - 3
+    assert not any(row.refused for row in rows.values())
+
+
+def test_lossless_is_exact_and_says_no_decibels(rows: dict[str, Row]) -> None:
+    (point,) = rows["lossless"].points
+    assert point.exact
+    assert (point.asked, point.fidelity.nmse_db, point.fidelity.largest_error) == (None, None, 0.0)
+    assert point.bits < 12
+    assert rows["lossless"].error_db(point.bits) == -math.inf
+    assert rows["lossless"].error_db(point.bits - 0.01) is None
+    assert not any(point.exact for point in rows["DCT-16"].points)
+
+
+def test_an_error_between_points_lies_on_the_line_and_far_off_is_not_known(rows: dict[str, Row]) -> None:
+    low, high = rows["DCT-16"].points
+    at = {bits: rows["DCT-16"].error_db(bits) for bits in (low.bits, (low.bits + high.bits) / 2, 0.8 * low.bits)}
+    assert list(at.values())[:2] == [low.fidelity.nmse_db, pytest.approx(np.mean([p.fidelity.nmse_db
+                                                                                 for p in (low, high)]))]  # fmt: skip
+    assert at[0.8 * low.bits] is None
+    assert replace(rows["DCT-16"], points=()).error_db(1.0) is None
+
+
+def test_the_test_part_decides_nothing(tmp_path: Path) -> None:
+    seen, wanted = counts(), named("KLT-16")
+    other = np.append(seen[: int(0.85 * SAMPLES)], np.roll(seen[int(0.85 * SAMPLES) :] // 2, 100))
+    points: list[Point] = []
+    for number, values in enumerate((seen, seen, other)):
+        base = saved(tmp_path / f"{number}.npy", values)
+        points += compare(tmp_path / str(number), base, [wanted], lambda what: None)[0].points
+    ids = [open_codec(point.bundle).bundle.manifest.model_id for point in points]
+    assert ids[0] == ids[1] == ids[2]
+    assert points[0].bits == points[1].bits != points[2].bits
+
+
+def test_a_design_that_is_refused_says_why_and_the_others_go_on(tmp_path: Path) -> None:
+    good = named("DCT-16")
+    odd = Candidate("odd", good.codec, {1.0: merged(good.designs[1.0], {"signal": {"n": 17}})}, good.quick)
+    said: list[str] = []
+    refused, made = compare(tmp_path, saved(tmp_path / "x.npy", counts()), [odd, good], said.append)
+    assert "n = 17" in refused.refused
+    assert refused.points == ()
+    assert (len(made.points), made.refused) == (1, "")
+    assert said == ["odd, 1 bit/sample", "DCT-16, 1 bit/sample"]
+
+
+def test_a_family_without_proposals_is_left_out() -> None:
+    before = proposed((N,), (1.0,))
+    with toy.registered():
+        assert proposed((N,), (1.0,)) == before

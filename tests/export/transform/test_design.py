@@ -1,0 +1,157 @@
+"""From a recording to a bundle: what it says of itself, how good it is, and that every machine designs the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qcskit.codec.bundle import Manifest
+from qcskit.codec.codecs import open_codec
+from qcskit.codec.errors import QcsError
+from qcskit.codec.metrics import nmse_db
+from qcskit.codec.sensor import AdcConfig
+from qcskit.codec.signal import SignalConfig
+from qcskit.codec.transform.config import TransformConfig
+from qcskit.export.config import ExportConfig
+from qcskit.export.transform.design import METHODS, TABLES, chosen, design
+
+CORRELATION = 0.95
+EXPORT = ExportConfig(golden_frames=8, test_windows=20)
+
+
+def autoregressive(samples: int = 12_000) -> np.ndarray:
+    """Return counts of a Gaussian AR(1) of standard deviation 1,000 about 300, int16."""
+    noise = np.random.default_rng(9).standard_normal(samples) * 1000 * np.sqrt(1 - CORRELATION**2)
+    values = np.zeros(samples)
+    for place in range(1, samples):
+        values[place] = CORRELATION * values[place - 1] + noise[place]
+    return np.rint(300 + values).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recording") / "r.npy"
+    np.save(path, autoregressive())
+    return path
+
+
+def made(recording: Path, out: Path, n: int = 16, **keys: Any) -> Manifest:
+    signal = SignalConfig(source="recorded", recording=str(recording), n=n)
+    adc = AdcConfig(bits=14, units_per_count=0.5, unit="mV", offset_counts=7)
+    signal = signal.model_copy(update={"recording_in": "counts"})
+    tables = {"transform": TransformConfig(**keys), "signal": signal, "adc": adc}
+    return design(out, tables, EXPORT)
+
+
+def water_filling_db(n: int, bits: float) -> float:
+    """Return the least NMSE of windows of n samples of the AR(1) at so many bits per sample, in dB.
+
+    T. Berger, Rate Distortion Theory, section 4.5: errors of the components are equal, or all that a component has.
+    """
+    place = np.arange(n)
+    values = np.linalg.eigvalsh(CORRELATION ** np.abs(place[:, None] - place))
+    low, high = 0.0, float(values.max())
+    for _ in range(60):
+        level = (low + high) / 2
+        rate = np.maximum(0.5 * np.log2(values / level), 0).mean()
+        low, high = (low, level) if rate < bits else (level, high)
+    return float(10 * np.log10(np.minimum(values, level).mean()))
+
+
+@pytest.mark.parametrize(("basis", "bits"), [("klt", 2.5), ("dct", 2.5), ("klt", 1.0)])
+def test_the_bundle_comes_near_the_rate_distortion_function(
+    recording: Path, tmp_path: Path, basis: str, bits: float
+) -> None:
+    manifest = made(recording, tmp_path / "b", basis=basis, bits_per_sample=bits)
+    nmse = manifest.nmse
+    assert nmse.deployed_db is not None
+    assert nmse.float_db is not None
+    # A scalar quantizer needs up to a quarter of a bit more; end positions, whole bytes and the dead zone take 0.2.
+    assert water_filling_db(16, manifest.rate_bits) < nmse.deployed_db
+    assert nmse.deployed_db < water_filling_db(16, manifest.rate_bits - 0.45)
+    assert nmse.deployed_db == pytest.approx(nmse.float_db, abs=0.1)
+    assert manifest.rate_bits == pytest.approx(bits, abs=0.15)
+
+
+def test_manifest_and_codec_say_the_same(recording: Path, tmp_path: Path) -> None:
+    manifest = made(recording, tmp_path / "b", bits_per_sample=1.5, windows=3, rows=9, crc=True, test_frames=300)
+    codec = open_codec(tmp_path / "b")
+    assert (manifest.name, manifest.windows, manifest.inputs) == ("transform", 3, 48)
+    assert manifest.nmse.frames == 300
+    assert len(manifest.nmse.clipped) == 48
+    assert manifest.adc.bits == 14
+    facts = manifest.codec.model_dump()
+    assert (facts["basis"], facts["coder"], facts["bits_per_sample"]) == ("klt", "range", 1.5)
+    assert (facts["lossy"]["rows"], facts["lossy"]["crc"], facts["lossy"]["max_bytes"]) == (9, True, 0)
+    assert facts["lossy"]["centre"] == np.rint(autoregressive()[:8400].mean())
+    # What the test part takes and loses, read back from the bundle alone.
+    test = autoregressive()[10_200:]
+    starts = np.rint(np.linspace(0, len(test) - 48, 100)).astype(int)
+    counts = np.stack([test[start : start + 48] for start in starts])
+    packets = codec.encode_counts(counts)
+    assert manifest.rate_bits == pytest.approx(8 * packets.lengths.sum() / counts.size)
+    x, offset = manifest.adc.values(counts).reshape(-1, 16), manifest.signal.offset
+    assert manifest.nmse.deployed_db == pytest.approx(nmse_db(x - offset, codec.decode(packets) - offset))
+
+
+def test_samples_left_out_are_estimated_from_their_neighbours(recording: Path, tmp_path: Path) -> None:
+    manifest = made(recording, tmp_path / "b", decimate=2, bits_per_sample=2.5)
+    # Halfway between two samples the AR(1) is known up to this share of its variance (the MMSE of an interpolation).
+    floor = (1 - CORRELATION**2) / (1 + CORRELATION**2) / 2
+    assert manifest.nmse.deployed_db is not None
+    assert 10 * np.log10(floor) < manifest.nmse.deployed_db < 10 * np.log10(floor) + 0.8
+
+
+def test_rate_control_keeps_every_packet_short(recording: Path, tmp_path: Path) -> None:
+    manifest = made(recording, tmp_path / "b", basis="dct", max_bytes=6, windows=2)
+    codec = open_codec(tmp_path / "b")
+    loud = np.random.default_rng(2).integers(-8192, 8192, (200, manifest.inputs)).astype(np.int16)
+    packets = codec.encode_counts(np.concatenate([loud, codec.edges(200, np.random.default_rng(1))]))
+    assert packets.lengths.max() <= 6 == manifest.packed_bytes_max
+    assert np.isfinite(codec.decode(packets)).all()
+    assert manifest.nmse.deployed_db == pytest.approx(manifest.nmse.float_db, abs=0.15)
+
+
+def test_an_odd_number_of_kept_samples_is_refused(recording: Path, tmp_path: Path) -> None:
+    with pytest.raises(QcsError, match="choose an n that 4 divides"):
+        made(recording, tmp_path / "b", n=18, decimate=2)
+    assert not (tmp_path / "b").exists()
+
+
+def test_its_tables_choose_the_method() -> None:
+    assert chosen("transform") == {}
+    assert METHODS == ("transform",)
+    assert set(TABLES) == {"transform", "signal", "adc"}
+
+
+DESIGNED = """
+import sys
+from qcskit.codec.sensor import UNKNOWN_ADC
+from qcskit.codec.signal import SignalConfig
+from qcskit.codec.transform.config import TransformConfig
+from qcskit.export.config import ExportConfig
+from qcskit.export.transform.design import drafted, fit
+from qcskit.export.transform.source import Source
+
+source = Source.of(SignalConfig(source="recorded", recording=sys.argv[1], n=32), UNKNOWN_ADC)
+print(drafted(fit(TransformConfig(bits_per_sample=1.0), source), ExportConfig()).model_id)
+"""
+
+
+def test_the_model_id_is_the_same_whatever_blas_does(recording: Path, source_env: dict[str, str]) -> None:
+    # Other kernels and thread counts of OpenBLAS, and NumPy's own loops without their widest registers.
+    settings = (
+        {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "2"},
+        {"OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1", "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F"},
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", DESIGNED, recording], env={**source_env, **setting}, text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for setting in settings
+    ]  # fmt: skip
+    ids = [process.communicate()[0].strip() for process in running]
+    assert len(ids[0]) == 16
+    assert ids[0] == ids[1]

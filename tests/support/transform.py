@@ -1,0 +1,99 @@
+"""Tables of transform codecs of every shape, made up: no recording, no design."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qcskit.codec.matrices import dct_rows
+from qcskit.codec.transform.tables import CONTEXTS, TOTAL, Tables, folded_rows
+
+
+def upper_ends(rng: np.random.Generator, symbols: int, steep: float = 0.5) -> NDArray[np.uint16]:
+    """Return the upper ends of one table whose frequencies fall."""
+    weights = rng.dirichlet(np.exp(-steep * np.arange(symbols)) * symbols) * (TOTAL - symbols)
+    frequencies = 1 + weights.astype(np.int64)
+    frequencies[0] += TOTAL - frequencies.sum()
+    return np.cumsum(frequencies).astype(np.uint16)
+
+
+def symmetric_rows(rng: np.random.Generator, n: int, rows: int) -> NDArray[np.int64]:
+    """Return orthonormal rows (rows, n), scaled by 2^11, symmetric and antisymmetric in no order."""
+    half = np.linalg.qr(rng.standard_normal((n // 2, n // 2)))[0] / np.sqrt(2)
+    full = [np.concatenate([row, sign * row[::-1]]) for row in half for sign in (1, -1)]
+    return np.rint(2048 * np.array(full)[rng.permutation(n)[:rows]]).astype(np.int64)
+
+
+def transform_tables(
+    *, seed: int = 1, n: int = 16, rows: int = 9, windows: int = 2, stride: int = 1, basis: str = "dct",
+    coder: str = "range", crc: bool = False, max_bytes: int = 0, bits: int = 12, low: int = -2048, centre: int = 70,
+    step: float = 37.0,
+) -> Tables:  # fmt: skip
+    """Return checked tables. n: kept samples. step: about, in counts."""
+    rng = np.random.default_rng(seed)
+    folds = (n & -n).bit_length() - 1 if basis == "dct" else 1
+    full = np.rint(2048 * dct_rows(n, n)[:rows]) if basis == "dct" else symmetric_rows(rng, n, rows)
+    blocks = folded_rows(n, folds, full.astype(np.int64))
+    # Which row is where: found again by what the blocks unfold to.
+    order: list[int] = []
+    place = np.arange(rows)
+    left, size = full.astype(np.int64), n
+    for _ in range(folds):
+        odd = (left[:, : size // 2] == -left[:, : size // 2 - 1 - size : -1]).all(axis=1)
+        order += place[odd].tolist()
+        left, place, size = left[~odd][:, : size // 2], place[~odd], size // 2
+    shift = 8
+    wanted = step * 2048 / 2**shift
+    index_shift = next(bits for bits in range(25) if 1024 <= 2**bits / wanted < 2047)
+    multiplier = round(2**index_shift / wanted)
+    groups = -(-rows // -(-rows // 16))
+    classes = np.minimum(np.arange(rows), 15).astype(np.uint8)
+    own: dict[str, Any] = {"rice": rng.integers(0, 9, rows).astype(np.uint8)}
+    if coder == "range":
+        own = {
+            "classes": classes,
+            "contexts": rng.integers(0, 5, (int(classes.max()) + 1, CONTEXTS)).astype(np.uint8),
+            "symbols": np.stack([upper_ends(rng, 16) for _ in range(5)]),
+            "ends": upper_ends(rng, groups + 1, 0.0),
+        }
+    tables = Tables(
+        windows=windows, samples=n, stride=stride, rows=rows, centre=centre, bits=bits, low=low, max_bytes=max_bytes,
+        crc=crc, fraction_bits=11, accumulator_shift=shift, multiplier=multiplier, index_shift=index_shift,
+        rounding=int(0.36 * 2**index_shift), blocks=np.array([(half, len(w)) for half, w in blocks], np.uint16),
+        weights=np.concatenate([w.ravel() for _, w in blocks]).astype(np.int16),
+        positions=np.array([*order, *place], np.uint16), **own,
+    )  # fmt: skip
+    tables.check()
+    return tables
+
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "klt": {"basis": "klt", "n": 24, "rows": 11, "windows": 3},
+    "one": {"windows": 1, "n": 8, "rows": 1, "step": 5.0},
+    "long": {"n": 128, "rows": 100, "windows": 1, "bits": 16, "low": -32768, "step": 300.0},
+    "odd": {"n": 24, "rows": 24, "bits": 11, "low": 0, "centre": 1000},
+    "stride": {"stride": 2, "crc": True},
+    "fine": {"step": 1.0, "rows": 16, "windows": 4},
+    "control": {"max_bytes": 9, "windows": 3},
+    "control_crc": {"max_bytes": 12, "windows": 4, "crc": True, "basis": "klt"},
+    "rice": {"coder": "rice"},
+    "rice_control": {"coder": "rice", "max_bytes": 11, "crc": True, "n": 32, "rows": 20},
+    "rice_fine": {"coder": "rice", "step": 1.0, "rows": 16, "crc": True},
+}
+"""Every option and edge of the tables: name → arguments."""
+
+
+def counts_of(tables: Tables, packets: int, seed: int = 2) -> NDArray[np.int16]:
+    """Return counts (packets, inputs) of every loudness: silence, walks, noise, full scale, alternating, constant."""
+    rng, size = np.random.default_rng(seed), (packets, tables.inputs)
+    high = tables.low + 2**tables.bits - 1
+    loud = 10 ** rng.uniform(0, np.log10(high - tables.low), (packets, 1))
+    noise = rng.standard_normal(size) * loud / 4
+    walk = np.cumsum(noise, axis=1) / 3
+    kind = rng.integers(0, 6, packets)[:, None]
+    ends = np.where(rng.random(size) < 0.5, tables.low, high) - tables.centre
+    alternating = np.where(np.arange(size[1]) % 2, high, tables.low) - tables.centre
+    chosen = np.select([kind == 0, kind == 1, kind == 2, kind == 3, kind == 4],
+                       [np.zeros(size), noise, walk, ends, alternating], loud)  # fmt: skip
+    return np.clip(np.rint(chosen) + tables.centre, tables.low, high).astype(np.int16)
