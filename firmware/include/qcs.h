@@ -40,7 +40,8 @@ typedef struct qcs_codec qcs_codec_t;
 
 /* Encode one packet. input: codec->inputs values of input_type (one that input_types allows),
  * aligned for it. packed: room for packed_bytes_max. scratch: scratch_bytes, any content, aligned
- * to 4 bytes. No overlap. Returns the bytes written, 1 .. packed_bytes_max. */
+ * to 4 bytes. No overlap. Returns the packet's bytes, 1 .. packed_bytes_max; behind them packed may
+ * hold anything. */
 typedef uint16_t qcs_encode_fn(const qcs_codec_t *codec, uint8_t input_type, const void *input,
                                uint8_t packed[], void *scratch);
 

@@ -31,9 +31,12 @@ static void open_history(history_t *history, const int16_t counts[], uint16_t in
   }
 }
 
-/* Where count i stands, with MOST_ORDER others before it. */
-static inline const int16_t *count_at(const history_t *history, uint_fast16_t i) {
-  return i < MOST_ORDER ? history->head + MOST_ORDER + i : history->counts + i;
+/* Where count i stands, with MOST_ORDER others before it, next to where count i - step stands: the
+ * first count beyond the head is found anew. */
+static inline const int16_t *next_count(const history_t *history, const int16_t *before,
+                                        uint_fast16_t i, unsigned step) {
+  const bool leaves_head = i >= MOST_ORDER && i < MOST_ORDER + step;
+  return leaves_head ? history->counts + i : before + step;
 }
 
 static inline uint16_t folded(int32_t residual) {
@@ -70,8 +73,9 @@ static inline uint16_t magnitude(const int16_t *weights, uint8_t order, const in
 static uint8_t choose(const qcs_lossless_model_t *model, const history_t *history) {
   uint32_t first = 0, second = 0, own = 0;
   const uint_fast16_t inputs = model->inputs;
+  const int16_t *count = history->head + MOST_ORDER - 1;
   for (uint_fast16_t i = 1; i < inputs; i += 2U) {
-    const int16_t *const count = count_at(history, i);
+    count = next_count(history, count, i, 2);
     const int32_t difference = (int32_t)count[0] - count[-1];
     first += folded(difference);
     second += folded(difference - count[-1] + count[-2]);
@@ -126,15 +130,16 @@ static uint16_t put_packet(const qcs_lossless_model_t *model, const history_t *h
   uint_fast16_t memory = model->start;
   uint16_t u = folded((int32_t)history->counts[0] - model->centre);
   uint_fast8_t parameter = model->first;
+  const int16_t *count = history->head + MOST_ORDER;
   for (uint_fast16_t i = 0;;) {
     const uint_fast16_t ones = (uint_fast16_t)u >> parameter;
     uint32_t code = u;
     uint_fast8_t bits = ESCAPE_BITS;
     if (number == RAW) {
-      code = (uint16_t)((uint32_t)history->counts[i] - (uint32_t)model->low) & mask;
+      code = (uint16_t)((uint32_t)*count - (uint32_t)model->low) & mask;
       bits = model->bits;
-    } else if (ones <
-               MOST_ONES) { /* ones ones, a zero and the low bits: u less ones << parameter */
+    } else if (ones < MOST_ONES) {
+      /* ones ones, a zero and the low bits, which are u less ones << parameter */
       code += (((uint32_t)2 << ones) - 2U - (uint32_t)ones) << parameter;
       bits = (uint_fast8_t)(ones + 1U + parameter);
     } else if (!put(&to, (1U << MOST_ONES) - 1U, MOST_ONES)) {
@@ -144,7 +149,8 @@ static uint16_t put_packet(const qcs_lossless_model_t *model, const history_t *h
       return 0;
     if (++i == inputs)
       break;
-    u = magnitude(weights, order, count_at(history, i));
+    count = next_count(history, count, i, 1);
+    u = magnitude(weights, order, count);
     parameter = bit_length((memory + 4U) >> 4);
     memory += (u < MOST_REMEMBERED ? u : MOST_REMEMBERED) - (memory >> 3);
   }

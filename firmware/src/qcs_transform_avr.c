@@ -5,7 +5,8 @@
 
 /* sum += *weights * *v modulo 2^32, `left` times, left > 0: seven byte products, then v * 2^16 is
  * taken off where the weight is negative. */
-static int32_t dot(const int16_t *weights, const int32_t v[], uint16_t left) {
+static __attribute__((noinline)) int32_t dot(const int16_t *weights, const int32_t v[],
+                                             uint16_t left) {
   int32_t sum = 0, x;
   int16_t weight;
   uint8_t zero;
@@ -43,11 +44,12 @@ static int32_t dot(const int16_t *weights, const int32_t v[], uint16_t left) {
           "add %D[sum], r0\n"
           "mul %B[w], %C[x]\n"
           "add %D[sum], r0\n"
-          "sbiw %[left], 1\n"
+          "subi %A[left], 1\n"
+          "sbci %B[left], 0\n"
           "brne 1b\n"
           "clr r1\n"
           : [sum] "+r"(sum), [x] "=&r"(x), [w] "=&r"(weight), [zero] "=&r"(zero), [v] "+x"(v),
-            [z] "+z"(weights), [left] "+w"(left)
+            [z] "+z"(weights), [left] "+d"(left)
           :
           : "r0", "memory");
   return sum;

@@ -3,8 +3,11 @@
 
 #ifndef __AVR__
 
-#if defined(__ARM_ARCH_6M__) && defined(__GNUC__) && !defined(QCS_PLAIN)
-#define QCS_HIGH_SUMS /* the compiler would keep them, or pointers, on the stack */
+/* Sums in high registers, where the compiler itself would keep them, or pointers, on the stack; at
+ * -Os GCC has no high registers. */
+#if defined(__ARM_ARCH_6M__) && defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__) &&                \
+    !defined(QCS_PLAIN)
+#define QCS_HIGH_SUMS
 #endif
 
 /* sums[position[i]] of four rows from `weights` on, which share one pass over v. */
@@ -38,24 +41,13 @@ static inline void four_rows(const int16_t *weights, const int32_t *v, unsigned 
           : "cc", "memory");
 #else
   const int16_t *w1 = weights + half, *w2 = w1 + half, *w3 = w2 + half;
-  if (half & 1U) {
+  do {
     const int32_t x = *v++;
-    s0 = qcs_rom_i16(weights++) * x;
-    s1 = qcs_rom_i16(w1++) * x;
-    s2 = qcs_rom_i16(w2++) * x;
-    s3 = qcs_rom_i16(w3++) * x;
-  }
-  while (v < end) {
-    const int32_t x = *v++, y = *v++;
     s0 += qcs_rom_i16(weights++) * x;
     s1 += qcs_rom_i16(w1++) * x;
     s2 += qcs_rom_i16(w2++) * x;
     s3 += qcs_rom_i16(w3++) * x;
-    s0 += qcs_rom_i16(weights++) * y;
-    s1 += qcs_rom_i16(w1++) * y;
-    s2 += qcs_rom_i16(w2++) * y;
-    s3 += qcs_rom_i16(w3++) * y;
-  }
+  } while (v < end);
 #endif
   sums[qcs_rom_u16(position)] = s0;
   sums[qcs_rom_u16(position + 1)] = s1;

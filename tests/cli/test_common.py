@@ -9,7 +9,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 from rich.table import Table
-from support.bundles import classical_bundle
+from support.bundles import classical_bundle, learned_bundle, lossless_bundle
 from support.tampered import tampered
 
 from qcskit.cli import common, main
@@ -165,3 +165,12 @@ def test_a_verb_says_which_configuration_it_reads(told: Told, hostile: Path, tmp
     (tmp_path / "qcs.toml").unlink()
     _, text = told(*simulate, "-n", "20")
     assert "configuration:" not in text
+
+
+def test_without_any_error_a_bundle_is_exact(tmp_path: Path) -> None:
+    """Not measured is something else."""
+    measured = lossless_bundle(tmp_path / "b")
+    rows = common.bundle_rows(measured) | common.signal_rows(measured)
+    assert rows["NMSE deployed"].startswith("exact, ")
+    assert rows["fidelity"].startswith("exact, ")
+    assert common.bundle_rows(learned_bundle(tmp_path / "l"))["NMSE deployed"] == "not measured"

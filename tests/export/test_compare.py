@@ -103,6 +103,13 @@ def test_lossless_is_exact_and_says_no_decibels(rows: dict[str, Row]) -> None:
     assert not any(point.exact for point in rows["DCT-16"].points)
 
 
+def test_lossless_is_exact_in_units_of_a_tenth_too(tmp_path: Path) -> None:
+    base = saved(tmp_path / "x.npy", counts() * 0.1)
+    base = merged(base, {"signal": {"recording_in": "units"}, "adc": {"units_per_count": 0.1}})
+    (row,) = compare(tmp_path, base, [named("lossless")], lambda what: None)
+    assert [(p.exact, p.fidelity.nmse_db, p.fidelity.largest_error) for p in row.points] == [(True, None, 0.0)]
+
+
 def test_an_error_between_points_lies_on_the_line_and_far_off_is_not_known(rows: dict[str, Row]) -> None:
     low, high = rows["DCT-16"].points
     at = {bits: rows["DCT-16"].error_db(bits) for bits in (low.bits, (low.bits + high.bits) / 2, 0.8 * low.bits)}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from support.need import need_board, need_tool
 from support.transform import SHAPES, counts_of, transform_tables
 
+from qcskit.codec.errors import QcsError
 from qcskit.codec.transform.c_text import c_files
 from qcskit.codec.transform.definition import packet_of
 from qcskit.codec.transform.tables import Tables
@@ -99,6 +100,12 @@ def test_the_kernels_of_a_core_give_the_same(board: str, models: dict[str, Table
     with start(entry, elf) as emulator:
         answers = encode_packets(emulator.url, counts)
     check(tables, answers.rows, answers.lengths, counts)
+
+
+def test_what_no_device_holds_is_refused() -> None:
+    files_of("demo", transform_tables(n=128, rows=128, windows=126, max_bytes=900))
+    with pytest.raises(QcsError, match=r"^transform: 127 windows with max_bytes take 65,536 bytes of scratch"):
+        files_of("demo", transform_tables(n=128, rows=128, windows=127, max_bytes=900))
 
 
 def code_bytes(tables: Tables) -> int:

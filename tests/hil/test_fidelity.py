@@ -65,3 +65,10 @@ def test_memory_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found._seen) < 170
     assert added(x[:60], x_hat[:60]).figures().distinct == 60
     assert added(x[:50], x[:50] * 1e30).figures().worst_db == 100.0
+
+
+def test_what_the_rounding_of_doubles_leaves_is_no_error() -> None:
+    x = MEAN + 0.005 * np.arange(-4000, 4000).reshape(-1, 8)
+    found = added(x, np.nextafter(x, np.inf)).figures()
+    assert (found.nmse_db, found.window_nmse_db, found.largest_error) == (None, None, 0.0)
+    assert found.exact

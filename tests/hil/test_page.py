@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.bundles import BUNDLES
+from support.bundles import BUNDLES, lossless_bundle
 from support.entries import entry, results
 
 from qcskit.codec.interface import Codec
@@ -46,6 +46,19 @@ def test_recovery_is_told_instead_of_nmse(tmp_path: Path) -> None:
     page = render(codec, results, None)
     assert "flagged 0, wrong 0" in page
     assert "NMSE device" not in page
+
+
+def test_without_any_error_it_is_exact_on_the_page_and_null_in_the_results(tmp_path: Path) -> None:
+    codec, config = lossless_bundle(tmp_path / "b"), HilConfig(port=["emu:native"], vectors=100)
+    results = run_fleet(codec, config, out=tmp_path / "r.json", resume=False, progress=lambda *_: None)
+    (device,) = results["devices"]
+    nmse, rows = device["nmse"], device_view(device)["rows"]
+    assert (nmse["device_db"], nmse["deployed_db"], nmse["fidelity"]["nmse_db"]) == (None, None, None)
+    assert {nmse["fidelity"]["largest_error"], *nmse["per_segment_db"]} == {0.0, None}
+    assert rows["NMSE device"] == rows["NMSE integer reference, same vectors"] == "exact"
+    assert rows["fidelity"].startswith("exact, ")
+    assert facts(codec)["NMSE deployed"].startswith("exact (")
+    assert "NMSE over the run" in render(codec, results, None)
 
 
 CHECKED = {"passed": True, "complete": True, "vectors": 9, "implementations": [], "not_run": {"avr": "needs 9 bytes"}}

@@ -14,7 +14,9 @@ def test_centroids_are_mean_offsets_drawn_to_zero() -> None:
     found = centroids(index, acc, 100.0)
     for row in range(3):
         for place, cell in enumerate(({1}, {2}, set(range(3, 99)))):
-            chosen = [(abs(a) / 100 - abs(i)) for a, i in zip(acc[:, row], index[:, row], strict=True) if abs(i) in cell]
+            chosen = [
+                (abs(a) / 100 - abs(i)) for a, i in zip(acc[:, row], index[:, row], strict=True) if abs(i) in cell
+            ]
             assert np.isclose(found[row, place], sum(chosen) / (len(chosen) + 4))
     assert (found[2] == 0).all()
 

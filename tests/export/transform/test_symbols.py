@@ -109,6 +109,7 @@ def test_rice_parameters_make_the_shortest_packets() -> None:
     index[::7, 2] = 20_000
     own = {"rice": rice_table(bare, index)["rice"]}
     for row in range(2):
+
         def bits(parameter: int, row: int = row) -> int:
             return sum(length(abs(int(a)), parameter) for a in index[used(index, row), row])
 
@@ -129,3 +130,10 @@ def test_the_definition_reads_trained_tables() -> None:
     bare = transform_tables(n=16, rows=9)
     tables = replace(bare, **range_tables(bare, indices(bare, 500)))
     assert len(packet_of(tables, [tables.centre] * tables.inputs)) == 1
+
+
+def test_code_lengths_beyond_the_table_are_interpolated() -> None:
+    end = 1 << 20
+    found = symbols._lengths(end)
+    for n in [1, 2, 16_383, 16_384, 16_385, 65_537, 999_983, end - 1]:
+        assert found[n] == pytest.approx(n * math.log2(n) * 65536, rel=1e-8, abs=1)

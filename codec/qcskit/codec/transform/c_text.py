@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit.codec.errors import QcsError
 from qcskit.codec.text import CModel, c_struct, c_table, id_bytes
 from qcskit.codec.text import c_files as frame
 from qcskit.codec.transform.tables import MOST_QUALITY, Tables
@@ -12,18 +13,26 @@ from qcskit.codec.transform.tables import MOST_QUALITY, Tables
 _NEVER = 2**31
 """No sum reaches it."""
 _MOST_MAGNITUDE = 2**20 - 1
+_MOST_SCRATCH = 65535
+"""scratch_bytes of qcs_codec_t."""
 
 
 def c_files(name: str, model_id: str, tables: Tables, about: str, kind: int, sensor: str = "") -> dict[str, str]:
-    """Return qcs_model_<name>.h and .c. about: one line. kind: number of the family. sensor: lines of the header."""
+    """Return qcs_model_<name>.h and .c. about: one line. kind: number of the family. sensor: lines of the header.
+
+    Raises QcsError if the device's working memory would be too large.
+    """
     arrays = _arrays(tables)
     text = "\n".join(c_table(word, values, "QCS_ROM") for word, values in arrays.items())
     members = c_struct(_members(tables, model_id, arrays))
-    sums = tables.rows * (tables.windows if tables.max_bytes else 1)
+    scratch = 4 * (tables.samples + tables.rows * (tables.windows if tables.max_bytes else 1))
+    if scratch > _MOST_SCRATCH:
+        raise QcsError(f"transform: {tables.windows} windows with max_bytes take {scratch:,} bytes of scratch on the "
+                       f"device, at most {_MOST_SCRATCH:,} go; lower transform.windows or transform.rows")  # fmt: skip
     return frame(CModel(
         name, model_id, about, "transform", kind, tables.inputs, tables.packed_bytes_max,
         f"{text}\n\nstatic const qcs_transform_model_t model = {members};\n",
-        windows=tables.windows, scratch=4 * (tables.samples + sums),
+        windows=tables.windows, scratch=scratch,
     ), sensor)  # fmt: skip
 
 
@@ -59,7 +68,7 @@ def _arrays(tables: Tables) -> dict[str, NDArray[Any]]:
 def least(tables: Tables, quality: int) -> int:
     """Return the least |sum| whose index at this quality is not 0, 2^31 if there is none."""
     missing = (1 << tables.index_shift + quality) - (tables.rounding << quality)
-    magnitude = max(-(-missing // tables.multiplier), 1)
+    magnitude = max(-(-missing // tables.multiplier), 0)
     if quality == MOST_QUALITY or magnitude > _MOST_MAGNITUDE:
         return _NEVER
-    return min(magnitude << tables.accumulator_shift, _NEVER)
+    return min(max(magnitude << tables.accumulator_shift, 1), _NEVER)

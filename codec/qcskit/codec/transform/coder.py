@@ -15,6 +15,7 @@ from qcskit.codec.transform.tables import CONTEXTS, MOST_INDEX, MOST_QUALITY, TO
 
 _START = 0xFF000000
 _MASK = 0xFFFFFFFF
+_REST = 0xFFFFFF
 _ESCAPE = 15
 _DIRECT = 192
 """Least magnitude behind the escape."""
@@ -117,15 +118,8 @@ class _Writer:
     def end(self) -> Payload:
         """Return the payloads: the fewest bytes that decode with zeros behind them."""
         lanes = np.arange(len(self.low))
-        for size in (1, 2, 3, 4):
-            rest = _MASK >> 8 * size
-            value = (self.low[lanes] + rest) & ~rest
-            found = value - self.low[lanes] < self.range[lanes]
-            chosen = lanes[found]
-            self._add(chosen, value[found] - self.low[chosen])
-            for number in range(size):
-                self._put(chosen, self.low[chosen] >> 24 - 8 * number & 0xFF)
-            lanes = lanes[~found]
+        self._add(lanes, -self.low & _REST)
+        self._put(lanes, self.low >> 24)
         return trimmed(self._carried(), self.count, self.room)
 
     def _carried(self) -> NDArray[np.uint8]:

@@ -67,12 +67,8 @@ def _range_code(tables: Tables, windows: list[list[int]], quality: int) -> bytes
         low, width = low + r * start, r * (end - start)
         while width < 1 << 24:
             low, width, put = low << 8, width << 8, put + 1
-    for size in (1, 2, 3, 4):
-        rest = (1 << 32 - 8 * size) - 1
-        value = low + rest & ~rest
-        if value - low < width:
-            return (value >> 32 - 8 * size).to_bytes(put + size, "big")
-    raise AssertionError("four bytes hold low itself")
+    # A multiple of 2^24 next above `low` is below its end, as what is left is at least as wide.
+    return (low + 0xFFFFFF >> 24).to_bytes(put + 1, "big")
 
 
 def _steps(tables: Tables, windows: list[list[int]], quality: int) -> Iterator[tuple[int, int, int]]:

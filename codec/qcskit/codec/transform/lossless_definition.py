@@ -21,7 +21,8 @@ def packet_of(tables: LosslessTables, counts: Sequence[int]) -> bytes:
     for u in candidates[number][1:]:
         bits += _rice(u, ((memory + 4) // 16).bit_length())
         memory += min(u, 8191) - memory // 8
-    if len(bits) > 8 * tables.room:
+    room_bytes = -(-(2 + len(counts) * tables.bits) // 8)
+    if len(bits) > 8 * room_bytes:
         bits = "11" + "".join(f"{(x - tables.low) % 2**tables.bits:0{tables.bits}b}" for x in counts)
     size = -(-len(bits) // 8)
     payload = int(bits.ljust(8 * size, "0"), 2).to_bytes(size, "big").rstrip(b"\0") or b"\0"

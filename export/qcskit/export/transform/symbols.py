@@ -17,6 +17,8 @@ TABLES = 20
 """Symbol tables: more gain nothing that can be measured."""
 _CLASSES, _OWN_CLASS = 16, 6
 _MOST_RICE = 14
+_EXACT_BITS = 14
+"""Numbers of more bits have their logarithm by interpolation, to 1e-9."""
 
 
 def classes_of(rows: int) -> Ints:
@@ -71,8 +73,8 @@ def _histograms(tables: Tables, index: Ints, position: Ints, classes: Ints) -> I
 
 def clustered(cells: Ints) -> Ints:
     """Return which table (0, 1 …) each histogram (cells, symbols) shares: the cheapest pair is merged till few stay."""
-    counts, label = cells.copy(), np.arange(len(cells))
-    length = _lengths(int(cells.sum(axis=1).sum()))
+    counts, label, alive = cells.copy(), np.arange(len(cells)), np.ones(len(cells), bool)
+    length = _lengths(1 << int(cells.sum()).bit_length())
     own = _cost(length, counts)
     never = np.iinfo(np.int64).max
     price = np.full((len(cells), len(cells)), never)
@@ -84,7 +86,8 @@ def clustered(cells: Ints) -> Ints:
         own[kept] = _cost(length, counts[kept])
         label[label == gone] = kept
         price[gone], price[:, gone] = never, never
-        others = np.setdiff1d(label, kept)
+        alive[gone] = False
+        others = np.flatnonzero(alive & (np.arange(len(cells)) != kept))
         merged = _cost(length, counts[others] + counts[kept]) - own[others] - own[kept]
         price[np.maximum(others, kept), np.minimum(others, kept)] = merged
     return np.unique(label, return_inverse=True)[1]
@@ -96,14 +99,20 @@ def _cost(length: Ints, counts: Ints) -> Ints:
     return total
 
 
-def _lengths(most: int) -> Ints:
-    return _lengths_below(1 << most.bit_length())
+@lru_cache(maxsize=1)
+def _logarithms() -> NDArray[np.float64]:
+    return np.array([0.0, *(math.log2(n) for n in range(1, (1 << _EXACT_BITS) + 1))])
 
 
-@lru_cache(maxsize=8)
-def _lengths_below(end: int) -> Ints:
-    """Return n log2 n in 2^-16 bits for n = 0 … end − 1."""
-    return np.array([0, *(round(n * math.log2(n) * 65536) for n in range(1, end))])
+@lru_cache(maxsize=4)
+def _lengths(end: int) -> Ints:
+    """Return n log2 n in 2^-16 bits for n = 0 … end − 1: by table, above it between two entries."""
+    n, table = np.arange(end), _logarithms()
+    shift = np.maximum(np.frexp(n.astype(np.float64))[1] - _EXACT_BITS, 0)
+    place = n >> shift
+    beyond = np.ldexp((n - (place << shift)).astype(np.float64), -shift)
+    slope = table[np.minimum(place + 1, len(table) - 1)] - table[place]
+    return np.rint(n * (table[place] + shift + beyond * slope) * 65536).astype(np.int64)
 
 
 def _nearest_seen(count: int, seen: Ints) -> Ints:

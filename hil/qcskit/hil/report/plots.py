@@ -69,7 +69,7 @@ def pareto(
     if floor_db is not None:
         axes.axhline(floor_db, color=GREY, ls=":", lw=1.0, label="rounding of the converter")
     axes.set(xlabel="bits per sample, in whole bytes", ylabel="NMSE in dB")
-    axes.legend(fontsize=6, loc="upper right", ncols=2)
+    axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 @_plot
