@@ -129,11 +129,11 @@ def test_the_boards_sent_the_bytes_of_the_host(board: str, file: str, road: Road
 
 
 def test_what_comes_back_is_in_counts(road: Road) -> None:
-    """Rows of N about the samples that were sent: the level of the day, which is another than that of the training."""
+    """Rows of N about the samples that were sent, at their level: without the offset they would be 12,000 off."""
     x, x_hat = road.day.astype(np.float64), np.loadtxt(road.folder / "day_back.csv", delimiter=",", ndmin=2)
     assert x_hat.shape == x.shape
     trained = road.codec.bundle.manifest.signal.offset
-    assert abs(x.mean() - trained) > 200
+    assert trained > 11_000
     assert ((x - x_hat) ** 2).mean() < 0.1 * ((x - trained) ** 2).mean()
     assert ((x - x_hat) ** 2).mean() < 0.5 * x.var()
     for file in ("hil-m4.json", "hil-avr.json"):

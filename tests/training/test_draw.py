@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from qcskit.codec.matrices import sparsity_basis
-from qcskit.codec.signal import SignalConfig, measurement_matrix, recorded_windows
-from qcskit.training.draw import draw_batch, support, training_series
+from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix, recorded_windows
+from qcskit.training import draw
+from qcskit.training.draw import blend_share, draw_batch, draw_training_frames, support, training_series
 
 
 def test_supports_are_distinct_and_every_one_equally_likely() -> None:
@@ -46,7 +47,8 @@ def test_drawn_frames_are_sparse_in_their_basis(source: str, basis: str) -> None
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_drawn_windows_are_the_training_part_and_all_of_it(tmp_path, cut: bool) -> None:
+def test_drawn_windows_are_the_training_part_and_all_of_it(tmp_path, monkeypatch, cut: bool) -> None:
+    monkeypatch.setattr(draw, "blend_share", lambda signal: 0.0)
     series = np.random.default_rng(0).standard_normal(600)
     np.save(tmp_path / "r.npy", series.reshape(-1, 20) if cut else series)
     signal = SignalConfig(source="recorded", recording=str(tmp_path / "r.npy"), recording_hop=3)
@@ -56,3 +58,40 @@ def test_drawn_windows_are_the_training_part_and_all_of_it(tmp_path, cut: bool) 
     expected = {tuple(row) for row in recorded_windows(signal, "train").astype(np.float32)}
     assert {tuple(row) for row in x.numpy()} == expected
     assert len(expected) == (21 if cut else (420 - 20) // 3 + 1)
+
+
+def recorded(tmp_path, samples: int, **keys) -> SignalConfig:
+    walk = np.random.default_rng(samples).standard_normal(samples + 7)
+    np.save(tmp_path / f"{samples}.npy", sum(walk[i : samples + i] for i in range(8)))
+    return SignalConfig(source="recorded", recording=str(tmp_path / f"{samples}.npy"), **keys)
+
+
+def drawn(signal: SignalConfig, frames: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    phi = tf.constant(measurement_matrix(signal), tf.float32)
+    x, y = draw_batch(signal, phi, frames, tf.constant([1, 2]), training_series(signal))
+    return [(x.numpy(), y.numpy()), draw_training_frames(signal, frames, 3)]
+
+
+def test_the_shorter_a_recording_the_more_its_windows_are_blended(tmp_path) -> None:
+    assert blend_share(recorded(tmp_path, 40_000)) == 0.0
+    assert blend_share(recorded(tmp_path, 20_000)) == pytest.approx(2 * 20**2 / 14_000)
+    assert blend_share(recorded(tmp_path, 10_000)) == pytest.approx(2 * 20**2 / 7000)
+    assert blend_share(recorded(tmp_path, 40_000, recording_hop=60)) == pytest.approx(2 * 20 * 60 / 28_000)
+    assert blend_share(recorded(tmp_path, 600)) == 0.5
+    assert blend_share(SignalConfig()) == 0.0
+
+
+def test_blended_windows_are_new_ones_of_the_same_covariance(tmp_path) -> None:
+    signal = recorded(tmp_path, 1000, noise_variance=0.01)
+    phi, seen = measurement_matrix(signal), recorded_windows(signal, "train")
+    for x, y in drawn(signal, 40_000):
+        nearest = np.abs(x[:20, None] - seen).max(-1).min(1)
+        assert nearest.min() > 0.05
+        np.testing.assert_allclose(np.cov(x.T), np.cov(seen.T), atol=0.04)
+        assert (y - x @ phi.T).var() == pytest.approx(0.01, rel=0.03)
+
+
+def test_sources_that_are_drawn_are_not_blended() -> None:
+    signal = SignalConfig()
+    for blended, plain in zip(draw_training_frames(signal, 50, 3), draw_frames(signal, 50, 3), strict=True):
+        assert np.array_equal(blended, plain)

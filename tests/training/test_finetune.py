@@ -6,7 +6,7 @@ import pytest
 from qcskit.codec.errors import QcsError
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.quantizer import hard_index
-from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.signal import SignalConfig, draw_frames, recorded_windows
 from qcskit.training.config import TrainConfig
 from qcskit.training.finetune import finetune_decoder
 from qcskit.training.networks import build_model, parts
@@ -45,3 +45,21 @@ def test_a_decoder_is_never_worse_than_it_came() -> None:
     # Such large steps from a good place only lead away from it.
     finetune_decoder(stages.decnet, g, lambda y: hard_index(y, t), SIGNAL, 100, 3.0, 1, 50)
     assert all(np.array_equal(a, b) for a, b in zip(good, stages.decnet.get_weights(), strict=True))
+
+
+def test_windows_of_a_recording_are_blended_as_in_training(tmp_path) -> None:
+    np.save(tmp_path / "r.npy", np.random.default_rng(0).standard_normal(300))
+    signal = SignalConfig(n=4, matrix="identity", source="recorded", recording=str(tmp_path / "r.npy"))
+    stages = parts(build_model(TrainConfig(levels=4, decoder_widths=(8,), variant="ce-decnet"), signal))
+    t, g = stages.shq.quantizer()
+    asked = []
+
+    def encode(y):
+        asked.append(y)
+        return hard_index(y, t)
+
+    finetune_decoder(stages.decnet, g, encode, signal, 1, 0.02, 0, 50)
+    validated, learned = asked
+    for y, part, blended in ((validated, "validation", False), (learned, "train", True)):
+        nearest = np.abs(y[:50, None] - recorded_windows(signal, part)).max(-1).min(1)
+        assert ((nearest > 1e-9) == blended).all()

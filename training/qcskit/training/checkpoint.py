@@ -16,7 +16,7 @@ from qcskit.codec.files import write_file
 from qcskit.codec.signal import SignalConfig
 from qcskit.training.config import TrainConfig
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass

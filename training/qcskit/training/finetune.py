@@ -11,6 +11,7 @@ from qcskit.codec import seeds
 from qcskit.codec.errors import QcsError
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.signal import SignalConfig, draw_frames, frame_energy
+from qcskit.training.draw import draw_training_frames
 from qcskit.training.optimizer import apply, make_slot
 
 CALL_STEPS = 100
@@ -66,7 +67,7 @@ def finetune_decoder(
     best = nmse_db(x_seen, decnet(a_seen).numpy()), decnet.get_weights()
     for start in range(0, steps, CALL_STEPS):
         count = min(CALL_STEPS, steps - start)
-        x, y = draw_frames(signal, count * batch, seed + seeds.FINETUNE + start, part="train")
+        x, y = draw_training_frames(signal, count * batch, seed + seeds.FINETUNE + start)
         a = received(y)
         a, x = (tf.constant(values.reshape(count, batch, -1), tf.float32) for values in (a, x))
         total = call(tf.constant(start), a, x)
