@@ -54,16 +54,19 @@ static inline uint32_t qcs_transform_magnitude(int32_t sum) {
   return sum < 0 ? 0U - (uint32_t)sum : (uint32_t)sum;
 }
 
-/* |index|, 0 .. 32767, of |sum|. */
+/* Stands for every |index| above 32767, whose packet does not fit. */
+#define QCS_TRANSFORM_TOO_LARGE 32768U
+
+/* |index|, 0 .. QCS_TRANSFORM_TOO_LARGE, of |sum|. */
 static inline unsigned qcs_transform_index(const qcs_transform_quantizer_t *quantizer,
                                            uint32_t magnitude) {
   if (magnitude < quantizer->least)
     return 0;
   uint32_t a = magnitude >> quantizer->accumulator_shift;
   if (a > 0xFFFFFU)
-    a = 0xFFFFFU;
+    return QCS_TRANSFORM_TOO_LARGE;
   a = (a * quantizer->multiplier + quantizer->rounding) >> quantizer->index_shift;
-  return (unsigned)(a > 32767U ? 32767U : a);
+  return (unsigned)(a > 32767U ? QCS_TRANSFORM_TOO_LARGE : a);
 }
 
 /* Position of the end: every index from position * group on is 0. Returns how many coefficients lie

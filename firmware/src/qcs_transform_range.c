@@ -72,6 +72,8 @@ static inline bool put_index(coder_t *coder, const uint16_t *table, unsigned mag
   if (magnitude == 0)
     return true;
   if (*symbol == ESCAPE) {
+    if (magnitude == QCS_TRANSFORM_TOO_LARGE)
+      return false;
     magnitude -= DIRECT - 1U;
     rest = bits_below_two(magnitude << 1); /* t of what is left */
     if (!put_number(coder, rest, 4))

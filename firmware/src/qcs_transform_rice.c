@@ -31,7 +31,8 @@ bool qcs_transform_rice_step(qcs_transform_bits_t *to, const qcs_transform_model
   const uint8_t *parameters = model->rice;
   for (; sums < end; sums++) {
     const unsigned magnitude = qcs_transform_index(quantizer, qcs_transform_magnitude(*sums));
-    if (!put_index(to, magnitude, qcs_rom_u8(parameters++), *sums < 0))
+    if (magnitude == QCS_TRANSFORM_TOO_LARGE ||
+        !put_index(to, magnitude, qcs_rom_u8(parameters++), *sums < 0))
       return false;
   }
   return true;

@@ -49,9 +49,7 @@ def test_the_best_at_each_rate_and_by_how_much() -> None:
 def test_a_tie_says_so_and_goes_to_the_shortest_packets() -> None:
     found = comparison(row("long", -25.3, -30.0, samples=512), row("short", -25.1, -30.0), row("c", -20.0, -20.0))
     assert [row.name for row in best_rows(found, 1.0)] == ["short", "long"]
-    assert "it is a tie of short (-25.1 dB), long (-25.3 dB); short has the shortest packets; c follows 5.3 dB" in said(
-        found
-    )
+    assert "it is a tie at -25.3 dB: short, long; short gathers the fewest samples; c follows 5.3 dB" in said(found)
     assert winner(found) == found.rows[1]
 
 
@@ -76,6 +74,7 @@ def test_raw_is_best_where_nothing_saves() -> None:
     assert saves_nothing(found)
     assert "Send raw: no codec does better" in said(found)
     assert "which saves nothing" in said(found)
+    assert "take a" not in said(found)
     assert not saves_nothing(comparison(row("a", -5.0, -13.0), useless))
     assert not saves_nothing(comparison(noise, LOSSLESS))
 

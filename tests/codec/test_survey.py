@@ -7,7 +7,8 @@ from scipy.signal import lfilter
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.readers import Samples
-from qcskit.codec.survey import Survey, regular_places, sentences, spectrum, steps, survey, warnings
+from qcskit.codec.sensor import Adc, AdcConfig
+from qcskit.codec.survey import Survey, converter, regular_places, sentences, spectrum, steps, survey, warnings
 
 RNG = np.random.default_rng(1)
 NOISE = RNG.standard_normal(200_000)
@@ -167,3 +168,50 @@ def test_what_stands_in_the_way_is_said() -> None:
 def test_what_cannot_be_surveyed_is_refused(values: NDArray[np.float64], n: int, m: int, message: str) -> None:
     with pytest.raises(QcsError, match=message):
         look(values, n, m)
+
+
+@pytest.mark.parametrize(
+    ("values", "known", "bits", "signed"),
+    [
+        (TIME % 1024, {"integers": True}, 10, False),
+        (TIME % 1024 - 512, {"integers": True}, 10, True),
+        (TIME % 1025 - 512, {"integers": True}, 11, True),
+        (TIME % 5 - 2, {"integers": True}, 8, True),
+        (TIME % 40_000 - 20_000, {"integers": True}, 16, True),
+        (TIME % 384 * 0.1 + 37.5, {"unit": "°F"}, 10, False),
+        (TIME % 384 * 0.1 - 12.3, {"unit": "no unit <of> a sensor"}, 10, True),
+        (TIME % 384 * 0.1 + 0.037, {}, 16, True),
+        (TIME % 60_000 + 5.0, {}, 16, True),
+        (TIME - 50_000.0, {}, 16, True),
+        (NOISE[:9999] + 9.0, {}, 16, True),
+        (NOISE[:9999] * 3e-4, {}, 16, True),
+    ],
+)
+def test_the_smallest_converter_holds_every_value(values, known, bits, signed) -> None:
+    keys = converter(survey(Samples(np.asarray(values, np.float64), **({"integers": False} | known)), 16, 8))
+    assert (keys["bits"], keys["signed"]) == (bits, signed)
+    AdcConfig.model_validate(keys)
+    adc = Adc.model_validate({"units_per_count": 1.0} | keys)
+    apart = 0.5 if bits == 16 else 1e-5
+    assert np.abs(adc.values(adc.counts(values)) - values).max() <= apart * adc.units_per_count * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("values", [TIME % 2000 + 101_000.0, NOISE[:9999] + 1e4])
+def test_values_far_from_0_have_no_converter(values) -> None:
+    with pytest.raises(QcsError, match="too far from 0 for counts of 16 bits: subtract a constant"):
+        converter(look(values))
+
+
+def test_a_converter_that_the_file_knows_is_taken() -> None:
+    samples = Samples(np.asarray(TIME % 2000, np.float64), True, unit="mV", units_per_count=0.005, zero_count=1024)
+    keys = converter(survey(samples, 16, 8))
+    assert keys == {"bits": 11, "signed": False, "units_per_count": 0.005, "offset_counts": 1024, "unit": "mV"}
+
+
+def test_rounding_is_told_beside_the_test_part() -> None:
+    values = np.rint(20 * NOISE)
+    assert look(values).rounding_db == pytest.approx(10 * np.log10(1 / 12 / 400), abs=0.1)
+    # A test part off the training mean has more energy about it.
+    shifted = np.append(values[:170_000], values[170_000:] + 20)
+    assert look(shifted).rounding_db == pytest.approx(10 * np.log10(1 / 12 / 800), abs=0.1)
+    assert look(NOISE).rounding_db is None

@@ -27,9 +27,9 @@ def symmetric_rows(rng: np.random.Generator, n: int, rows: int) -> NDArray[np.in
 def transform_tables(
     *, seed: int = 1, n: int = 16, rows: int = 9, windows: int = 2, stride: int = 1, basis: str = "dct",
     coder: str = "range", crc: bool = False, max_bytes: int = 0, bits: int = 12, low: int = -2048, centre: int = 70,
-    step: float = 37.0,
+    step: float = 37.0, shift: int = 8,
 ) -> Tables:  # fmt: skip
-    """Return checked tables. n: kept samples. step: about, in counts."""
+    """Return checked tables. n: kept samples. step: about, in counts. shift: a small one leaves no room for loud windows."""
     rng = np.random.default_rng(seed)
     folds = (n & -n).bit_length() - 1 if basis == "dct" else 1
     full = np.rint(2048 * dct_rows(n, n)[:rows]) if basis == "dct" else symmetric_rows(rng, n, rows)
@@ -42,11 +42,10 @@ def transform_tables(
         odd = (left[:, : size // 2] == -left[:, : size // 2 - 1 - size : -1]).all(axis=1)
         order += place[odd].tolist()
         left, place, size = left[~odd][:, : size // 2], place[~odd], size // 2
-    shift = 8
     wanted = step * 2048 / 2**shift
     index_shift = next(bits for bits in range(25) if 1024 <= 2**bits / wanted < 2047)
     multiplier = round(2**index_shift / wanted)
-    groups = -(-rows // -(-rows // 16))
+    groups = -(-rows // -(-n // 16))
     classes = np.minimum(np.arange(rows), 15).astype(np.uint8)
     own: dict[str, Any] = {"rice": rng.integers(0, 9, rows).astype(np.uint8)}
     if coder == "range":
@@ -77,6 +76,9 @@ SHAPES: dict[str, dict[str, Any]] = {
     "fine": {"step": 1.0, "rows": 16, "windows": 4},
     "control": {"max_bytes": 9, "windows": 3},
     "control_crc": {"max_bytes": 12, "windows": 4, "crc": True, "basis": "klt"},
+    "narrow": {"step": 14.0, "shift": 1},
+    "narrow_control": {"step": 14.0, "shift": 1, "max_bytes": 12},
+    "narrow_rice": {"coder": "rice", "step": 14.0, "shift": 1, "basis": "klt"},
     "rice": {"coder": "rice"},
     "rice_control": {"coder": "rice", "max_bytes": 11, "crc": True, "n": 32, "rows": 20},
     "rice_fine": {"coder": "rice", "step": 1.0, "rows": 16, "crc": True},

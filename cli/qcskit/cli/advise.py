@@ -90,14 +90,14 @@ def write_configuration(path: Path, comparison: Any) -> Path | None:
 
 def show_comparison(comparison: Any, made: Path | None) -> None:
     """Print a comparison and its verdict, if there is one."""
-    from qcskit.cli.advise_compare import COST_WORDS, tables
+    from qcskit.cli.advise_compare import cost_words, tables
     from qcskit.cli.advise_words import command, verdict, winner
 
     if comparison is None:
         return
     for table in tables(comparison):
         console.print(table)
-    console.print(COST_WORDS, highlight=False)
+    console.print(cost_words(comparison), highlight=False)
     for sentence in verdict(comparison):
         console.print(f"• {sentence}", highlight=False)
     best = winner(comparison)

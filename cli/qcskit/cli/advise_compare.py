@@ -71,7 +71,10 @@ def compared(file: Path, column: str, fill: str, found: Any, wanted: Wanted, qui
     from qcskit.codec.survey import converter
     from qcskit.export.compare import RATES, compare, proposed
 
-    adc = converter(found)
+    try:
+        adc = converter(found)
+    except QcsError as error:
+        raise QcsError(f"'{file}': {error}; or look only, with --no-compare") from None
     rates = sorted({*RATES, wanted.bits})
     candidates = proposed(lengths(found), rates)
     base = {"signal": source_keys(file, column, fill, found.samples.integers), "adc": adc}
@@ -220,11 +223,18 @@ def tables(found: Comparison) -> list[Table]:
     return [loss_table(found), cost_table(found)]
 
 
-COST_WORDS = (
-    "M4, M0+: instructions per sample; AVR: cycles. flash, RAM: bytes on a Cortex-M4. packet: samples that it gathers, "
-    "by which the first comes late, and which a lost one takes along."
-)
-"""What stands in the columns of `cost_table`."""
+COLUMNS = ("M4", "M0+", "AVR", "flash", "RAM")
+"""Of `cost_table`, where something may be not measured."""
+
+
+def cost_words(found: Comparison) -> str:
+    """Return what stands in the columns of `cost_table`."""
+    missing = unmeasured(found)
+    return (
+        "M4, M0+: instructions per sample; AVR: cycles. flash, RAM: bytes on a Cortex-M4. packet: samples that it "
+        "gathers, by which the first comes late, and which a lost one takes along; s: in seconds. nJ: of the radio, per "
+        "sample." + (f" Not measured: {', '.join(missing)}." if missing else "")
+    )
 
 
 def loss_table(found: Comparison) -> Table:
@@ -265,20 +275,32 @@ def decibels(value: float | None) -> str:
 
 def cost_table(found: Comparison) -> Table:
     """Return what the codecs cost on the device, in time and on the air."""
-    table = Table(title=f"what it costs at {per_sample(found.wanted.bits)}")
+    table = Table(title=f"what it costs at {per_sample(found.wanted.bits)}", box=None, pad_edge=False)
     table.add_column("codec", no_wrap=True)
-    more = ["s"] * bool(found.rate_hz) + ["nJ, radio"] * (found.wanted.nj_per_bit is not None)
-    for column in ("M4", "M0+", "AVR", "flash", "RAM", "packet", *more):
-        table.add_column(column, justify="right")
-    table.add_row("raw counts", *["–"] * 5, *_packet(found, 1, float(found.raw_bits)))
+    shown = [place for place, column in enumerate(COLUMNS) if column not in unmeasured(found)]
+    more = ["s"] * bool(found.rate_hz) + ["nJ"] * (found.wanted.nj_per_bit is not None)
+    for column in (*(COLUMNS[place] for place in shown), "packet", *more):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_row("raw counts", *["–"] * len(shown), *_packet(found, 1, float(found.raw_bits)))
     for row in found.rows:
         if row.points:
-            cost = found.costs.get(row.name, Cost(None, None, dict.fromkeys(BOARDS)))
-            numbers = [*cost.per_sample.values(), cost.flash_bytes, cost.ram_bytes]
+            numbers = [_numbers(found, row)[place] for place in shown]
             words = [NOT_MEASURED if number is None else f"{number:,.0f}" for number in numbers]
             bits = nearest_point(row, found.wanted.bits).bits
             table.add_row(row.name, *words, *_packet(found, row.samples, bits))
     return table
+
+
+def _numbers(found: Comparison, row: "Row") -> list[float | None]:
+    """Return what stands in COLUMNS."""
+    cost = found.costs.get(row.name)
+    return [*cost.per_sample.values(), cost.flash_bytes, cost.ram_bytes] if cost else [None] * len(COLUMNS)
+
+
+def unmeasured(found: Comparison) -> list[str]:
+    """Return which of COLUMNS were measured of no codec."""
+    columns = zip(*(_numbers(found, row) for row in found.rows), strict=True)
+    return [name for name, column in zip(COLUMNS, columns, strict=True) if not any(n is not None for n in column)]
 
 
 def per_sample(bits: float) -> str:
@@ -294,7 +316,7 @@ def _packet(found: Comparison, samples: int, bits: float) -> list[str]:
     """Return samples of a packet, its seconds if the rate is known, and the radio's energy per sample if that is."""
     energy = radio(found, bits)
     seconds = [f"{samples / found.rate_hz:.3g}"] if found.rate_hz else []
-    return [f"{samples}", *seconds, *([] if energy is None else [f"{energy:,.4g}"])]
+    return [f"{samples}", *seconds, *([] if energy is None else [f"{energy:,.3g}"])]
 
 
 def panel(found: Comparison) -> str:

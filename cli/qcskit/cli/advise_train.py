@@ -7,7 +7,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from qcskit.cli.common import native_chatter_hidden
-from qcskit.codec.errors import CheckFailedError, QcsError
+from qcskit.codec.errors import QcsError
 from qcskit.export.compare import EXPORT, Point, Row, merged
 
 _LEVELS, _BITS = 16, 4
@@ -33,7 +33,7 @@ def trained(folder: Path, base: Any, n: int, rates: list[float], minutes: float,
             steps = max(_LEAST_STEPS, round((60 * minutes / len(rates) - compiling_s) * speed))
             try:
                 points.append(_trained(folder / f"trained-{rate:g}", rate, settings(base, n, rate, steps)))
-            except (CheckFailedError, QcsError) as error:
+            except QcsError as error:
                 refused = refused or str(error)
             bar.advance(task)
     return Row(f"learned-{n}", "", tuple(points), n, refused)

@@ -48,12 +48,7 @@ def verdict(found: Comparison) -> list[str]:
         )
     words += _of_lossless(found)
     words += [_of_rate(found, rate) for rate in found.rates if ranked(found, rate)]
-    words += _of_winner(found) + _of_training(found)
-    if saves_nothing(found):
-        words.append(
-            "Send raw: no codec does better than the 6 dB per bit that any noise gives, and lossless coding saves "
-            "nothing. Neighbouring samples say nothing about each other: to save bits, lower rate or resolution."
-        )
+    words += _of_training(found) + _of_winner(found)
     words += [f"Left out: {row.name}: {row.refused}." for row in found.rows if row.refused]
     return words
 
@@ -71,13 +66,13 @@ def _of_lossless(found: Comparison) -> list[str]:
 def _of_rate(found: Comparison, bits: float) -> str:
     order, tied = ranked(found, bits), best_rows(found, bits)
     place = f"At {per_sample(bits)}"
-    errors = {row.name: error for error, row in order}
     others = [(error, row) for error, row in order if row not in tied]
     behind = f"; {others[0][1].name} follows {_gap(others[0][0] - order[0][0])} behind" if others else ""
     if len(tied) == 1:
-        return f"{place} {tied[0].name} is best: {_level(errors[tied[0].name])}{behind}."
-    names = ", ".join(f"{row.name} ({_level(errors[row.name])})" for row in tied)
-    return f"{place} it is a tie of {names}; {tied[0].name} has the shortest packets{behind}."
+        return f"{place} {tied[0].name} is best: {_level(order[0][0])}{behind}."
+    names = ", ".join(row.name for row in tied)
+    least = f"{tied[0].name} gathers the fewest samples" if tied[0].samples < tied[-1].samples else "all are as quick"
+    return f"{place} it is a tie at {_level(order[0][0])}: {names}; {least}{behind}."
 
 
 def _level(error_db: float) -> str:
@@ -91,6 +86,11 @@ def _gap(decibels: float) -> str:
 def _of_winner(found: Comparison) -> list[str]:
     """Return what the codec to take at the rate asked for saves and costs."""
     row = winner(found)
+    if saves_nothing(found):
+        return [
+            "Send raw: no codec does better than the 6 dB per bit that any noise gives, and lossless coding saves "
+            "nothing. Neighbouring samples say nothing about each other: to save bits, lower rate or resolution."
+        ]
     if row is None:
         return [f"At {per_sample(found.wanted.bits)} nothing was measured: choose another --bits."]
     point, cost = nearest_point(row, found.wanted.bits), found.costs.get(row.name)

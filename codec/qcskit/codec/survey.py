@@ -37,6 +37,8 @@ _LEAST_BITS, _MOST_BITS, _HALF = 8, 16, 1 << 15
 """Of a converter: 8 … 16 bits, and the counts of int16."""
 _APART = 0.02
 """Of a step: a converter stands for no halves of it."""
+_FAR = 4.0
+"""Of the range: values further from 0 would lose too many of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -114,20 +116,32 @@ class Survey:
 
 
 def converter(found: Survey) -> dict[str, Any]:
-    """Return the keys of [adc] of the smallest converter that gives these values; without a step, one of 16 bits."""
+    """Return the keys of [adc] of the smallest converter that gives these values; without a step, one of 16 bits.
+
+    Raises QcsError if they lie too far from 0 for int16 counts.
+    """
     samples, steps = found.samples, found.steps
     unit = {"unit": samples.unit} if re.match(UNIT, samples.unit) and 0 < len(samples.unit) <= 16 else {}
     if samples.integers:
         given = {"units_per_count": samples.units_per_count, "offset_counts": samples.zero_count}
         known = given if samples.units_per_count != 1.0 or samples.zero_count else {}
         return {**_holding(round(steps.low), round(steps.high)), **known, **unit}
-    step, whole = steps.step, steps.step is not None and (steps.bits or 0) <= _MOST_BITS
-    if step is None or not whole or abs(steps.low / step - round(steps.low / step)) > _APART:
-        step = (steps.high - steps.low) / ((1 << _MOST_BITS) - 2)
+    step = _count_step(steps)
     low, high = round(steps.low / step), round(steps.high / step)
-    offset = 0 if low >= -_HALF and high < _HALF else -((low + high + 1) // 2)
-    return {**_holding(low + offset, high + offset), "units_per_count": float(f"{step:.12g}"), "offset_counts": offset,
-            **unit}  # fmt: skip
+    offset = 0 if low >= -_HALF and high < _HALF else min(max(-((low + high + 1) // 2), -_HALF), _HALF - 1)
+    if low + offset < -_HALF or high + offset >= _HALF:
+        raise QcsError(f"the values reach {steps.high:g} in steps of {step:g}, too far from 0 for counts of 16 bits: "
+                       "subtract a constant from them")  # fmt: skip
+    return {**_holding(low + offset, high + offset), "units_per_count": step, "offset_counts": offset, **unit}
+
+
+def _count_step(steps: Steps) -> float:
+    """Return what one count is: the step of the values if 16 bits hold them, else 16 bits for their range."""
+    if steps.step and (steps.bits or 0) <= _MOST_BITS and abs(math.remainder(steps.low / steps.step, 1.0)) <= _APART:
+        return float(f"{steps.step:.12g}")
+    span = steps.high - steps.low
+    reach = max(span, abs(steps.low), abs(steps.high))
+    return (reach if reach <= _FAR * span else span) / (2 * _HALF - 2)
 
 
 def _holding(low: int, high: int) -> dict[str, Any]:

@@ -34,8 +34,6 @@ EXPORT = ExportConfig.model_validate({"golden_frames": 16, "test_windows": 512})
 """Of bundles that are only compared."""
 _BEYOND = 0.15
 """Share of a rate by which the line through two points is followed beyond them."""
-_DUST = 1e-6
-"""Of a count: what the way to a codec's own scale and back may add."""
 
 
 @dataclass(frozen=True)
@@ -160,16 +158,15 @@ def merged(*layers: Settings) -> dict[str, dict[str, Any]]:
 
 def measure(codec: Codec, asked: float | None, settings: Settings) -> Point:
     """Return what the test part becomes, packet behind packet. Raises QcsError if it holds none."""
-    x = tested(codec, SignalConfig.model_validate(settings["signal"]))
+    x = last_windows(codec, SignalConfig.model_validate(settings["signal"]))
     packets = codec.encode_counts(codec.sense(x))
     x_hat = codec.decode(packets)
-    x_hat = np.where(np.abs(x_hat - x) < _DUST * codec.bundle.manifest.adc.units_per_count, x, x_hat)
     found = fidelity(x, x_hat, codec.bundle.manifest.signal.offset)
     exact = bool((codec.counts(x_hat) == codec.counts(x)).all())
     return Point(asked, 8 * len(packets.bytes) / x.size, found, exact, len(x), codec.bundle.path, settings)
 
 
-def tested(codec: Codec, config: SignalConfig) -> NDArray[np.float64]:
+def last_windows(codec: Codec, config: SignalConfig) -> NDArray[np.float64]:
     """Return the windows (packets · windows, N) of the recording's test part in units, none overlapping."""
     signal, size = codec.bundle.manifest.signal, codec.windows * codec.width
     samples = read_source(config).part(config.n, "test", config.n)[0]

@@ -11,7 +11,7 @@ from qcskit.codec.transform.definition import packet_of
 from qcskit.codec.transform.forward import accumulate, quantize
 from qcskit.codec.transform.tables import Tables
 
-RAW = {"fine", "odd", "rice_fine"}
+RAW = {"fine", "odd", "rice_fine", "long", "narrow", "narrow_rice"}
 """Shapes whose counts are sent raw at times."""
 
 
@@ -47,6 +47,17 @@ def test_packets_are_the_definition_and_come_back(shape: str, tables: Tables) ->
     assert (len(np.unique(found.quality)) >= 5) == bool(tables.max_bytes)
     assert 7 in found.quality or not tables.max_bytes
     assert found.raw.any() == (shape in RAW)
+
+
+def test_no_coefficient_is_cut_off(tables: Tables) -> None:
+    """Whatever counts come: raw, ends alone, or every coefficient within a step of the quality."""
+    counts = counts_of(tables, 400, seed=8)
+    found = packet.decode(tables, packet.encode(tables, counts))
+    sent = ~found.raw & (found.quality < 7)
+    acc = accumulate(tables, counts).reshape(found.index.shape)[sent] / 2**tables.fraction_bits
+    step = tables.step * 2.0 ** found.quality[sent, None, None]
+    assert (np.abs(acc / step - found.index[sent]) < 0.75).all()
+    assert sent.any()
 
 
 def test_any_bytes_are_windows_or_flagged(tables: Tables) -> None:

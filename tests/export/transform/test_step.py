@@ -56,6 +56,11 @@ def test_the_finest_step_that_meets_a_limit_is_found(edge: int) -> None:
     assert finest(lambda number: number >= edge, 12_000) == edge
 
 
+def test_the_coarsest_step_makes_nothing_of_every_sum() -> None:
+    step = step_of(COARSEST, 2**31 - 1)
+    assert (1 - ROUNDING) * step.size > 2**31
+
+
 def test_a_limit_that_no_step_meets_has_none() -> None:
     assert finest(lambda number: False, 12_000) is None
 

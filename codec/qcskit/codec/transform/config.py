@@ -34,7 +34,7 @@ class TransformConfig(Table):
         None, ge=1, le=65535, description="no packet is longer, loud ones get coarser; instead of bits_per_sample"
     )
     coder: Literal["range", "rice"] = Field(
-        "range", description="range: fewest bits; rice: the smallest code, about 10 to 20 % more bits"
+        "range", description="range: fewest bits; rice: the smallest code, about 15 to 25 % more bits"
     )
     crc: bool = Field(False, description="a CRC-8 byte per packet, where the link checks nothing")
     test_frames: int = Field(20_000, ge=100, description="windows of the test part, at most, that are measured")

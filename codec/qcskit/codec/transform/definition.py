@@ -20,6 +20,8 @@ def packet_of(tables: Tables, counts: Sequence[int]) -> bytes:
         room = tables.max_bytes - tables.crc
     for quality in range(8 if tables.max_bytes else 1):
         found = {w: [0 if quality == 7 else _index(tables, a, quality) for a in row] for w, row in acc.items()}
+        if any(abs(i) == 32768 for row in found.values() for i in row):
+            continue
         index = [found[window] for window in windows]
         payload = (_range_code if tables.coder == "range" else _rice_code)(tables, index, quality)
         if len(payload) <= room:
@@ -49,10 +51,10 @@ def _transform(tables: Tables, x: Sequence[int]) -> list[int]:
 
 
 def _index(tables: Tables, acc: int, quality: int) -> int:
-    """Section 2."""
-    a = min(abs(acc) >> tables.accumulator_shift, 2**20 - 1)
+    """Section 2. 32,768 where no index fits."""
+    a = abs(acc) >> tables.accumulator_shift
     index = a * tables.multiplier + (tables.rounding << quality) >> tables.index_shift + quality
-    return min(index, 32767) * (-1 if acc < 0 else 1)
+    return (32768 if a >= 2**20 else min(index, 32768)) * (-1 if acc < 0 else 1)
 
 
 def _end(tables: Tables, index: list[int]) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.transform.tables import MOST_INDEX, Ints, Tables
+from qcskit.codec.transform.tables import MOST_INDEX, TOO_LARGE, Ints, Tables
 
 _MOST_MAGNITUDE = (1 << 20) - 1
 
@@ -23,10 +23,10 @@ def accumulate(tables: Tables, counts: NDArray[np.integer[Any]]) -> Ints:
 
 
 def quantize(tables: Tables, acc: Ints, quality: int = 0) -> Ints:
-    """Return the indices of acc, any shape."""
-    a = np.minimum(np.abs(acc) >> tables.accumulator_shift, _MOST_MAGNITUDE)
+    """Return the indices of acc, any shape; ±TOO_LARGE where none fits."""
+    a = np.abs(acc) >> tables.accumulator_shift
     magnitude = (a * tables.multiplier + (tables.rounding << quality)) >> (tables.index_shift + quality)
-    return np.sign(acc) * np.minimum(magnitude, MOST_INDEX)
+    return np.sign(acc) * np.where((a > _MOST_MAGNITUDE) | (magnitude > MOST_INDEX), TOO_LARGE, magnitude)
 
 
 def thresholds(tables: Tables, index: Ints) -> Ints:

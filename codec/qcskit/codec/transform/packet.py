@@ -1,6 +1,6 @@
 """Packets: rate control, raw packets and the CRC around the payload, and back. Section 5 and 6 of docs/transform.md."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from qcskit.codec.interface import Packets
 from qcskit.codec.transform.coder import Payload, decode_range, encode_range
 from qcskit.codec.transform.forward import accumulate, kept, quantize
 from qcskit.codec.transform.rice import BitReader, decode_rice, encode_rice
-from qcskit.codec.transform.tables import MOST_QUALITY, Ints, Tables
+from qcskit.codec.transform.tables import MOST_INDEX, MOST_QUALITY, Ints, Tables
 
 _RAW = 0xFF
 _BATCH = 4096
@@ -41,7 +41,9 @@ def crc8(rows: NDArray[np.uint8], lengths: Ints) -> NDArray[np.uint8]:
 
 def payload_of(tables: Tables, index: Ints, quality: int | None) -> Payload:
     """Return the payloads of indices (packets, W, K), which may not fit; quality: None without rate control."""
-    return (encode_range if tables.coder == "range" else encode_rice)(tables, index, quality)
+    payload = (encode_range if tables.coder == "range" else encode_rice)(tables, index, quality)
+    too_large = (np.abs(index) > MOST_INDEX).any(axis=(1, 2)) & (quality != MOST_QUALITY)
+    return replace(payload, fits=payload.fits & ~too_large)
 
 
 def encode(tables: Tables, counts: NDArray[np.integer[Any]]) -> Packets:

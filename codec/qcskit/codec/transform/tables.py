@@ -20,6 +20,8 @@ SYMBOLS = 16
 TOTAL = 4096
 """Sum of the frequencies of a table."""
 MOST_INDEX = 32767
+TOO_LARGE = MOST_INDEX + 1
+"""Stands for every index above."""
 MOST_QUALITY = 7
 """Quality of the last try: ends only."""
 _GROUPS = 16
@@ -91,7 +93,7 @@ class Tables:
     @property
     def group(self) -> int:
         """Coefficients that an end position counts together."""
-        return -(-self.rows // _GROUPS)
+        return -(-self.samples // _GROUPS)
 
     @property
     def groups(self) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from qcskit.codec.bundle import Manifest
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
-from qcskit.codec.metrics import nmse_db
+from qcskit.codec.metrics import decibels
 from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig, grid_of, source_arrays
 from qcskit.codec.signal import SignalConfig
 from qcskit.codec.transform.bundle import Facts, LossyFacts, Rebuild, TransformCodec, model_id
@@ -31,6 +31,8 @@ METHODS = ("transform",)
 """Names of this family's codecs."""
 TABLES: dict[str, type[Table]] = {"transform": TransformConfig, "signal": SignalConfig, "adc": AdcConfig}
 """Configuration that a design reads."""
+_MOST_INPUTS = 32_000
+"""Of a packet: then raw counts of 16 bits stay below 65,536 bytes."""
 
 
 def chosen(method: str) -> dict[str, dict[str, Any]]:
@@ -46,6 +48,9 @@ def design(out: Path, tables: dict[str, Any], export: ExportConfig) -> Manifest:
     """
     config: TransformConfig = tables["transform"]
     source = Source.of(tables["signal"], tables.get("adc", UNKNOWN_ADC))
+    if config.windows * source.config.n > _MOST_INPUTS:
+        raise QcsError(f"[transform] windows = {config.windows}: a packet holds at most {_MOST_INPUTS} samples, that "
+                       f"is {_MOST_INPUTS // source.config.n} windows of n = {source.config.n}")  # fmt: skip
     if config.mode == "lossless":
         return design_lossless(out, config, source, export)
     fitted = fit(config, source)
@@ -54,7 +59,8 @@ def design(out: Path, tables: dict[str, Any], export: ExportConfig) -> Manifest:
     assert isinstance(codec, TransformCodec)
     y = fitted.source.packets("test", config.windows, -(-config.test_frames // config.windows))
     x = y.reshape(-1, codec.width)
-    facts = measured(codec, x, y, nmse_db(x, float_estimate(fitted, codec.rebuild, y)))
+    lost = x - float_estimate(fitted, codec.rebuild, y)
+    facts = measured(codec, x, y, decibels(float((lost**2).sum()), float((x**2).sum())))
     sent = 8 * float(codec.encode(draft.signal.y_units(y)).lengths.mean()) / codec.inputs
     return write_bundle(out, replace(draft, nmse=facts, rate_bits=sent), export.golden_frames, config.seed)
 
@@ -95,7 +101,9 @@ def float_estimate(fitted: Fitted, rebuild: Rebuild, y: NDArray[np.float64]) -> 
     """
     tables, grid = fitted.tables, rebuild.grid
     kept = y.reshape(len(y), tables.windows, -1)[:, :, :: tables.stride] / grid.step + grid.centre - tables.centre
-    quality = decode(tables, encode(tables, fitted.source.counts(y))).quality
+    quality = np.zeros(len(y), np.int64)
+    if tables.max_bytes:
+        quality = decode(tables, encode(tables, fitted.source.counts(y))).quality
     scaled = kept @ fitted.rows.real.T / tables.step / np.exp2(quality)[:, None, None]
     index = (np.sign(scaled) * np.floor(np.abs(scaled) + ROUNDING)).astype(np.int64)
     index[quality == MOST_QUALITY] = 0

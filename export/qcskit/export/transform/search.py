@@ -16,7 +16,7 @@ from qcskit.codec.transform.tables import MOST_INDEX, Ints, Tables
 from qcskit.export.transform.basis import fold, make_rows
 from qcskit.export.transform.decoder import centroids
 from qcskit.export.transform.source import Source
-from qcskit.export.transform.step import COARSEST, Step, best, finest, finest_of, step_of
+from qcskit.export.transform.step import COARSEST, MOST_A, Step, best, finest, finest_of, step_of
 from qcskit.export.transform.symbols import range_tables, rice_table
 
 _NO_GRID = CountGrid(1.0, 0.0)
@@ -60,7 +60,7 @@ class Search:
         """Return the tables of a step."""
         adc, config = self.source.adc, self.config
         furthest = min(max(adc.high - self.source.centre, self.source.centre - adc.low), 32768)
-        step = step_of(number, self.rows.reach * furthest)
+        step = step_of(number, self.rows.reach * furthest, whole=bool(config.max_bytes))
         bare = self._bare(step, len(self.rows.integer))
         index = quantize(bare, self.acc)
         count = config.rows or _fewest(index, self.acc, step.size)
@@ -89,7 +89,7 @@ class Search:
 
         def meets(number: int) -> bool:
             candidate = self.candidate(number)
-            if np.abs(candidate.index).max() >= MOST_INDEX:
+            if self._clips(candidate):
                 return False
             return 8 * int(encode(candidate.tables, self.validation).lengths.sum()) <= wanted * samples
 
@@ -103,9 +103,22 @@ class Search:
     def _bounded(self) -> Candidate:
         """Return the step with the least validation error where no packet has more than `max_bytes`."""
         check_last_try(self.candidate(COARSEST).tables)
-        start = finest(lambda number: not self._sent(self.candidate(number)).quality.any(), self.low)
+
+        def meets(number: int) -> bool:
+            candidate = self.candidate(number)
+            return not self._clips(candidate) and not self._sent(candidate).quality.any()
+
+        start = finest(meets, self.low)
         assert start is not None  # the coarsest step sends nothing but empty windows
-        return self.candidate(best(self._error, start, self.low))
+        found = self.candidate(best(self._error, start, self.low))
+        check_last_try(found.tables)
+        return found
+
+    def _clips(self, candidate: Candidate) -> bool:
+        """Tell whether a window has a coefficient beyond what an index says."""
+        acc = max(np.abs(candidate.acc).max(), np.abs(accumulate(candidate.tables, self.validation)).max())
+        magnitude = quantize(candidate.tables, acc)
+        return bool(acc >> candidate.step.accumulator_shift > MOST_A or magnitude >= MOST_INDEX)
 
     def _sent(self, candidate: Candidate) -> Decoded:
         """Return what the validation packets stand for."""
@@ -117,6 +130,8 @@ class Search:
         try:
             check_last_try(candidate.tables)
         except QcsError:
+            return math.inf
+        if self._clips(candidate):
             return math.inf
         sent, acc = self._sent(candidate), accumulate(candidate.tables, self.validation).astype(np.float64)
         rebuild = Rebuild(centroids(candidate.index, candidate.acc, candidate.step.size), np.empty(0), _NO_GRID)

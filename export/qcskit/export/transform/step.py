@@ -9,7 +9,8 @@ from dataclasses import dataclass
 ROUNDING = 0.36
 """Of a step: the dead zone that gave the least error at equal bits on ECG and PPG."""
 _MANTISSAS = 1024
-_MOST_A = (1 << 20) - 1
+MOST_A = (1 << 20) - 1
+"""Of acc >> s₁."""
 _LEAST_TOP = 8191
 """Every index up to this one is told apart. So a step has at least 64 units of a: its dead zone is exact to a percent,
 where with 16 units (index 32,767) up to 0.25 dB were lost at equal steps.
@@ -17,9 +18,9 @@ where with 16 units (index 32,767) up to 0.25 dB were lost at equal steps.
 _MOST_INDEX_SHIFT = 24
 OCTAVE = _MANTISSAS
 """Numbers from a step to its double."""
-COARSEST = 40 * OCTAVE
+COARSEST = 44 * OCTAVE
 """Larger than what any coefficient can reach."""
-_FINEST_COUNTS_LOG2 = -3
+_FINEST_COUNTS_LOG2 = -4
 """A finer step says nothing about whole counts."""
 
 
@@ -38,24 +39,25 @@ class Step:
         return float(2.0 ** (self.accumulator_shift + self.index_shift) / self.multiplier)
 
 
-def step_of(number: int, reach: int) -> Step:
+def step_of(number: int, reach: int, whole: bool = False) -> Step:
     """Return a step by its number. reach: largest |acc|.
 
-    The accumulator is shifted as little as lets a hold index 8,191, or all that acc can reach.
+    The accumulator is shifted as little as lets a hold all that acc can reach, or, unless `whole`, index 8,191.
     """
     exponent, left = divmod(number, _MANTISSAS)
     multiplier = 2 * _MANTISSAS - 1 - left
     for shift in range(max(0, exponent - _MOST_INDEX_SHIFT), exponent):
         index_shift = exponent - shift
         rounding = round(ROUNDING * 2**index_shift) + multiplier // 2  # half a unit is what >> loses on average
-        if reach >> shift <= _MOST_A or (_MOST_A * multiplier + rounding) >> index_shift >= _LEAST_TOP:
+        top = (MOST_A * multiplier + rounding) >> index_shift
+        if reach >> shift <= MOST_A or (not whole and top >= _LEAST_TOP):
             break
     return Step(shift, multiplier, rounding, index_shift)
 
 
 def finest_of(fraction_bits: int) -> int:
-    """Return the number of the finest step of use, about an eighth of a count."""
-    return (_FINEST_COUNTS_LOG2 + fraction_bits + _MANTISSAS.bit_length() - 1) * OCTAVE
+    """Return the number of the finest step of use, about a sixteenth of a count."""
+    return (_FINEST_COUNTS_LOG2 + fraction_bits + _MANTISSAS.bit_length()) * OCTAVE
 
 
 def finest(meets: Callable[[int], bool], low: int) -> int | None:
