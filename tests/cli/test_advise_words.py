@@ -82,7 +82,7 @@ def test_raw_is_best_where_nothing_saves() -> None:
 def test_few_windows_and_what_was_left_out_are_told() -> None:
     found = comparison(row("a", -25.0, -30.0, windows=99), row("b", -25.0, -30.0, windows=100),
                        Row("c", "transform", (), refused="too short"))  # fmt: skip
-    assert "Fewer than 100 windows were tested of a (at least 99)" in said(found)
+    assert "Fewer than 100 windows were tested of a (as few as 99)" in said(found)
     assert "Left out: c: too short." in said(found)
     assert "Fewer" not in said(comparison(row("b", -25.0, -30.0, windows=100)))
 

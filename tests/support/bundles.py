@@ -137,12 +137,12 @@ def transform_bundle(path: Path, *, name: str = "transform", n: int = 12, **keys
 
 def bounded_bundle(path: Path) -> Codec:
     """Write the bundle of a transform codec with everything that is optional, and open it."""
-    return transform_bundle(path, name="bounded", basis="dct", decimate=2, max_bytes=7, crc=True)
+    return transform_bundle(path, name="bounded", n=8, basis="dct", decimate=2, max_bytes=5, crc=True)
 
 
 def lossless_bundle(path: Path) -> Codec:
     """Write the bundle of a lossless codec, and open it."""
-    return transform_bundle(path, name="lossless", mode="lossless", windows=5, crc=True)
+    return transform_bundle(path, name="lossless", n=8, mode="lossless", crc=True)
 
 
 BUNDLES = {

@@ -29,7 +29,7 @@ def transform_tables(
     coder: str = "range", crc: bool = False, max_bytes: int = 0, bits: int = 12, low: int = -2048, centre: int = 70,
     step: float = 37.0, shift: int = 8,
 ) -> Tables:  # fmt: skip
-    """Return checked tables. n: kept samples. step: about, in counts. shift: a small one leaves no room for loud windows."""
+    """Return checked tables. n: kept samples. step: about, in counts. shift: if small, loud windows find no index."""
     rng = np.random.default_rng(seed)
     folds = (n & -n).bit_length() - 1 if basis == "dct" else 1
     full = np.rint(2048 * dct_rows(n, n)[:rows]) if basis == "dct" else symmetric_rows(rng, n, rows)

@@ -229,12 +229,17 @@ COLUMNS = ("M4", "M0+", "AVR", "flash", "RAM")
 
 def cost_words(found: Comparison) -> str:
     """Return what stands in the columns of `cost_table`."""
-    missing = unmeasured(found)
-    return (
+    words = [
         "M4, M0+: instructions per sample; AVR: cycles. flash, RAM: bytes on a Cortex-M4. packet: samples that it "
-        "gathers, by which the first comes late, and which a lost one takes along; s: in seconds. nJ: of the radio, per "
-        "sample." + (f" Not measured: {', '.join(missing)}." if missing else "")
-    )
+        "gathers, by which the first comes late, and which a lost one takes along."
+    ]
+    if found.rate_hz:
+        words.append("s: the same in seconds.")
+    if found.wanted.nj_per_bit is not None:
+        words.append("nJ: radio, per sample.")
+    if missing := unmeasured(found):
+        words.append(f"Not measured: {', '.join(missing)}.")
+    return " ".join(words)
 
 
 def loss_table(found: Comparison) -> Table:
@@ -315,8 +320,9 @@ def per_sample(bits: float) -> str:
 def _packet(found: Comparison, samples: int, bits: float) -> list[str]:
     """Return samples of a packet, its seconds if the rate is known, and the radio's energy per sample if that is."""
     energy = radio(found, bits)
-    seconds = [f"{samples / found.rate_hz:.3g}"] if found.rate_hz else []
-    return [f"{samples}", *seconds, *([] if energy is None else [f"{energy:,.3g}"])]
+    seconds = samples / found.rate_hz if found.rate_hz else None
+    late = [] if seconds is None else [f"{seconds:,.0f}" if seconds >= 100 else f"{seconds:.3g}"]
+    return [f"{samples}", *late, *([] if energy is None else [f"{energy:,.3g}"])]
 
 
 def panel(found: Comparison) -> str:

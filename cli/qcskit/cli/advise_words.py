@@ -39,7 +39,7 @@ def verdict(found: Comparison) -> list[str]:
     words = []
     if few:
         words.append(
-            f"Fewer than {FEW_WINDOWS} windows were tested of {', '.join(few)} (at least {tested[0][0]}): "
+            f"Fewer than {FEW_WINDOWS} windows were tested of {', '.join(few)} (as few as {tested[0][0]}): "
             "these figures are rough; record more."
         )
     if found.rounding_db is not None:

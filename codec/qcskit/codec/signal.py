@@ -24,7 +24,7 @@ class SignalConfig(Table):
     """Table `[signal]`: what is sensed and how."""
 
     n: int = Field(20, ge=2, description="N, entries of a source vector")
-    m: int = Field(10, ge=1, description="M, measurements per vector, M <= N; N if matrix = identity")
+    m: int = Field(10, ge=1, description="M, measurements per vector, M <= N; N if matrix = identity or N < 10")
     s: int = Field(2, ge=1, description="S, non-zero coefficients of a source vector, S <= M; no meaning if recorded")
     noise_variance: float = Field(
         1e-4,
@@ -60,8 +60,8 @@ class SignalConfig(Table):
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
-        if self.matrix == "identity" and "m" not in self.model_fields_set:
-            object.__setattr__(self, "m", self.n)
+        if "m" not in self.model_fields_set:
+            object.__setattr__(self, "m", self.n if self.matrix == "identity" else min(self.m, self.n))
         if self.m > self.n or (self.matrix == "identity" and self.m < self.n):
             rule = "must equal n where matrix = 'identity'" if self.m < self.n else "must not exceed n"
             raise ValueError(f"m {rule}, got m = {self.m}, n = {self.n}")

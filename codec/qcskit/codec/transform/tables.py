@@ -207,7 +207,8 @@ def _check_symbols(tables: Tables) -> None:
     """Raise QcsError if a table of the range coder is no table, or one names another that is not there."""
     classes, contexts, symbols, ends = (getattr(tables, name) for name in _RANGE_TABLES)
     if len(classes) != tables.rows or not 1 <= len(contexts) <= 16 or int(classes.max()) >= len(contexts):
-        raise QcsError(f"classes: they must be {tables.rows} numbers below {len(contexts)}, the rows of contexts, 16 at most")
+        raise QcsError(f"classes: they must be {tables.rows} numbers below {len(contexts)}, the rows of contexts that "
+                       "may be 16")  # fmt: skip
     if not len(symbols) or int(contexts.max()) >= len(symbols):
         raise QcsError(f"contexts: they name a table that is not among the {len(symbols)} of symbols")
     if len(ends) != tables.groups + 1:

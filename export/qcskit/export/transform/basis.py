@@ -169,8 +169,15 @@ def _signed(row: Array) -> Array:
 
 
 def halvings(n: int) -> int:
-    """Return how often n can be halved."""
-    return (n & -n).bit_length() - 1
+    """Return how often a DCT is folded: even lengths, down to 4 samples, below which a device gains nothing.
+
+    >>> [halvings(n) for n in (8, 24, 32, 34, 512)]
+    [1, 2, 3, 1, 7]
+    """
+    count = 1
+    while n % 2 ** (count + 1) == 0 and n >> (count + 1) >= 4:
+        count += 1
+    return count
 
 
 def rounded(real: Array, folds: int) -> Rows:
