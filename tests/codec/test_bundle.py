@@ -425,7 +425,7 @@ def moved(by: float):
         ("classical", put(signal__basis="dct"), "signal.basis 'dct' do not give the dictionary of tables.npz"),
         ("classical", put(signal__matrix="none"), "manifest.json: signal.matrix: Input should be 'dct'"),
         ("classical", put(codec__packed_bits=1), "codec.packed_bits is 1, tables.npz gives 30"),
-        ("classical", put(adc__offset_counts=70000), r"adc\.offset_counts: Input should be less"),
+        ("classical", put(adc__offset_counts=2**31), r"adc\.offset_counts: Input should be less"),
         ("classical", put(adc__units_per_count=0.0), "units_per_count"),
         ("classical", put(signal__n=0), "signal"),
     ],

@@ -68,7 +68,7 @@ def test_values_are_in_units() -> None:
         ({"bits": 16, "signed": False}, "subtract 32768 in the firmware and set signed = true"),
         ({"units_per_count": 0}, "units_per_count"),
         ({"units_per_count": float("inf")}, "units_per_count"),
-        ({"offset_counts": 40_000}, "offset_counts"),
+        ({"offset_counts": 2**31}, "offset_counts"),
         ({"unit": "a\nb"}, "unit"),
         ({"unit": 'mV" /*'}, "unit"),
         ({"unit": "x" * 17}, "unit"),
@@ -224,3 +224,16 @@ def test_what_travels_of_a_source() -> None:
         assert "recording_in" not in stored
     synthetic = source_arrays(SignalConfig(), sensed(SignalConfig(), UNKNOWN_ADC)[0], 50)
     assert synthetic["windows"].shape == (0, 20)
+
+
+def test_values_far_from_zero_in_small_steps(tmp_path) -> None:
+    """A barometer in Pa: 0 lies far outside of what the converter reads."""
+    pascal = 101_325 + np.random.default_rng(0).standard_normal(2000) * 3
+    np.save(tmp_path / "p.npy", pascal)
+    config = SignalConfig(n=8, matrix="identity", source="recorded", recording=str(tmp_path / "p.npy"))
+    signal, adc = sensed(config, UNKNOWN_ADC, 10.0)
+    counts = adc.counts(pascal)
+    assert adc.offset_counts < -32768
+    assert (counts.min() > adc.low, counts.max() < adc.high) == (True, True)
+    np.testing.assert_allclose(adc.values(counts), pascal, atol=adc.units_per_count)
+    assert abs(grid_of(signal, adc).centre_counts) < 500

@@ -58,6 +58,15 @@ def test_lines_leave_a_gap_where_there_is_no_value() -> None:
     assert not drawn(plots.lines, [0], {"a": [1]}, "x", "y").legend.called
 
 
+def test_points_of_codecs_are_joined_by_rate_and_exact_ones_stand_upright() -> None:
+    axes = drawn(plots.pareto, {"a": [(2.0, -30.0), (1.0, -20.0)], "b": [(1.5, -9.0)]}, {"c": 4.5}, -50.0)
+    joined = [(*call.args[:2], call.kwargs["label"]) for call in axes.plot.call_args_list]
+    assert joined == [((1.0, 2.0), (-20.0, -30.0), "a"), ((1.5,), (-9.0,), "b")]
+    assert (axes.axvline.call_args.args, axes.axhline.call_args.args) == ((4.5,), (-50.0,))
+    assert axes.axvline.call_args.kwargs["label"] == "c, exact"
+    assert not drawn(plots.pareto, {"a": [(1.0, -20.0)]}, {}, None).axhline.called
+
+
 def test_bars_bear_their_names_and_values() -> None:
     axes = drawn(plots.nmse_bars, {"float": -12.5, "deployed": -12.25, "left": -11.0})
     assert axes.barh.call_args.args == (["float", "deployed", "left"], [-12.5, -12.25, -11.0])

@@ -21,6 +21,8 @@ UNIT = r"^[\w %/°µΩ·²³^()+-]*$"
 """What a unit's name may hold: it goes into C text."""
 SYNTHETIC_BITS, RECORDED_BITS = 12, 16
 """Resolution of an ADC that nobody described."""
+MOST_OFFSET = 2**31 - 1
+"""Of the count at 0 units: a barometer never reads 0 Pa."""
 
 
 class AdcConfig(Table):
@@ -28,7 +30,9 @@ class AdcConfig(Table):
 
     bits: int | None = Field(None, ge=8, le=16, description="resolution; 16 for recordings, else 12")
     signed: bool = Field(True, description="counts -2^(bits-1) ... or 0 ... 2^bits - 1")
-    offset_counts: int = Field(0, ge=-32768, le=32767, description="ADC reading at 0 units")
+    offset_counts: int = Field(
+        0, ge=-MOST_OFFSET, le=MOST_OFFSET, description="ADC reading at 0 units; beyond its ends if it never reads 0"
+    )
     units_per_count: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="what one count is, in your unit; chosen for synthetic sources"
     )
@@ -51,7 +55,7 @@ class Adc(Table):
 
     bits: Annotated[int, Field(ge=8, le=16)] = 16
     signed: bool = True
-    offset_counts: Annotated[int, Field(ge=-32768, le=32767)] = 0
+    offset_counts: Annotated[int, Field(ge=-MOST_OFFSET, le=MOST_OFFSET)] = 0
     units_per_count: Annotated[FiniteFloat, Field(gt=0)]
     unit: Annotated[str, Field(max_length=16, pattern=UNIT)] = ""
 

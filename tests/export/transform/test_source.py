@@ -93,3 +93,14 @@ def test_identity_may_be_said_and_is_meant_otherwise(tmp_path: Path) -> None:
     for said in ({}, {"matrix": "identity"}):
         signal = Source.of(config.model_validate({**config.model_dump(exclude_unset=True), **said}), UNKNOWN_ADC).signal
         assert (signal.matrix, signal.m, signal.direct) == ("identity", 12, True)
+
+
+def test_a_converter_that_nobody_described_does_not_clip(tmp_path: Path) -> None:
+    """Values in units: its full scale leaves room beyond the loudest sample of the training part."""
+    values = np.random.default_rng(3).standard_normal(1000) * 0.01 + 5.0
+    values[10], values[900] = 5.09, 4.85
+    found = source(tmp_path, values, AdcConfig.model_validate({}))
+    counts = found.counts((values - found.signal.offset) / found.signal.scale)
+    assert counts.max() < found.adc.high
+    assert counts.min() > found.adc.low
+    assert np.ptp(counts) > 0.3 * 2**found.adc.bits

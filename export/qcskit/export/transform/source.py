@@ -16,6 +16,8 @@ from qcskit.codec.signal import SignalConfig, read_source, recorded_series
 from qcskit.codec.transform.tables import Ints
 
 LEAST_SAMPLES, MOST_SAMPLES = 8, 512
+_ROOM = 2.0
+"""Full scale of a chosen converter, in largest magnitudes of the training part."""
 _TRAINING_WINDOWS, _LEAST_WINDOWS, _TRAINING_ENTRIES = 20_000, 8_000, 1 << 22
 """Windows that tables are trained on: more say nothing new, and long ones overlap the more."""
 
@@ -32,7 +34,9 @@ class Source:
     def of(cls, config: SignalConfig, adc: AdcConfig) -> "Source":
         """Return the source. Raises QcsError if it is no recording, or is sampled otherwise."""
         plain = _plain(config)
-        return cls(plain, *sensed(plain, adc))
+        samples = read_source(plain).part(plain.n, "train", plain.recording_hop)[0]
+        # Where the converter is left to be chosen, later parts may reach further than the first.
+        return cls(plain, *sensed(plain, adc, _ROOM * float(np.abs(samples).max())))
 
     def series(self, part: Part) -> tuple[NDArray[np.float64], int]:
         """Return the samples of one part on the codec's own scale, and how many lie from one window to the next."""
