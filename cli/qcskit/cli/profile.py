@@ -42,15 +42,21 @@ def profile(
         show(result)
 
 
-def counted(codec: Any, board: str, packets: int) -> Any:
+def counted(codec: Any, board: str, packets: int, hard: int = 0) -> Any:
     """Return what a board spends on golden counts, once its bytes are known to be the reference's.
+
+    hard: so many packets more, behind them, full-scale ones and such on decision boundaries among them.
 
     Raises CheckFailedError if they are not: the counts would mean nothing.
     """
+    import numpy as np
+
     from qcskit.codec.interface import Packets
     from qcskit.firmware import c_directory, count
 
     vectors = golden_counts(codec, packets)
+    if hard:
+        vectors = np.concatenate([vectors, codec.edges(hard, np.random.default_rng(0))])
     run = count(board, c_directory(codec.checked_c_files()), codec.name, vectors)
     answers = Packets.rows(run.answers.rows, run.answers.lengths)
     wrong = int(answers.differ(codec.encode_counts(vectors)).sum())
