@@ -266,6 +266,16 @@ def codec(request, tmp_path_factory):
     return BUNDLES[request.param](tmp_path_factory.mktemp("each") / "bundle")
 
 
+def test_no_codec_encodes_what_is_no_number(codec):
+    for bad in (np.nan, np.inf, -np.inf):
+        y = np.zeros((3, codec.inputs))
+        y[2, -1] = bad
+        with pytest.raises(QcsError, match=r"^measurement frame 2 holds NaN or infinity$"):
+            codec.encode(y)
+        with pytest.raises(QcsError, match=r"^counts are float64 of shape .*, expected int16"):
+            codec.encode_counts(y)
+
+
 def with_the_id_of(bundle: Bundle, tables: dict[str, np.ndarray]) -> Bundle:
     """The bundle with other tables, and the model id that these have."""
     content = {name: bundle.read(name) for name in bundle.manifest.files} | {"tables.npz": npz_bytes(tables)}

@@ -1,13 +1,16 @@
-"""Ports that are not there."""
+"""Ports that are not there, or that another program has open."""
 
+import contextlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from qcskit.hil import Device
-from qcskit.hil.errors import LinkError
-from qcskit.hil.link import Link, Transcript
+from qcskit.hil.errors import LinkError, SilentError
+from qcskit.hil.link import Link, Transcript, holders
 
 
 def test_a_port_that_does_not_exist() -> None:
@@ -18,6 +21,42 @@ def test_a_port_that_does_not_exist() -> None:
 def test_nothing_listens_there() -> None:
     with pytest.raises(LinkError, match="nothing listens"):
         Device.open("socket://127.0.0.1:1")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux to tell who has a port open")
+def test_a_port_that_another_program_has_open_says_which() -> None:
+    board, host = os.openpty()
+    port = os.ttyname(host)
+    code = f"import serial; port = serial.Serial('{port}', exclusive=True); print('open', flush=True); input()"
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "open\n"
+        told = rf"^cannot open port '{port}': .*'python[^']*' \(process {other.pid}\) has it open; end that first, or"
+        with pytest.raises(LinkError, match=told):
+            Link(port)
+        assert [holder for holder in holders(port, but_us=True) if str(other.pid) in holder]
+        assert f"this program (process {os.getpid()})" in holders(port)
+        other.stdin.close()
+    assert holders(port, but_us=True) == []
+    with contextlib.closing(Link(port)), pytest.raises(LinkError, match=r"this program \(process \d+\) has it open"):
+        Link(port)
+    os.close(board)
+    os.close(host)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux to tell who has a port open")
+def test_a_silent_port_that_another_program_reads_too_says_which() -> None:
+    """A modem manager, a terminal: neither locks the port."""
+    board, host = os.openpty()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=host) as other:
+        told = rf"no answer within 0\.1 s.*; 'cat' \(process {other.pid}\) has the port open too and may take its bytes"
+        with pytest.raises(SilentError, match=told):
+            Device.open(os.ttyname(host), timeout_s=0.05, give_up_s=0.1)
+        other.communicate()
+    os.close(board)
+    os.close(host)
 
 
 def test_a_transcript_is_a_line_an_event_whatever_the_board_says() -> None:

@@ -6,7 +6,9 @@ And boards that answer twice, late, to no one's question, in another type, or ne
 import os
 import re
 import signal
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from support.line import Faults, Line, LinkSimulator, PretendBoard, TimelessLine, native_firmware
@@ -15,11 +17,13 @@ from qcskit import firmware
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
 from qcskit.firmware.protocol.framing import Frame, FrameParser, encode_frame
-from qcskit.firmware.protocol.messages import Type, encode_payload, error_payload
+from qcskit.firmware.protocol.messages import Counts, Type, encode_payload, error_payload
 from qcskit.hil import Device
 from qcskit.hil.adapt import LinkModel, Shape
+from qcskit.hil.config import HilConfig
 from qcskit.hil.errors import DeviceError, LinkLostError, SilentError, WrongDeviceError
 from qcskit.hil.journal import Recorder
+from qcskit.hil.session import Run, run_device
 from qcskit.hil.stream import EncodeStream, _Pending
 from qcskit.hil.vectors import InputKind, VectorSet
 
@@ -270,7 +274,7 @@ def test_another_protocol_version_in_mid_run_ends_it(codec: Codec, monkeypatch: 
 def test_a_request_that_is_never_answered_is_given_up(
     codec: Codec, monkeypatch: pytest.MonkeyPatch, batch: int | None
 ) -> None:
-    """All others are: after six times the patience for silence, and not many attempts."""
+    """All others are: HELLO is answered at once, three times over, and the board counts no damage."""
     tries = 0
 
     def reply(frame: Frame, right: bytes) -> bytes:
@@ -281,7 +285,7 @@ def test_a_request_that_is_never_answered_is_given_up(
 
     pretended = Pretended(codec, monkeypatch, batch)
     pretended.reply = reply
-    told = r"vectors (\d+) … (\d+) are never answered \((\d+) attempts\) while others are$"
+    told = r"HELLO is answered, ENCODE is not: vectors (\d+) … (\d+) were sent (\d+) times over a line"
     with pytest.raises(SilentError, match=told) as failure:
         pretended.check()
     found = re.search(told, str(failure.value))
@@ -289,7 +293,50 @@ def test_a_request_that_is_never_answered_is_given_up(
     first, last, attempts = map(int, found.groups())
     assert first <= 17 <= last < first + (batch or 60)
     assert 2 < attempts <= tries < 300
+    assert pretended.line.now_s < 10.0  # six silences of a time-out, 0.86 s, and what HELLO takes
+
+
+def test_a_request_that_is_never_answered_while_all_others_are_is_given_up(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No silence ever: the others go round and round. After six times the patience for silence."""
+    pretended = Pretended(codec, monkeypatch)
+    poison = VectorSet(codec, 60, 3).values()[17].tobytes()
+    pretended.reply = lambda frame, right: b"" if frame.type == Type.ENCODE and frame.payload[2:] == poison else right
+    answers = pretended.device.stream(VectorSet(codec, 60, 3).values(), [(0, 60)] * 200)
+    take = partial(setattr, pretended.line, "now_s")
+    with pytest.raises(SilentError, match=r"vectors 17 … 17 are never answered \(\d+ attempts\) while others are$"):
+        deque((take(pretended.line.now_s + 5e-3) for _ in answers), 0)
     assert 30.0 < pretended.line.now_s < 60.0
+
+
+def test_a_board_that_answers_everything_but_encode_is_given_up_in_seconds(codec: Codec) -> None:
+    board = PretendBoard(VectorSet(codec, 5), reply=lambda frame, right: b"" if frame.type == Type.ENCODE else right)
+    run = Run(board.url, HilConfig(vectors=5, baud=921_600, timeout_s=0.1))
+    with pytest.raises(
+        SilentError, match=r"^port 'socket[^']*': HELLO is answered, ENCODE is not: vectors 0 … 0 "
+    ) as caught:
+        run_device(codec, run)
+    assert caught.value.exit_code == 1
+    assert [frame.type for frame in board.requests].count(Type.HELLO) == 1 + 3
+
+
+@pytest.mark.parametrize("side", ["board", "host"])
+def test_a_line_that_damages_frames_has_its_patience(codec: Codec, monkeypatch: pytest.MonkeyPatch, side: str) -> None:
+    """The board counts damage, or HELLO has to be asked twice: ENCODE may come through yet."""
+    lost: list[int] = []
+
+    def reply(frame: Frame, right: bytes) -> bytes:
+        if frame.type == Type.STATS and side == "board":
+            return encode_frame(Type.COUNTS, frame.seq, Counts(0, len(pretended.board.requests), 0, 0).to_payload())
+        if frame.type == Type.HELLO and side == "host" and frame.seq not in lost:
+            lost.append(frame.seq)
+            return b""
+        return b"" if frame.type == Type.ENCODE and pretended.line.now_s < 20 else right
+
+    pretended = Pretended(codec, monkeypatch)
+    pretended.reply = reply
+    pretended.check()
 
 
 def test_the_number_of_a_request_in_flight_is_not_given_again(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,17 +394,17 @@ def test_a_reply_two_later_than_its_turn_is_waited_for(codec: Codec, monkeypatch
 
 
 def test_a_silence_of_two_time_outs_is_asked_with_hello(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A time-out of 0.5 s, and 4096 bytes at 115,200 baud beyond it; the board answers HELLO, and nothing else."""
+    """A time-out of 0.5 s, and 4096 bytes at 115,200 baud beyond it; the board answers all but ENCODE."""
     asked: list[float] = []
 
     def reply(frame: Frame, right: bytes) -> bytes:
         if frame.type == Type.HELLO:
             asked.append(pretended.line.now_s)
-        return right if frame.type == Type.HELLO else b""
+        return b"" if frame.type == Type.ENCODE else right
 
     pretended = Pretended(codec, monkeypatch)
     pretended.reply = reply
-    with pytest.raises(SilentError, match="never answered"):
+    with pytest.raises(SilentError, match="ENCODE is not"):
         pretended.check()
     patience_s = 2 * (0.5 + 40_960 / 115_200)
     assert asked[:3] == pytest.approx([patience_s, 2 * patience_s, 3 * patience_s], rel=1e-3)

@@ -27,7 +27,7 @@ from qcskit.codec.codecs import find_family
 from qcskit.codec.interface import Codec
 from qcskit.firmware.protocol.framing import Frame, FrameParser, decode_stretch, encode_frame
 from qcskit.firmware.protocol.messages import Counts, Info, Type, result_payload
-from qcskit.hil import exchange, stream
+from qcskit.hil import exchange, line, stream
 from qcskit.hil.vectors import VectorSet
 
 _PIECE_S = 0.001
@@ -60,10 +60,15 @@ class Faults:
 
 @dataclass(frozen=True)
 class Line:
-    """baud: line rate of 10-bit characters, 0 unlimited. latency_s: added to everything the board sends."""
+    """baud: line rate of 10-bit characters, 0 unlimited. latency_s: added to everything the board sends.
+
+    to_board, to_host: what the line makes of bytes, in portions as they come.
+    """
 
     baud: int = 0
     latency_s: float = 0.0
+    to_board: Callable[[bytes], bytes] = bytes
+    to_host: Callable[[bytes], bytes] = bytes
 
 
 def native_firmware(codec: Codec) -> Path:
@@ -118,7 +123,7 @@ class LinkSimulator:
     ) -> None:
         self._start_board = board
         self.faults = faults or Faults()
-        line = line or Line()
+        self._line = line = line or Line()
         self._rng = np.random.default_rng(seed)
         byte_s = 10.0 / line.baud if line.baud else 0.0
         self.up, self.down = _Way(byte_s, 0.0), _Way(byte_s, line.latency_s)
@@ -215,7 +220,7 @@ class LinkSimulator:
         elif source == self._device:
             with contextlib.suppress(OSError):
                 data = os.read(self._device, _READ_BYTES)
-                self.down.put(self._damage(self._reorder(data)), now)
+                self.down.put(self._line.to_host(self._damage(self._reorder(data))), now)
                 if self.faults.reset_every:
                     self._count_served(data)
 
@@ -231,7 +236,7 @@ class LinkSimulator:
             self._host.close()
             self._host = None
             return
-        self.up.put(self._damage(data), now)
+        self.up.put(self._line.to_board(self._damage(data)), now)
 
     def _deliver(self, now: float) -> None:
         self._up_stuck += self.up.due(now)
@@ -328,9 +333,9 @@ class LinkSimulator:
         self.resets += 1
 
     def _unplug(self) -> None:
-        for line in (self._host, self._server):
-            if line is not None:
-                line.close()
+        for end in (self._host, self._server):
+            if end is not None:
+                end.close()
         self._host = None
         self.up.drop()
         self.down.drop()
@@ -430,7 +435,7 @@ class TimelessLine:
         self._held: list[bytes] = []
         self.bytes_sent = self.bytes_received = 0
         self.now_s = 0.0
-        for module in (exchange, stream):
+        for module in (exchange, line, stream):
             monkeypatch.setattr(module, "time", self)
 
     def monotonic(self) -> float:

@@ -21,6 +21,7 @@ from qcskit.hil.adapt import LinkModel, Shape
 from qcskit.hil.errors import DeviceError, LinkError, LinkLostError, SilentError, WrongDeviceError
 from qcskit.hil.exchange import Exchange, HostCounts, OnText, other_version, read_reply
 from qcskit.hil.journal import Recorder
+from qcskit.hil.line import explained
 from qcskit.hil.link import Link, board_of, start_emulated
 from qcskit.hil.stream import Answer, EncodeStream, Vectors
 
@@ -55,8 +56,18 @@ class Device(contextlib.AbstractContextManager["Device"]):
         self.exchange = Exchange(link, timeout_s, give_up_s, on_text)
         while link.read(0.0):
             pass  # it came before anyone asked
-        self.info = self.hello()
+        opened_s = time.monotonic()
+        with explained(self.exchange):
+            self.info = self.hello()
+        answered_s = round(time.monotonic() - opened_s, 1)
         hello_failures, times = self.exchange.failed_copies, self.exchange.round_trip
+        self.restarted_s = answered_s if self._has_restarted() else None
+        """Seconds until a board that restarts when its port is opened (DTR) answered; None if it was up."""
+        if self.restarted_s is not None:
+            hello_failures = 0  # it was not up: no fault of the line
+            self.exchange.transcript.add(
+                "!", f"answered after {self.restarted_s} s: opening the port restarts the board"
+            )
         times.ceiling_s = times.timeout_s = timeout_s + self.info.rx_buffer_bytes * 10 / link.baud
         self.models = {size: LinkModel(self._shape(size), batch) for size in (1, 2)}
         for model in self.models.values():
@@ -103,6 +114,17 @@ class Device(contextlib.AbstractContextManager["Device"]):
         if self.codec is not None:
             _check_identity(self.link.name, info, self.codec)
         return info
+
+    def _has_restarted(self) -> bool:
+        """Return whether the board, which HELLO had to ask more than once, has counted less than it was sent."""
+        sent = self.exchange.counts.frames_sent
+        if not self.exchange.counts.timeouts:
+            return False
+        with contextlib.suppress(SilentError, DeviceError):
+            reply = self.exchange.request(Type.STATS, give_up_s=_TRIAL_S)
+            seen = read_reply(self.link.name, Counts.from_payload, reply.payload)
+            return seen.frames - 1 + seen.crc_errors < sent
+        return False
 
     def encode(self, vectors: Vectors) -> Encoded:
         """Return packets and ticks of int8 network inputs or int16 ADC counts (count, inputs)."""

@@ -15,6 +15,10 @@ class SilentError(CheckFailedError):
     """Nothing valid came back for too long."""
 
 
+class LineError(CheckFailedError):
+    """The line between host and board changes bytes."""
+
+
 class DeviceError(CheckFailedError):
     """The board answered, and its answer is that it cannot do this."""
 

@@ -12,7 +12,7 @@ from qcskit.codec.errors import QcsError
 from qcskit.firmware.protocol.framing import PROTOCOL_VERSION, Frame, FrameParser, encode_frame
 from qcskit.firmware.protocol.messages import ERROR_CODES, Type, read_error
 from qcskit.hil.errors import DeviceError, SilentError, WrongDeviceError
-from qcskit.hil.link import Link, Transcript
+from qcskit.hil.link import Link, Transcript, holders
 
 _CALM_S, _HASTY_S = 0.2, 0.003
 """Least time-out beyond the mean round trip: on a clean line a retry is only waste, on a bad one waiting is."""
@@ -101,7 +101,7 @@ class Exchange:
         self._seq = random.randrange(65536)
         self.in_flight: Container[int] = ()
         """Sequence numbers that wait for a reply: none of them is given again."""
-        self._heard = False
+        self._heard = self.line_checked = False
         self.last_valid_s = self.last_byte_s = self.last_sent_s = time.monotonic()
 
     def next_seq(self) -> int:
@@ -207,13 +207,19 @@ class Exchange:
     def _silent(self) -> SilentError:
         self.parser.flush()
         self.transcript.add("!", f"gave up after {time.monotonic() - self.last_valid_s:.1f} s")
+        now_s, name = time.monotonic(), self.link.name
         text = f": no answer within {self.give_up_s:g} s; is the board powered, flashed and on this port?"
+        sample = f"{self.parser.text_bytes} bytes, such as {repr(self.last_text[:24])[1:]}"
         if self._heard:
             text = f": the board stopped answering (nothing valid for {self.give_up_s:g} s)"
+        elif self.parser.text_bytes and now_s - self.last_byte_s > (now_s - self.last_valid_s) / 2:
+            text = (f" talked when it was opened ({sample}), then no more: opening restarts the board (DTR); give it "
+                    f"more than hil.give_up_s={self.give_up_s:g}, or check --baud and its firmware")  # fmt: skip
         elif self.parser.text_bytes:
-            sample = f"{self.parser.text_bytes} bytes, such as {repr(self.last_text[:24])[1:]}"
             text = f" talks, but not this protocol ({sample}); check --baud and that qcskit firmware is on the board"
-        return SilentError(f"port '{self.link.name}' at {self.link.baud} baud{text}")
+        if others := holders(name, but_us=True):
+            text += f"; {' and '.join(others)} has the port open too and may take its bytes: end that first"
+        return SilentError(f"port '{name}' at {self.link.baud} baud{text}")
 
 
 def read_reply(port: str, read: Callable[..., T], *arguments: Any) -> T:

@@ -6,6 +6,7 @@ import select
 import socket
 import time
 from collections import deque
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import serial
@@ -139,9 +140,40 @@ def _open(url: str, baud: int, name: str) -> serial.SerialBase:
         _set_tcp(port, "TCP_NODELAY")
         return port
     except _PORT_ERRORS as error:
+        if any(known in str(error) for known in ("exclusively lock", "Device or resource busy")):
+            holder = " and ".join(holders(url)) or "another program"
+            raise LinkError(
+                f"cannot open port '{name}': {holder} has it open; end that first, or give another port"
+            ) from None
         ports = ", ".join(sorted(port.device for port in list_ports.comports()))
         there = f"there are: {ports}" if ports else "no serial port is there; 'emu:native' needs none"
         raise LinkError(f"cannot open port '{name}': {_reason(error)}; {there}") from None
+
+
+def holders(port: str, but_us: bool = False) -> list[str]:
+    """Return which processes have a serial device open, such as `'minicom' (process 4711)`; none where nobody can tell.
+
+    Linux, and processes that this user may look into. but_us: leave this process out.
+    """
+    found = []
+    with contextlib.suppress(OSError):
+        number = Path(port).stat().st_rdev
+        for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+            us = int(process.name) == os.getpid()
+            if number and not (us and but_us) and _has_open(process, number):
+                called = "this program" if us else repr(one_line((process / "comm").read_text().strip()))
+                found.append(f"{called} (process {process.name})")
+    return found
+
+
+def _has_open(process: Path, device: int) -> bool:
+    """Return whether a process of /proc holds the device with this number; False if we may not look."""
+    with contextlib.suppress(OSError):
+        for entry in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.stat().st_rdev == device:
+                    return True
+    return False
 
 
 def _check_log(url: str) -> None:
@@ -165,7 +197,6 @@ def _reason(error: Exception) -> str:
     for known, plain in (
         ("No such file", "it does not exist"),
         ("Permission denied", "permission denied: add your user to the group 'dialout'"),
-        ("exclusively lock", "another program has it open"),
         ("Connection refused", "connection refused: nothing listens there"),
         ("protocol", f"not a port or pyserial URL ({text})"),
     ):

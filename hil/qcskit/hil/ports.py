@@ -15,13 +15,17 @@ from qcskit.codec.json_file import read_bounded
 from qcskit.firmware.protocol.messages import Info
 from qcskit.hil.device import Device
 
-_PROBE_S = 0.6
+_PROBE_S, _PATIENCE_S = 0.6, 3.0
+"""Time-out of a reply, and the silence that a board may need which restarts when its port is opened."""
 _BENCH_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class PortFacts:
-    """One port. vid, pid: USB ids in hex. info: what answered HELLO, else None and `note` says why."""
+    """One port. vid, pid: USB ids in hex. info: what answered HELLO, else None and `note` says why.
+
+    note of a port that answered: that opening it restarts the board, if so.
+    """
 
     device: str
     description: str
@@ -77,8 +81,9 @@ def find_ports(probe: bool, baud: int = 115_200, extra: tuple[str, ...] = ()) ->
 
 def _probe(facts: PortFacts, baud: int) -> PortFacts:
     try:
-        with Device.open(facts.device, baud=baud, timeout_s=_PROBE_S, give_up_s=_PROBE_S, reconnect_s=0) as board:
-            return replace(facts, info=board.info)
+        with Device.open(facts.device, baud=baud, timeout_s=_PROBE_S, give_up_s=_PATIENCE_S, reconnect_s=0) as board:
+            again = "restarts when opened" if board.restarted_s is not None else ""
+            return replace(facts, info=board.info, note=again)
     except QcsError as error:
         return replace(facts, note=str(error))
 

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.firmware.protocol.framing import Frame, encode_frame, wire_bytes
-from qcskit.firmware.protocol.messages import Answers, Type, encode_payload, read_result
+from qcskit.firmware.protocol.messages import Answers, Counts, Type, encode_payload, read_result
 from qcskit.hil.adapt import LinkModel
 from qcskit.hil.errors import LinkLostError, SilentError
 from qcskit.hil.exchange import Exchange, read_reply
+from qcskit.hil.line import check_line, explained
 
 Vectors = NDArray[np.int8] | NDArray[np.int16]
 _REORDER = 3
@@ -25,6 +26,10 @@ _LOSSY = 1e-3
 """Byte loss from which time-outs are short."""
 _ONE_REQUEST_PATIENCE = 6.0
 """A request unanswered for this many give_up_s, while others are answered, is poison."""
+_SUSPICIOUS_ATTEMPTS = 6
+"""A request sent this often may hold what the line never lets through."""
+_VAIN_PROBES = 3
+"""Silences in a row, each ended by HELLO at once, after which ENCODE is not waited for on a clean line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +72,20 @@ class EncodeStream:
         self._x, self._vectors, self._model, self._on_lost = exchange, vectors, model, on_lost
         self._pending: dict[int, _Pending] = {}  # in order of sending
         self._todo: deque[tuple[int, int]] = deque()
-        self._on_line_bytes = self._order = 0
+        self._on_line_bytes = self._order = self._vain_probes = 0
+        self._damage: int | None = None
 
     def run(self, ranges: Iterable[tuple[int, int]]) -> Iterator[Answer]:
         """Yield each vector of the ranges (start, stop) exactly once, in the order answers arrive.
 
-        Raises SilentError, DeviceError, WrongDeviceError, LinkLostError; what was yielded before stands.
+        Raises SilentError, LineError, DeviceError, WrongDeviceError, LinkLostError; what was yielded before stands.
         """
         self._todo.extend((a, b) for a, b in ranges if a < b)
         self._x.last_valid_s, self._x.in_flight = time.monotonic(), self._pending
+        with explained(self._x):
+            yield from self._answers()
+
+    def _answers(self) -> Iterator[Answer]:
         while self._todo or self._pending:
             try:
                 self._send_due()
@@ -94,8 +104,34 @@ class EncodeStream:
         quiet_s = time.monotonic() - self._x.last_valid_s
         if quiet_s > 2.0 * self._x.round_trip.ceiling_s:
             self._x.check_silence()
+            retries = self._x.counts.retries
             info = self._x.request(Type.HELLO)
             self._model.note_exchange(wire_bytes(0), wire_bytes(len(info.payload)), 0, 1, self._x.failed_copies)
+            self._judge_silence(at_once=self._x.counts.retries == retries)
+
+    def _judge_silence(self, at_once: bool) -> None:
+        """Give up a board that answers HELLO at once, again and again, and no ENCODE, on a clean line."""
+        self._vain_probes = self._vain_probes + 1 if at_once else 0
+        if self._vain_probes == 1:
+            self._damage = self._board_damage()
+        elif self._vain_probes >= _VAIN_PROBES:
+            check_line(self._x)
+            if self._damage == self._board_damage() and self._pending:
+                oldest = next(iter(self._pending.values()))
+                raise SilentError(
+                    f"port '{self._x.link.name}': HELLO is answered, ENCODE is not: vectors {oldest.start} … "
+                    f"{oldest.stop - 1} were sent {oldest.attempts} times over a line that damaged nothing; look at "
+                    f"the board's log (--log), and flash firmware built from this bundle"
+                )
+
+    def _board_damage(self) -> int | None:
+        """Return how many frames and bytes the board says arrived damaged or found no room; None if it does not say."""
+        try:
+            reply = self._x.request(Type.STATS, give_up_s=self._x.round_trip.ceiling_s)
+        except SilentError:
+            return None
+        counts = read_reply(self._x.link.name, Counts.from_payload, reply.payload)
+        return counts.crc_errors + counts.overruns
 
     def _recover(self) -> None:
         self._x.transcript.add("!", "port vanished")
@@ -138,6 +174,8 @@ class EncodeStream:
         if now - oldest.first_s > _ONE_REQUEST_PATIENCE * self._x.give_up_s:
             raise SilentError(f"port '{self._x.link.name}': vectors {oldest.start} … {oldest.stop - 1} are never "
                               f"answered ({oldest.attempts} attempts) while others are")  # fmt: skip
+        if oldest.attempts >= _SUSPICIOUS_ATTEMPTS:
+            check_line(self._x)
         self._x.counts.timeouts += len(expired)
         if self._x.last_byte_s < self._x.last_sent_s:
             self._x.round_trip.dead()
@@ -204,6 +242,7 @@ class EncodeStream:
         tries = f"after {entry.attempts} attempts" if entry.attempts > 1 else ""
         self._x.transcript.add("<", "RESULT seq", entry.seq, "vectors", entry.start, "to", entry.stop - 1, tries)
         self._x.counts.replies += 1
+        self._vain_probes = 0
         self._model.note(entry.stop - entry.start, entry.repeat, True)
         lossy = self._model.byte_loss > _LOSSY
         self._x.round_trip.hasty = lossy
