@@ -32,6 +32,7 @@ def test_tables_come_from_components_and_families() -> None:
         "decode",
         "coded",
         "classical",
+        "transform",
     }
     assert len(set(tables())) == len(tables())
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from support.arduino import HARDWARE, build_sketch
-from support.bundles import classical_bundle, coded_bundle, learned_bundle
+from support.bundles import classical_bundle, coded_bundle, learned_bundle, transform_bundle
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
@@ -27,7 +27,7 @@ from qcskit.codec.codecs import load_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import manifest_checksum, sha256
 from qcskit.codec.interface import Packets
-from qcskit.export.packages import KINDS, MARKER, package_files, write_package
+from qcskit.export.packages import KINDS, MARKER, example_counts, package_files, write_package
 from qcskit.firmware import CORES, find_board, sources, start
 from qcskit.firmware.protocol.wire import encode_packets
 
@@ -60,7 +60,8 @@ def packages(bundle, tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def expected(bundle) -> bytes:
     """What the example must print: the first golden counts by the definition."""
-    return load_codec(bundle).definition(bundle.vectors["counts"][:1])[0]
+    codec = load_codec(bundle)
+    return codec.definition(example_counts(codec)[None])[0]
 
 
 def c_names(root: Path) -> dict[str, bytes]:
@@ -389,3 +390,13 @@ def user_project(path: Path, text: str) -> None:
 def assert_predicts(program: Path) -> None:
     done = subprocess.run([str(program)], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("as predicted\n")
+
+
+def test_no_sample_of_a_recording_leaves_the_house(tmp_path: Path) -> None:
+    """Neither windows nor golden vectors of them: a recording may be a person's."""
+    codec = transform_bundle(tmp_path / "b", n=8)
+    files = package_files([codec.bundle], "plain", sources())
+    text = " ".join(b" ".join(files.values()).decode().replace(",", " ").split())
+    rows = [*codec.bundle.vectors["counts"].reshape(-1, 8), *codec.counts(codec.sensor.windows)]
+    assert not [row for row in rows if " ".join(map(str, row.tolist())) in text]
+    assert " ".join(map(str, example_counts(codec).tolist())) in text

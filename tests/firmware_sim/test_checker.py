@@ -192,10 +192,10 @@ def test_a_golden_file_of_other_packets_or_vectors_fails(each: Codec, wrong: str
         return
 
     def edit(vectors: dict[str, np.ndarray]) -> None:
-        flat = vectors[wrong].reshape(len(each.bundle.vectors["counts"]), -1)
         if "packed" in wrong:
-            flat[5] ^= 1
+            vectors[wrong][vectors[f"{wrong}_offsets"][5]] ^= 1
         else:  # inputs that another packet answers: neighbours of a recording may share one
+            flat = vectors[wrong]
             packets = vectors["input_packed"].reshape(len(flat), -1)
             flat[5] = flat[(packets != packets[5]).any(axis=1).argmax()]
 

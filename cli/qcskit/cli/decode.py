@@ -32,7 +32,8 @@ def decode(
         str | None, typer.Option("--in", help="bin, hex, csv, npy or npz; default by the file's name, else bin.")
     ] = None,
     out_format: Annotated[
-        str | None, typer.Option("--as", help="csv, bin (float32) or npy; default by the file's name, else csv.")
+        str | None,
+        typer.Option("--as", help="csv, npy (float64) or bin (float32); default: by the file's name, or csv."),
     ] = None,
     config: ConfigOption = None,
     settings: SetOption = None,

@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from qcskit.codec.arrays import Headers, check_array, npz_bytes, read_header, read_npz
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.golden import check_offsets
-from qcskit.codec.interface import Codec, Packets
+from qcskit.codec.interface import Array, Codec, Packets
 from qcskit.codec.text import c_table
 
 InFormat = Literal["bin", "hex", "csv", "npy", "npz"]
@@ -119,8 +118,8 @@ def read_packets(source: BinaryIO, kind: InFormat, codec: Codec) -> Iterator[Pac
     yield from split_packets(chunks, size, fixed) if kind == "bin" else _parse_lines(chunks, kind, size, fixed)
 
 
-def decode_packets(codec: Codec, packets: Iterable[Packets], config: DecodeConfig) -> Iterator[NDArray[np.float32]]:
-    """Yield x_hat float32 (frames, N) of packets, in the same order, in bounded batches.
+def decode_packets(codec: Codec, packets: Iterable[Packets], config: DecodeConfig) -> Iterator[Array]:
+    """Yield x_hat (frames, N) of packets, in the same order, in bounded batches.
 
     Raises QcsError naming the number of the first damaged packet (the first is 0), unless on_damage is "nan".
     """
@@ -129,18 +128,18 @@ def decode_packets(codec: Codec, packets: Iterable[Packets], config: DecodeConfi
         for start in range(0, len(block), config.batch_frames):
             batch = block.select(slice(start, start + config.batch_frames))
             try:
-                yield codec.decode(batch).astype(np.float32)
+                yield codec.decode(batch)
             except QcsError:
                 yield from _decode_singly(codec, batch, done, config.on_damage)
             done += len(batch)
 
 
-def _decode_singly(codec: Codec, batch: Packets, first: int, on_damage: str) -> Iterator[NDArray[np.float32]]:
+def _decode_singly(codec: Codec, batch: Packets, first: int, on_damage: str) -> Iterator[Array]:
     """Decode a batch that holds a damaged packet: stop behind the packets before it, or leave its rows NaN."""
-    rows = [np.empty((0, codec.width), np.float32)]
+    rows = [np.empty((0, codec.width))]
     for number in range(len(batch)):
         try:
-            rows.append(codec.decode(batch.select([number])).astype(np.float32))
+            rows.append(codec.decode(batch.select([number])))
         except QcsError as error:
             if _explains(codec, batch[number]):
                 raise  # nothing is wrong with the packet: it is the decoder
@@ -148,7 +147,7 @@ def _decode_singly(codec: Codec, batch: Packets, first: int, on_damage: str) -> 
                 yield np.concatenate(rows)
                 raise QcsError(f"packet {first + number} of the input cannot be decoded ({error}); "
                                f"decode.on_damage=nan goes on") from None  # fmt: skip
-            rows.append(np.full((codec.windows, codec.width), np.nan, np.float32))
+            rows.append(np.full((codec.windows, codec.width), np.nan))
     yield np.concatenate(rows)
 
 
@@ -160,17 +159,17 @@ def _explains(codec: Codec, packet: bytes) -> bool:
     return True
 
 
-def write_frames(blocks: Iterable[NDArray[np.float32]], sink: BinaryIO, kind: OutFormat, width: int) -> int:
+def write_frames(blocks: Iterable[Array], sink: BinaryIO, kind: OutFormat, width: int) -> int:
     """Write blocks (frames, width) to an open binary file or pipe, each as soon as it comes; return the frames written.
 
-    bin: little-endian float32. csv: one vector a line, 7 significant digits. npy: float32 (frames, width); as its
+    bin: little-endian float32. csv: one vector a line, 10 significant digits. npy: float64 (frames, width); as its
     header holds the count, it is written when the input ends, from a temporary file.
     """
     if kind == "npy":
         with tempfile.TemporaryFile() as spool:
-            count = _write_blocks(blocks, spool.write, _as_binary)
+            count = _write_blocks(blocks, spool.write, _as_doubles)
             spool.seek(0)
-            header = {"descr": "<f4", "fortran_order": False, "shape": (count, width)}
+            header = {"descr": "<f8", "fortran_order": False, "shape": (count, width)}
             np.lib.format.write_array_header_1_0(sink, header)  # type: ignore[no-untyped-call]
             shutil.copyfileobj(spool, sink)
     else:
@@ -203,8 +202,8 @@ def write_packets(packets: Packets, kind: PacketFormat, codec: Codec) -> bytes:
 
 
 def _write_blocks(
-    blocks: Iterable[NDArray[np.float32]], write: Callable[[bytes], object],
-    form: Callable[[NDArray[np.float32]], bytes], flush: Callable[[], object] = lambda: None,
+    blocks: Iterable[Array], write: Callable[[bytes], object],
+    form: Callable[[Array], bytes], flush: Callable[[], object] = lambda: None,
 ) -> int:  # fmt: skip
     count = 0
     for block in blocks:
@@ -214,12 +213,16 @@ def _write_blocks(
     return count
 
 
-def _as_binary(block: NDArray[np.float32]) -> bytes:
+def _as_binary(block: Array) -> bytes:
     return block.astype("<f4").tobytes()
 
 
-def _as_csv(block: NDArray[np.float32]) -> bytes:
-    return "".join(",".join(f"{value:.7g}" for value in row) + "\n" for row in block.tolist()).encode()
+def _as_doubles(block: Array) -> bytes:
+    return block.astype("<f8").tobytes()
+
+
+def _as_csv(block: Array) -> bytes:
+    return "".join(",".join(f"{value:.10g}" for value in row) + "\n" for row in block.tolist()).encode()
 
 
 def _read_npy(source: BinaryIO, size: int, fixed: bool) -> Packets:

@@ -116,10 +116,7 @@ class Survey:
 
 
 def converter(found: Survey) -> dict[str, Any]:
-    """Return the keys of [adc] of the smallest converter that gives these values; without a step, one of 16 bits.
-
-    Raises QcsError if they lie too far from 0 for int16 counts.
-    """
+    """Return the keys of [adc] of the smallest converter that gives these values; without a step, one of 16 bits."""
     samples, steps = found.samples, found.steps
     unit = {"unit": samples.unit} if re.match(UNIT, samples.unit) and 0 < len(samples.unit) <= 16 else {}
     if samples.integers:
@@ -128,10 +125,7 @@ def converter(found: Survey) -> dict[str, Any]:
         return {**_holding(round(steps.low), round(steps.high)), **known, **unit}
     step = _count_step(steps)
     low, high = round(steps.low / step), round(steps.high / step)
-    offset = 0 if low >= -_HALF and high < _HALF else min(max(-((low + high + 1) // 2), -_HALF), _HALF - 1)
-    if low + offset < -_HALF or high + offset >= _HALF:
-        raise QcsError(f"the values reach {steps.high:g} in steps of {step:g}, too far from 0 for counts of 16 bits: "
-                       "subtract a constant from them")  # fmt: skip
+    offset = 0 if low >= -_HALF and high < _HALF else -((low + high + 1) // 2)
     return {**_holding(low + offset, high + offset), "units_per_count": step, "offset_counts": offset, **unit}
 
 

@@ -17,12 +17,15 @@ from typing import Any
 from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+import numpy as np
+from numpy.typing import NDArray
+
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.codecs import load_codec
 from qcskit.codec.config import nearest
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import check_replaceable, sealed, write_directory
-from qcskit.codec.interface import Codec, Packets
+from qcskit.codec.interface import Codec
 
 KINDS = ("arduino", "platformio", "zephyr", "esp-idf", "cmsis-pack", "plain")
 MARKER = "qcskit.json"
@@ -125,8 +128,9 @@ def _facts(codec: Codec, names: Sequence[str], c_files: CFiles, kind: str, url: 
     """
     if not re.fullmatch(_URL, url):
         raise QcsError(f"--url '{url}' is no address of a page: http:// or https://, without spaces, quotes, < and >")
-    name, vectors, model_id = codec.name, codec.bundle.vectors, codec.bundle.manifest.model_id
-    expected = Packets(vectors["packed"], vectors["packed_offsets"])[0]
+    name, model_id = codec.name, codec.bundle.manifest.model_id
+    counts = example_counts(codec)
+    expected = codec.encode_counts(counts[None])[0]
     library, at_most = f"qcs_{name}", "" if codec.fixed_size else " at most"
     sources = [f"src/{source}" for source in c_files.sources]
     facts: dict[str, object] = {
@@ -139,12 +143,19 @@ def _facts(codec: Codec, names: Sequence[str], c_files: CFiles, kind: str, url: 
         "quoted_sources": "\n    ".join(f'"{source}"' for source in sources),
         "pdsc_files": "\n        ".join(_pdsc_files(c_files)),
         "model_includes": "\n".join(f'#include "qcs_model_{each}.h"' for each in names),
-        "counts": _numbers(vectors["counts"][0]), "expected": _numbers(expected), "expected_bytes": len(expected),
+        "counts": _numbers(counts), "expected": _numbers(expected), "expected_bytes": len(expected),
         "main": "void app_main(void)" if kind == "esp-idf" else "int main(void)",
         "leave": "\n  if (!same)\n    exit(1);" if kind == "esp-idf" else "\n  return !same;",
     }  # fmt: skip
     facts["example"] = _fill(_templates() / "example.c.in", facts).rstrip("\n")
     return facts
+
+
+def example_counts(codec: Codec) -> NDArray[np.int16]:
+    """Return the counts (inputs,) of a package's example: noise, for a recording may be a person's."""
+    low, high = codec.limits()
+    noise = codec.centre + np.random.default_rng(1).standard_normal(codec.inputs) * (high - low) / 64
+    return np.clip(np.rint(noise), low, high).astype(np.int16)
 
 
 def _numbers(values: Any) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from qcskit.codec.bundle import Manifest
 from qcskit.codec.codecs import open_codec
-from qcskit.codec.errors import QcsError
+from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.sensor import AdcConfig
 from qcskit.codec.signal import SignalConfig
@@ -166,3 +166,29 @@ def test_the_model_id_is_the_same_whatever_blas_does(recording: Path, source_env
     first, second = (process.communicate()[0].split() for process in running)
     assert [len(word) for word in first] == [16, 64]
     assert first == second
+
+
+def test_a_converter_that_clips_stops_the_design(recording: Path, tmp_path: Path) -> None:
+    signal = SignalConfig(source="recorded", recording=str(recording), n=16, recording_in="counts")
+    tables = {"transform": TransformConfig(), "signal": signal, "adc": AdcConfig(bits=10, units_per_count=1.0)}
+    with pytest.raises(
+        CheckFailedError, match=r"loses \d+\.\d\d dB .* [1-9]\d\.\d\d% of the counts .* are clipped"
+    ) as told:
+        design(tmp_path / "b", tables, EXPORT)
+    assert told.value.exit_code == 1
+    assert not (tmp_path / "b").exists()
+    assert design(tmp_path / "b", tables, EXPORT.model_copy(update={"allow_loss": True})).nmse.deployed_db is not None
+
+
+def test_packets_without_room_for_anything_are_refused(recording: Path, tmp_path: Path) -> None:
+    with pytest.raises(QcsError, match="max_bytes 1: 4 windows do not fit, not even empty ones"):
+        made(recording, tmp_path / "b", max_bytes=1, crc=True)
+
+
+@pytest.mark.parametrize(("max_bytes", "windows"), [(1, 4), (2, 16)])
+def test_packets_with_room_for_next_to_nothing_never_grow(
+    recording: Path, tmp_path: Path, max_bytes: int, windows: int
+) -> None:
+    made(recording, tmp_path / "b", max_bytes=max_bytes, windows=windows)
+    codec = open_codec(tmp_path / "b")
+    assert codec.encode_counts(codec.edges(200, np.random.default_rng(0))).lengths.max() <= max_bytes

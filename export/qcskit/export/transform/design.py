@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.bundle import Manifest
+from qcskit.codec.bundle import Manifest, NmseFacts
 from qcskit.codec.config import Table
-from qcskit.codec.errors import QcsError
+from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.metrics import decibels
 from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig, grid_of, source_arrays
 from qcskit.codec.signal import SignalConfig
@@ -61,8 +61,23 @@ def design(out: Path, tables: dict[str, Any], export: ExportConfig) -> Manifest:
     x = y.reshape(-1, codec.width)
     lost = x - float_estimate(fitted, codec.rebuild, y)
     facts = measured(codec, x, y, decibels(float((lost**2).sum()), float((x**2).sum())))
+    check_loss(facts, export)
     sent = 8 * float(codec.encode(draft.signal.y_units(y)).lengths.mean()) / codec.inputs
     return write_bundle(out, replace(draft, nmse=facts, rate_bits=sent), export.golden_frames, config.seed)
+
+
+def check_loss(facts: NmseFacts, export: ExportConfig) -> None:
+    """Raise CheckFailedError if what the device sends loses more than `export.max_loss_db` against floating point."""
+    if export.allow_loss or facts.float_db is None or facts.deployed_db is None:
+        return
+    loss = facts.deployed_db - facts.float_db
+    if loss > export.max_loss_db:
+        clipped = float(np.mean(facts.clipped))
+        raise CheckFailedError(
+            f"the device loses {loss:.2f} dB against floating point, export.max_loss_db = {export.max_loss_db:g} is "
+            f"allowed: {clipped:.2%} of the counts of the test part are clipped; give [adc] more room (bits, "
+            "offset_counts, units_per_count), or go on with --set export.allow_loss=true"
+        )
 
 
 @dataclass(frozen=True)

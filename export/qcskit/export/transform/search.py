@@ -106,7 +106,9 @@ class Search:
 
         def meets(number: int) -> bool:
             candidate = self.candidate(number)
-            return not self._clips(candidate) and not self._sent(candidate).quality.any()
+            if not _last_try_fits(candidate.tables) or self._clips(candidate):
+                return False
+            return not self._sent(candidate).quality.any()
 
         start = finest(meets, self.low)
         assert start is not None  # the coarsest step sends nothing but empty windows
@@ -127,16 +129,20 @@ class Search:
     def _error(self, number: int) -> float:
         """Return the squared error of the validation part, less its energy; infinite where a packet may not fit."""
         candidate = self.candidate(number)
-        try:
-            check_last_try(candidate.tables)
-        except QcsError:
-            return math.inf
-        if self._clips(candidate):
+        if not _last_try_fits(candidate.tables) or self._clips(candidate):
             return math.inf
         sent, acc = self._sent(candidate), accumulate(candidate.tables, self.validation).astype(np.float64)
         rebuild = Rebuild(centroids(candidate.index, candidate.acc, candidate.step.size), np.empty(0), _NO_GRID)
         rebuilt = rebuild.coefficients(sent.index, sent.quality).reshape(acc.shape) * candidate.step.size
         return float(((acc - rebuilt) ** 2).sum() - (acc**2).sum())
+
+
+def _last_try_fits(tables: Tables) -> bool:
+    try:
+        check_last_try(tables)
+    except QcsError:
+        return False
+    return True
 
 
 def _fewest(index: Ints, acc: Ints, step: float) -> int:
