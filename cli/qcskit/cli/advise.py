@@ -98,6 +98,7 @@ def show_comparison(comparison: Any, made: Path | None) -> None:
     for table in tables(comparison):
         console.print(table)
     console.print(cost_words(comparison), highlight=False)
+    console.print("At equal bits, between the points measured:", highlight=False)
     for sentence in verdict(comparison):
         console.print(f"• {sentence}", highlight=False)
     best = winner(comparison)

@@ -138,7 +138,8 @@ def configuration(found: Comparison, row: "Row", file: str) -> str:
     point = nearest_point(row, found.wanted.bits)
     head = f"# {row.name}, {point.bits:.3g} bits per sample: "
     head += "exact" if point.exact else f"{point.fidelity.nmse_db:.1f} dB about the training mean"
-    return f"{head}\n# {command(row, file)}\n{toml(point.settings)}"
+    room = "# [adc] holds what the recording holds and no more: give it the converter of your sensor.\n"
+    return f"{head}\n# {command(row, file)}\n{room}{toml(point.settings)}"
 
 
 def command(row: "Row", file: str) -> str:
