@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.matrices import dct_rows
-from qcskit.codec.transform.tables import CONTEXTS, TOTAL, Tables, folded_rows
+from qcskit.codec.transform.tables import CONTEXTS, TOTAL, Tables
 
 
 def upper_ends(rng: np.random.Generator, symbols: int, steep: float = 0.5) -> NDArray[np.uint16]:
@@ -22,6 +22,21 @@ def symmetric_rows(rng: np.random.Generator, n: int, rows: int) -> NDArray[np.in
     half = np.linalg.qr(rng.standard_normal((n // 2, n // 2)))[0] / np.sqrt(2)
     full = [np.concatenate([row, sign * row[::-1]]) for row in half for sign in (1, -1)]
     return np.rint(2048 * np.array(full)[rng.permutation(n)[:rows]]).astype(np.int64)
+
+
+def folded_rows(n: int, folds: int, rows: NDArray[Any]) -> list[tuple[int, NDArray[Any]]]:
+    """Return the blocks (half, weights (rows, half)) of full rows (K, n) with the symmetry that `folds` folds need.
+
+    Row by row the block is found by the symmetry; the caller keeps the rows of a block in the order given.
+    """
+    blocks: list[tuple[int, NDArray[Any]]] = []
+    left, size = rows, n
+    for _ in range(folds):
+        half = size // 2
+        odd = (left[:, :half] == -left[:, : half - 1 - size : -1]).all(axis=1) & left[:, :half].any(axis=1)
+        blocks.append((half, left[odd][:, half - 1 :: -1] if half else left[odd]))
+        left, size = left[~odd][:, :half], half
+    return [*blocks, (size, left)]
 
 
 def transform_tables(

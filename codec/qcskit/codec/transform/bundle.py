@@ -23,6 +23,7 @@ from qcskit.codec.sensor import CountGrid, grid_of
 from qcskit.codec.transform import packet as packets_of
 from qcskit.codec.transform.c_text import c_files
 from qcskit.codec.transform.definition import packet_of
+from qcskit.codec.transform.flags import check_good, check_lengths, definition
 from qcskit.codec.transform.forward import accumulate, quantize, thresholds
 from qcskit.codec.transform.lossless import LosslessFacts
 from qcskit.codec.transform.lossless_codec import read_lossless
@@ -131,21 +132,14 @@ class TransformCodec(Codec):
         return x.reshape(-1, self.width)
 
     def _decoded(self, packets: Packets) -> packets_of.Decoded:
-        if (packets.lengths < 1).any():
-            raise QcsError(f"packet {int((packets.lengths < 1).argmax())} is empty; every packet has at least a byte")
-        packets.table(self.packed_bytes_max)  # refuses what is longer
+        check_lengths(packets, self.packed_bytes_max)
         found = packets_of.decode(self.tables, packets)
-        if not found.good.all():
-            raise QcsError(f"packet {int((~found.good).argmax())} is damaged: no encoder of this model gives it")
+        check_good(found.good)
         return found
 
     def oracles(self) -> tuple[Oracle, ...]:
-        """Return the definition: the page in unbounded integers, packet by packet."""
-
-        def encode(counts: Counts) -> Packets:
-            return Packets.of([packet_of(self.tables, row) for row in counts.tolist()])
-
-        return (Oracle("definition", "oracle", encode),)
+        """Return the definition, packet by packet."""
+        return definition(packet_of, self.tables)
 
     def edges(self, packets: int, rng: np.random.Generator) -> Counts:
         """Return counts that bring one coefficient of each window next to a threshold, some of them full scale."""

@@ -15,6 +15,7 @@ from qcskit.codec.files import tables_id
 from qcskit.codec.interface import Array, Codec, Counts, Oracle, Packets, Raw
 from qcskit.codec.sensor import CountGrid, grid_of
 from qcskit.codec.transform import lossless
+from qcskit.codec.transform.flags import check_good, check_lengths, definition
 from qcskit.codec.transform.lossless import Lossless, LosslessFacts, LosslessTables, rebuilt, take_lossless
 from qcskit.codec.transform.lossless_definition import packet_of
 from qcskit.codec.transform.lossless_text import c_files
@@ -54,20 +55,14 @@ class LosslessCodec(Codec):
         return ((self._decoded(packets).counts - grid.centre) * grid.step).reshape(-1, self.width)
 
     def _decoded(self, packets: Packets) -> Lossless:
-        if (packets.lengths < 1).any():
-            raise QcsError(f"packet {int((packets.lengths < 1).argmax())} is empty; every packet has at least a byte")
+        check_lengths(packets, self.packed_bytes_max)
         found = lossless.decode(self.tables, packets)
-        if not found.good.all():
-            raise QcsError(f"packet {int((~found.good).argmax())} is damaged: no encoder of this model gives it")
+        check_good(found.good)
         return found
 
     def oracles(self) -> tuple[Oracle, ...]:
-        """Return the definition: the page in unbounded integers, packet by packet."""
-
-        def encode(counts: Counts) -> Packets:
-            return Packets.of([packet_of(self.tables, row) for row in counts.tolist()])
-
-        return (Oracle("definition", "oracle", encode),)
+        """Return the definition, packet by packet."""
+        return definition(packet_of, self.tables)
 
     def edges(self, packets: int, rng: np.random.Generator) -> Counts:
         """Return counts whose residuals lie beside escapes and whole multiples of 2^p; some full scale or noise."""

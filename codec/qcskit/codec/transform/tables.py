@@ -30,21 +30,6 @@ _RANGE_TABLES = ("classes", "contexts", "symbols", "ends")
 Ints = NDArray[np.int64]
 
 
-def folded_rows(n: int, folds: int, rows: NDArray[Any]) -> list[tuple[int, NDArray[Any]]]:
-    """Return the blocks (half, weights (rows, half)) of full rows (K, n) with the symmetry that `folds` folds need.
-
-    Row by row the block is found by the symmetry; the caller keeps the rows of a block in the order given.
-    """
-    blocks: list[tuple[int, NDArray[Any]]] = []
-    left, size = rows, n
-    for _ in range(folds):
-        half = size // 2
-        odd = (left[:, :half] == -left[:, : half - 1 - size : -1]).all(axis=1) & left[:, :half].any(axis=1)
-        blocks.append((half, left[odd][:, half - 1 :: -1] if half else left[odd]))
-        left, size = left[~odd][:, :half], half
-    return [*blocks, (size, left)]
-
-
 def _none() -> NDArray[Any]:
     return np.empty(0, np.uint8)
 
