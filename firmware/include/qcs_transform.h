@@ -18,7 +18,7 @@ extern "C" {
 typedef struct qcs_transform_model qcs_transform_model_t;
 
 /* One encode. counts: windows * samples * stride of them. v: samples entries. sums: rows entries,
- * or windows * rows with rate control, which keeps them all. */
+ * or, where they are prepared, windows * rows and some that a fast transform needs. */
 typedef struct {
   const qcs_transform_model_t *model;
   const int16_t *counts;
@@ -65,21 +65,26 @@ struct qcs_transform_model {
   const uint8_t *rice;       /* rows: parameters */
   const uint8_t *contexts;   /* 25 per class: number of a symbol table */
   const uint16_t *symbols;   /* 16 per table, its lower ends; then those of the end; then 0 */
+  /* Of a fast transform, in the place of folds and block_rows. */
+  uint16_t step_count, pair_count;
+  const uint16_t *steps;   /* start, half, rows of each */
+  const int16_t *twiddles; /* two per pair of values that is turned */
+  const uint16_t *pairs;   /* two numbers of sums each */
   /* The linker throws away what no model names. */
-  qcs_transform_prepare_fn *prepare; /* with rate control; else 0: window by window */
+  qcs_transform_prepare_fn *prepare; /* with rate control or steps; else 0: window by window */
   qcs_transform_payload_fn *payload;
   qcs_transform_instead_fn *instead; /* without rate control */
   qcs_transform_close_fn *close;     /* 0: no CRC */
 };
 
 /* What a model may name. */
-qcs_transform_prepare_fn qcs_transform_prepare;
+qcs_transform_prepare_fn qcs_transform_prepare, qcs_transform_fast;
 qcs_transform_payload_fn qcs_transform_range, qcs_transform_rice;
 qcs_transform_instead_fn qcs_transform_raw;
 qcs_transform_close_fn qcs_transform_crc;
 
 /* Encode counts[windows * samples * stride] into packed[packed_bytes_max of the codec]. scratch:
- * samples + rows entries, with rate control samples + windows * rows. No overlap. Returns the bytes
+ * samples + entries of sums (qcs_transform_job_t). No overlap. Returns the bytes
  * written. */
 uint16_t qcs_transform_encode_counts(const qcs_transform_model_t *model, const int16_t counts[],
                                      uint8_t packed[], void *scratch);

@@ -39,7 +39,7 @@ uint16_t qcs_transform_raw(const qcs_transform_job_t *job, uint8_t packed[]) {
 
 void qcs_transform_prepare(const qcs_transform_job_t *job) {
   qcs_transform_job_t of_window = *job;
-  for (uint16_t window = 0; window < job->model->windows; window++) {
+  for (unsigned window = 0; window < job->model->windows; window++) {
     qcs_transform_sums_step(&of_window, window);
     of_window.sums += job->model->rows;
   }

@@ -11,8 +11,41 @@
 /* Bits that say the quality, before a payload with rate control. */
 #define QCS_TRANSFORM_QUALITY_BITS 3U
 
+/* To int16. */
+static inline int32_t qcs_transform_saturated(int32_t x) {
+#if defined(__ARM_FEATURE_SAT) && defined(__GNUC__)
+  __asm__("ssat %0, #16, %0" : "+r"(x));
+  return x;
+#else
+  if (x > 32767)
+    return 32767;
+  return x < -32768 ? -32768 : x;
+#endif
+}
+
+/* The first fold, on the way from the counts: sums to v[0 .. half - 1], differences behind them.
+ * loud: 0, or all bits of the magnitudes x and -1 - x are added to it. */
+static inline void qcs_transform_load(const qcs_transform_model_t *model, const int16_t counts[],
+                                      int32_t v[], uint32_t *loud) {
+  const uint16_t half = (uint16_t)(model->samples >> 1);
+  const uint8_t stride = model->stride;
+  const int32_t centre = model->centre;
+  const int16_t *a = counts + (uint32_t)half * stride, *b = a;
+  int32_t *low = v + half, *high = low;
+  while (low > v) {
+    a -= stride;
+    const int32_t x = qcs_transform_saturated(*a - centre);
+    const int32_t y = qcs_transform_saturated(*b - centre);
+    b += stride;
+    if (loud)
+      *loud |= (uint32_t)((x ^ x >> 31) | (y ^ y >> 31));
+    *--low = x + y;
+    *high++ = x - y;
+  }
+}
+
 /* The sums of a window, to job->sums[rows]. */
-void qcs_transform_sums_step(const qcs_transform_job_t *job, uint16_t window);
+void qcs_transform_sums_step(const qcs_transform_job_t *job, unsigned window);
 
 /* A block of weights and where its sums go. */
 typedef struct {
@@ -27,7 +60,7 @@ typedef struct {
 void qcs_transform_block(qcs_transform_block_t *block, const int32_t v[]);
 
 /* The sums of a window: kept, or computed now. */
-static inline const int32_t *qcs_transform_sums(const qcs_transform_job_t *job, uint16_t window) {
+static inline const int32_t *qcs_transform_sums(const qcs_transform_job_t *job, unsigned window) {
   if (job->model->prepare)
     return job->sums + (uint32_t)window * job->model->rows;
   qcs_transform_sums_step(job, window);

@@ -107,18 +107,24 @@ bool qcs_transform_range_step(coder_t *coder, const qcs_transform_model_t *model
   return true;
 }
 
-/* The fewest bytes that decode with zeros behind them: as range is at least 2^24, one is enough. */
+/* The fewest bytes that decode with zeros behind them: none if a carry leaves nothing but zeros,
+ * else one, as range is at least 2^24. Before the first byte nothing carries. */
 static bool put_end(coder_t *coder) {
-  return advance(coder, (0U - coder->low) & UINT32_C(0xFFFFFF), UINT32_C(1) << 16);
+  uint32_t left = 0U - coder->low, range = UINT32_C(1) << 24;
+  if (left - 1U >= coder->range - 1U) { /* no carry; left may be 0 */
+    left &= UINT32_C(0xFFFFFF);
+    range >>= 8;
+  }
+  return advance(coder, left, range);
 }
 
 uint16_t qcs_transform_range(const qcs_transform_job_t *job, uint8_t quality, uint8_t packed[]) {
   const qcs_transform_model_t *const model = job->model;
   const qcs_transform_quantizer_t quantizer = qcs_transform_quantizer(model, quality);
   coder_t coder = {0, UINT32_C(0xFF000000), packed, packed + model->room};
-  if (model->prepare && !put_number(&coder, quality, QCS_TRANSFORM_QUALITY_BITS))
+  if (model->qualities > 1 && !put_number(&coder, quality, QCS_TRANSFORM_QUALITY_BITS))
     return 0;
-  for (uint16_t window = 0; window < model->windows; window++) {
+  for (unsigned window = 0; window < model->windows; window++) {
     if (!qcs_transform_range_step(&coder, model, &quantizer, qcs_transform_sums(job, window)))
       return 0;
   }

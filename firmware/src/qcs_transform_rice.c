@@ -42,9 +42,9 @@ uint16_t qcs_transform_rice(const qcs_transform_job_t *job, uint8_t quality, uin
   const qcs_transform_model_t *const model = job->model;
   const qcs_transform_quantizer_t quantizer = qcs_transform_quantizer(model, quality);
   qcs_transform_bits_t to = {packed, packed + model->room, 0, 0};
-  if (model->prepare && !qcs_transform_put_bits(&to, quality, QCS_TRANSFORM_QUALITY_BITS))
+  if (model->qualities > 1 && !qcs_transform_put_bits(&to, quality, QCS_TRANSFORM_QUALITY_BITS))
     return 0;
-  for (uint16_t window = 0; window < model->windows; window++) {
+  for (unsigned window = 0; window < model->windows; window++) {
     if (!qcs_transform_rice_step(&to, model, &quantizer, qcs_transform_sums(job, window)))
       return 0;
   }

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.table import Table
 from support.bundles import BUNDLES, learned_bundle, sampled_bundle
 from support.command import Made, Run
 from support.need import need_board
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
+from qcskit.cli.inspect import instruction_table
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Packets
-from qcskit.firmware import boards, count
+from qcskit.firmware import boards, c_directory, count
 from qcskit.firmware.tflm import Tflm
 
 runner = CliRunner()
@@ -117,7 +119,23 @@ def test_instructions_are_those_of_the_counter(name: str, made: Made) -> None:
         vectors = np.concatenate([codec.bundle.vectors["counts"][:8], codec.edges(24, np.random.default_rng(0))])
         run = count(board, made(name) / "c", codec.name, vectors)
         spent = {"mean": run.instructions[:8].mean(), "max": run.instructions.max(), "vectors": 32}
+        bound, longest = found[board].pop("bound", None), codec.longest()
         assert found[board] == {"core": boards()[board].core, **spent}
+        assert (bound is None) == (longest is None)
+        if longest is not None:
+            most = count(board, c_directory(longest[0]), codec.name, longest[1]).instructions.max()
+            assert bound == most >= spent["max"]
+
+
+def test_a_bound_is_shown_where_there_is_one() -> None:
+    row = {"core": "Cortex-M4", "mean": 10_952.4, "max": 17_615, "vectors": 32}
+    assert cells(instruction_table({"m4": row})) == [["m4"], ["Cortex-M4"], ["10,952"], ["17,615"]]
+    rows = {"m4": {**row, "bound": 27_478}, "small": {**row, "bound": None}, "none": {"core": "AVR", "not_run": "why"}}
+    assert cells(instruction_table(rows))[3:] == [["17,615", "17,615", ""], ["27,478", "not counted", ""]]
+
+
+def cells(table: Table) -> list[list[str]]:
+    return [list(column.cells) for column in table.columns]
 
 
 def test_a_board_that_cannot_hold_the_model_says_so(tmp_path: Path) -> None:

@@ -1,19 +1,32 @@
-/* Feeds the agent garbage and mutated frames, then asks HELLO: it must always answer. Built with
- * ASan and UBSan. own driver:  fuzz_agent COUNT SEED       libFuzzer: built with -DLIBFUZZER
- * -fsanitize=fuzzer */
+/* Feeds the agent garbage, damaged, cut and whole frames of every type, then asks HELLO, which it
+ * must always answer, and for a packet, which must always be the same. Built with ASan and UBSan,
+ * or MSan:
+ *
+ *   fuzz_agent COUNT SEED [MODEL]
+ *
+ * MODEL: number in fuzz_models, built with -DFUZZ_MODELS; else a codec that touches all memory it
+ * is given. For libFuzzer built with -DLIBFUZZER -fsanitize=fuzzer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "qcs_agent.h"
 
+#ifdef FUZZ_MODELS
+extern const qcs_codec_t *const fuzz_models[];
+#endif
+
 enum { INPUTS = 7, PACKED = 5, RX = 96, OUT = 4096 };
+enum { MOST_INPUTS = 256, MOST_PACKETS = 12, BODY = 10 + MOST_PACKETS * 2 * MOST_INPUTS };
+enum { FRAME = QCS_AGENT_FRAME_BYTES(BODY) };
 
 static const uint8_t *in;
 static size_t in_left;
 static uint8_t out[OUT];
 static size_t out_held;
 static unsigned slow;
+static size_t since_zero;
+static unsigned long replies[256]; /* by type: third byte behind a zero */
 
 static int read_byte(void *context) {
   (void)context;
@@ -34,6 +47,9 @@ static uint16_t write_bytes(void *context, const uint8_t bytes[], uint16_t n) {
       out_held = OUT / 2;
     }
     out[out_held++] = bytes[i];
+    since_zero = bytes[i] == 0 ? 0 : since_zero + 1;
+    if (since_zero == 3)
+      replies[bytes[i]]++;
   }
   return take;
 }
@@ -50,29 +66,30 @@ static bool set_baud(void *context, uint32_t baud, bool now) {
 }
 
 /* Packets of 1 .. PACKED bytes. */
-static uint16_t encode(const qcs_codec_t *codec, uint8_t type, const void *input, uint8_t packed[],
+static uint16_t encode(const qcs_codec_t *self, uint8_t type, const void *input, uint8_t packed[],
                        void *scratch) {
   uint8_t sum =
       0; /* reads every input byte and writes every output byte, for the sanitizers to see */
   for (size_t i = 0; i < (size_t)INPUTS * (type == QCS_INPUT_COUNTS ? 2U : 1U); i++)
     sum = (uint8_t)(sum + ((const uint8_t *)input)[i]);
-  memset(scratch, 0, codec->scratch_bytes);
+  memset(scratch, 0, self->scratch_bytes);
   memset(packed, sum, PACKED);
   return (uint16_t)(1U + sum % PACKED);
 }
 
 static const uint8_t id[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-static const qcs_codec_t codec = {.model = id,
-                                  .id = id,
-                                  .inputs = INPUTS,
-                                  .outputs = 5,
-                                  .levels = 256,
-                                  .windows = 1,
-                                  .packed_bytes_max = PACKED,
-                                  .scratch_bytes = 4,
-                                  .kind = 1,
-                                  .input_types = 3,
-                                  .encode = encode};
+static const qcs_codec_t own = {.model = id,
+                                .id = id,
+                                .inputs = INPUTS,
+                                .outputs = 5,
+                                .levels = 256,
+                                .windows = 1,
+                                .packed_bytes_max = PACKED,
+                                .scratch_bytes = 4,
+                                .kind = 1,
+                                .input_types = 3,
+                                .encode = encode};
+static const qcs_codec_t *codec = &own;
 static const qcs_agent_io_t io = {.read = read_byte,
                                   .write = write_bytes,
                                   .ticks = ticks,
@@ -127,41 +144,54 @@ static size_t make_frame(uint8_t *to, uint8_t *body, size_t n) {
   return at;
 }
 
-/* Is there a frame INFO with this seq at the end of what came out? */
-static void must_answer(uint16_t seq) {
-  uint8_t body[64];
+static void need(bool holds, const char what[]) {
+  if (!holds) {
+    fprintf(stderr, "%s\n", what);
+    abort();
+  }
+}
+
+/* Send a request and write the body of what came last; return its length, 0 if it is no reply of
+ * this type with this seq. */
+static size_t ask(uint8_t type, uint16_t seq, const uint8_t *payload, size_t bytes, uint8_t *body,
+                  size_t room) {
+  static uint8_t asked[BODY], frame[FRAME];
+  memcpy(asked, ((uint8_t[4]){QCS_PROTOCOL, type, (uint8_t)(seq & 255), (uint8_t)(seq >> 8)}), 4);
+  memcpy(asked + 4, payload, bytes);
+  feed(frame, make_frame(frame, asked, 4 + bytes));
   size_t start = out_held - 1, n = 0;
   if (out_held < 2 || out[out_held - 1] != 0)
-    goto silent;
+    return 0;
   while (start > 0 && out[start - 1] != 0)
     start--;
   for (size_t i = start; i < out_held - 1;) {
     const uint8_t code = out[i++];
-    for (uint8_t k = 1; k < code && n < sizeof body; k++)
+    for (uint8_t k = 1; k < code && n < room; k++)
       body[n++] = out[i++];
-    if (code != 0xFF && i < out_held - 1 && n < sizeof body)
+    if (code != 0xFF && i < out_held - 1 && n < room)
       body[n++] = 0;
   }
-  if (n == 40 && body[1] == 0x81 && body[2] == (seq & 255) && body[3] == seq >> 8 &&
-      crc32(body, n) == 0x2144DF1CU)
-    return;
-silent:
-  fprintf(stderr, "the agent does not answer HELLO any more\n");
-  abort();
+  const bool fits = n >= 8 && body[1] == type + 0x80 && body[2] == (seq & 255) &&
+                    body[3] == seq >> 8 && crc32(body, n) == 0x2144DF1CU;
+  return fits ? n : 0;
 }
 
 static void start(void) {
   static qcs_agent_memory_t memory;
   if (!memory.ring) { /* on the heap, so that ASan guards both ends */
-    memory = (qcs_agent_memory_t){malloc(RX), malloc(RX), RX, malloc(4 + 6 + PACKED)};
-    qcs_agent_init(&agent, &codec, &io, &memory);
+    const uint16_t rx =
+        (uint16_t)(codec == &own ? RX : 3 * QCS_AGENT_FRAME_BYTES(2 * codec->inputs));
+    memory = (qcs_agent_memory_t){malloc(rx), malloc(rx), rx,
+                                  malloc(codec->scratch_bytes + 6U + codec->packed_bytes_max)};
+    need(codec->inputs <= MOST_INPUTS && memory.ring && memory.body && memory.work,
+         "a codec that this driver has no room for");
+    qcs_agent_init(&agent, codec, &io, &memory);
   }
 }
 
 static void hello(uint16_t seq) {
-  uint8_t body[16] = {QCS_PROTOCOL, 1, (uint8_t)(seq & 255), (uint8_t)(seq >> 8)}, frame[32];
-  feed(frame, make_frame(frame, body, 4));
-  must_answer(seq);
+  uint8_t body[64] = {0};
+  need(ask(1, seq, body, 0, body, sizeof body) == 40, "the agent does not answer HELLO any more");
 }
 
 #ifdef LIBFUZZER
@@ -187,16 +217,38 @@ static uint32_t draw(uint32_t below) {
   return (uint32_t)(state >> 32) % below;
 }
 
+/* One packet for counts that never change must never change, but for its ticks. */
+static void encode_again(uint16_t seq) {
+  static uint8_t first[OUT], payload[2 + 2 * MOST_INPUTS];
+  static size_t length;
+  uint8_t body[OUT];
+  for (size_t i = 0; i < 2U * codec->inputs; i++)
+    payload[2 + i] = (uint8_t)(i % 2 ? i % 7 : 37 * i);
+  payload[0] = QCS_INPUT_COUNTS;
+  payload[1] = 1;
+  const size_t n = ask(2, seq, payload, 2 + 2U * codec->inputs, body, sizeof body);
+  need(n > 15, "the agent does not encode any more");
+  if (length == 0) {
+    length = n;
+    memcpy(first, body, n);
+  }
+  need(n == length && memcmp(first + 9, body + 9, n - 13) == 0, "a packet changed");
+}
+
 /* A frame of the protocol with random fields, now and then wrong ones. */
 static size_t random_frame(uint8_t *frame) {
-  uint8_t body[256] = {draw(50) ? QCS_PROTOCOL : (uint8_t)draw(256),
-                       draw(8) ? (uint8_t)draw(8) : (uint8_t)draw(256)};
+  static uint8_t body[BODY];
   size_t n = 4;
+  body[0] = draw(50) ? QCS_PROTOCOL : (uint8_t)draw(256);
+  body[1] = (uint8_t)(draw(3) == 0 ? 2U : draw(draw(8) ? 8 : 256));
   body[2] = (uint8_t)draw(3);
+  body[3] = body[4] = body[5] = 0;
   if (body[1] == 2 && draw(10)) {
     body[4] = (uint8_t)(1 + draw(2) + (draw(9) ? 0 : 16U * draw(16)));
-    body[5] = (uint8_t)(1 + draw(12));
-    n = 6 + (size_t)body[5] * INPUTS * (body[4] & 3U);
+    body[5] = (uint8_t)(1 + draw(draw(2) ? 3 : MOST_PACKETS));
+    n = 6 + (size_t)body[5] * codec->inputs * (body[4] & 3U);
+    if (draw(10) == 0) /* a length that does not fit */
+      n = draw(2) ? 6 + draw((uint32_t)n) : n + 1;
   } else if (body[1] == 6 && draw(10)) {
     n = 8;
     body[5] = (uint8_t)draw(8);
@@ -225,29 +277,40 @@ static size_t mutate(uint8_t *to, const uint8_t *from, size_t n, uint32_t one_in
 }
 
 int main(int argc, char **argv) {
+  static uint8_t frame[FRAME], damaged[2 * FRAME];
+  enum { GARBAGE, WHOLE, DAMAGED, CUT, KINDS };
   const unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : 10000;
+  unsigned long kinds[KINDS] = {0};
   state = 88172645463325252U + (argc > 2 ? strtoul(argv[2], NULL, 10) : 0);
+#ifdef FUZZ_MODELS
+  codec = fuzz_models[argc > 3 ? atoi(argv[3]) : 0];
+#endif
   start();
   for (unsigned long i = 0; i < count; i++) {
-    uint8_t frame[400], damaged[900];
-    size_t n;
-    if (draw(10) == 0) {
-      n = draw(300);
+    const uint32_t dice = draw(30);
+    const int kind = dice < 3 ? GARBAGE : dice < 12 ? WHOLE : dice < 25 ? DAMAGED : CUT;
+    size_t n = kind == GARBAGE ? draw(300) : random_frame(frame);
+    kinds[kind]++;
+    if (kind == GARBAGE) {
       for (size_t k = 0; k < n; k++)
         damaged[k] = (uint8_t)draw(256);
-    } else {
-      n = random_frame(frame);
-      n = mutate(damaged, frame, n, draw(3) ? 5 + draw(60) : 1000000);
-    }
+    } else
+      n = mutate(damaged, frame, n, kind == DAMAGED ? 5 + draw(60) : 1000000000);
     interrupt_fed = draw(2);
-    feed(damaged, n);
+    feed(damaged, kind == CUT ? draw((uint32_t)n) : n);
     interrupt_fed = false;
     if (i % 4 == 0)
       hello((uint16_t)i);
+    if (i % 64 == 0)
+      encode_again((uint16_t)i);
   }
   hello(0xFFFF);
-  printf("%lu inputs; frames %u, damaged %u, too long %u, duplicates %u\n", count,
-         agent.stats.frames, agent.stats.crc_errors, agent.stats.overruns, agent.stats.duplicates);
+  printf("%lu inputs: garbage %lu, whole %lu, damaged %lu, cut %lu; ", count, kinds[GARBAGE],
+         kinds[WHOLE], kinds[DAMAGED], kinds[CUT]);
+  printf(
+      "replies: INFO %lu, RESULT %lu, ECHOED %lu, COUNTS %lu, DONE %lu, BAUD_SET %lu, ERROR %lu\n",
+      replies[0x81], replies[0x82], replies[0x83], replies[0x84], replies[0x85], replies[0x86],
+      replies[0xFF]);
   return 0;
 }
 #endif

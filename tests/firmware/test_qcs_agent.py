@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cobs import cobs
+from support.agents import fuzz, fuzz_program
+from support.bundles import BUNDLES, lossless_bundle
 from support.raw_line import Line, frame, unframe
 from support.tables import c_dir, packed_of, random_tables
 
@@ -51,6 +53,16 @@ def test_libfuzzer_finds_nothing(tmp_path: Path) -> None:
                           cwd=tmp_path, check=False, timeout=600)  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"Done {runs} runs" in done.stderr
+
+
+def test_the_agent_of_every_codec_survives_too(tmp_path: Path) -> None:
+    """benchmarks/agent_fuzz.py goes on to a million, and to MSan."""
+    codecs = [write(tmp_path / name) for name, write in {**BUNDLES, "lossless": lossless_bundle}.items()]
+    program = fuzz_program(codecs, "ASan, UBSan")
+    for number in range(len(codecs)):
+        counts = fuzz(program, number, 2000, seed=1)
+        assert sum(counts[name] for name in ("garbage", "whole", "damaged", "cut")) == 2000
+        assert min(counts[name] for name in ("RESULT", "ECHOED", "COUNTS", "DONE", "ERROR")) > 10
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,12 @@ from support.need import need_board, need_tool
 from support.transform import SHAPES, counts_of, transform_tables
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.transform.c_text import c_files
+from qcskit.codec.transform.c_text import c_files, largest, longest_c_files
 from qcskit.codec.transform.definition import packet_of
+from qcskit.codec.transform.forward import quantize
 from qcskit.codec.transform.tables import Tables
-from qcskit.firmware import CORES, HostCodec, build, build_host_library, c_directory, start
+from qcskit.firmware import CORES, HostCodec, build, build_host_library, c_directory, count, start
+from qcskit.firmware.errors import DoesNotFitError
 from qcskit.firmware.footprint import footprint
 from qcskit.firmware.protocol.wire import encode_packets
 
@@ -26,15 +28,18 @@ MORE = {
     "two": {"n": 2, "rows": 2, "windows": 1, "bits": 16, "low": -32768, "centre": -90, "step": 2.0},
     "longest": {"n": 512, "rows": 512, "windows": 1, "max_bytes": 90},
     "klt_long": {"n": 128, "rows": 61, "basis": "klt", "windows": 2, "stride": 2, "step": 5.0},
+    "fast_long": {"basis": "fast", "n": 512, "rows": 300, "windows": 2, "bits": 16, "low": -32768, "step": 50.0},
+    "fast_fine": {"basis": "fast", "n": 64, "rows": 64, "windows": 1, "step": 1.0},
+    "fast_few": {"basis": "fast", "n": 256, "rows": 9, "windows": 1},
     "rice_long": {"n": 128, "rows": 128, "windows": 1, "coder": "rice", "stride": 2, "max_bytes": 60},
 }
 CASES = SHAPES | MORE
-LOUD = ("whole", "half", "eight", "odd", "klt_long", "longest", "rice_long")
+LOUD = ("whole", "half", "eight", "odd", "klt_long", "longest", "rice_long", "fast_few")
 
 
 def loudest(tables: Tables) -> Tables:
     """Return tables whose weights are as large as int32 allows, and the quantizer for them."""
-    times = (2**31 - 1) // 32768 // int(np.abs(tables.matrix).sum(axis=1).max())
+    times = (2**31 - 1) // 32768 // (1 + int(np.abs(tables.matrix).sum(axis=1).max()))
     times = min(times, 32767 // int(np.abs(tables.weights).max()))
     louder = replace(tables, weights=(tables.weights * times).astype(np.int16))
     louder.check()
@@ -81,6 +86,18 @@ def test_every_packet_is_that_of_the_definition(name: str, library: Path, models
     check(models[name], *HostCodec(library, f"qcs_{name}_codec").encode(counts), counts)
 
 
+def test_quiet_windows_are_lifted_as_far_as_the_page_says(library: Path, models: dict[str, Tables]) -> None:
+    """On both sides of every power of 2; a bit less would round otherwise in one of some hundred coefficients."""
+    tables, rng = models["fast_fine"], np.random.default_rng(6)
+    peak = np.repeat([-129, -128, 5, 127, 128], 80)
+    x = rng.integers(-4, 5, (len(peak), tables.inputs))
+    x[:, 9] = peak
+    counts = (x + tables.centre).astype(np.int16)
+    rows, lengths = HostCodec(library, "qcs_fast_fine_codec").encode(counts)
+    assert (rows[:, 0] != 0xFF).mean() > 0.9  # not sent raw
+    check(tables, rows, lengths, counts)
+
+
 def test_every_sum_about_a_boundary_falls_on_its_side(library: Path, models: dict[str, Tables]) -> None:
     """All small sums of both signs in both coefficients, and those about every index where a symbol begins."""
     small = np.stack(np.meshgrid(np.arange(-60, 61), np.arange(-60, 61)), axis=-1).reshape(-1, 2)
@@ -91,10 +108,11 @@ def test_every_sum_about_a_boundary_falls_on_its_side(library: Path, models: dic
     check(models["unit"], *HostCodec(library, "qcs_unit_codec").encode(counts), counts)
 
 
+@pytest.mark.parametrize("model", ["loud_whole", "fast_control"])
 @pytest.mark.parametrize("board", ["cortex-m0", "cortex-m4", "rv32", "avr"])
-def test_the_kernels_of_a_core_give_the_same(board: str, models: dict[str, Tables]) -> None:
-    """Extremes of every sign, which reach the ends of int32, in blocks of 16 … 1 samples."""
-    entry, tables = need_board(board), models["loud_whole"]
+def test_the_kernels_of_a_core_give_the_same(board: str, model: str, models: dict[str, Tables]) -> None:
+    """Extremes of every sign, which reach the ends of int32, in blocks of 16 … 1 samples; a network."""
+    entry, tables = need_board(board), models[model]
     counts = straining(tables, 6)
     elf = build(entry, c_directory(files_of("demo", tables)), "demo")
     with start(entry, elf) as emulator:
@@ -104,7 +122,7 @@ def test_the_kernels_of_a_core_give_the_same(board: str, models: dict[str, Table
 
 def test_what_no_device_holds_is_refused() -> None:
     files_of("demo", transform_tables(n=128, rows=128, windows=126, max_bytes=900))
-    with pytest.raises(QcsError, match=r"^transform: 127 windows with max_bytes take 65,536 bytes of scratch"):
+    with pytest.raises(QcsError, match=r"^transform: 127 windows that are computed first take 65,536 bytes of scratch"):
         files_of("demo", transform_tables(n=128, rows=128, windows=127, max_bytes=900))
 
 
@@ -121,6 +139,41 @@ def test_what_a_model_does_not_ask_for_takes_no_flash(models: dict[str, Tables])
     assert plain + 60 <= code_bytes(replace(models["plain"], crc=True)) <= 1800
     # Raw packets are left out; they take more than all the sums beforehand.
     assert code_bytes(replace(models["plain"], max_bytes=9)) < plain
+
+
+def counted(board: str, files: dict[str, str], counts: NDArray[np.int16]) -> int:
+    return int(count(need_board(board), c_directory(files), "demo", counts).instructions.max())
+
+
+@pytest.mark.parametrize("name", ["control", "rice_control", "narrow", "fast_control"])
+def test_no_counts_take_longer_than_the_model_that_takes_longest(name: str, models: dict[str, Tables]) -> None:
+    """Packets that try most qualities, those that are sent raw and fine ones among them."""
+    tables = models[name]
+    files = longest_c_files("demo", "0123456789abcdef", tables, 4)
+    assert files is not None
+    counts = straining(tables, 20)[::6]
+    taken = counted("cortex-m4", files_of("demo", tables), counts)
+    bound = counted("cortex-m4", files, counts[:2])
+    # All coefficients at once are more than any counts have; half of what is stated comes from real packets.
+    assert 0.25 * bound < taken <= bound
+
+
+def test_the_longest_model_codes_the_largest_indices() -> None:
+    tables = transform_tables(step=3.0)
+    for index in (191, 3000, 32767):
+        most = largest(tables, index)
+        assert quantize(tables, np.array([most, most + 1])).tolist() == [index, index + 1]
+    coarse = transform_tables(step=1000.0)
+    assert quantize(coarse, np.array(largest(coarse, 32767))) < 32767
+    assert largest(replace(coarse, accumulator_shift=20), 32767) == 2**31 - 1
+    # A device has no room for the packet.
+    assert longest_c_files("demo", "0123456789abcdef", transform_tables(n=128, rows=128, windows=128), 4) is None
+
+
+def test_what_a_small_board_cannot_hold_says_so() -> None:
+    board = need_board("avr-328p")
+    with pytest.raises(DoesNotFitError, match=r"cannot hold this model: needs more than its 2,048 bytes of RAM"):
+        build(board, c_directory(files_of("demo", transform_tables(n=32, rows=32, windows=16, max_bytes=90))), "demo")
 
 
 def test_a_model_has_one_coder(models: dict[str, Tables]) -> None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from qcskit.codec.matrices import dct_rows
 from qcskit.codec.transform.tables import CONTEXTS, TOTAL, Tables
+from qcskit.export.transform.fast_dct import fast_dct
 
 
 def upper_ends(rng: np.random.Generator, symbols: int, steep: float = 0.5) -> NDArray[np.uint16]:
@@ -39,13 +40,13 @@ def folded_rows(n: int, folds: int, rows: NDArray[Any]) -> list[tuple[int, NDArr
     return [*blocks, (size, left)]
 
 
-def transform_tables(
-    *, seed: int = 1, n: int = 16, rows: int = 9, windows: int = 2, stride: int = 1, basis: str = "dct",
-    coder: str = "range", crc: bool = False, max_bytes: int = 0, bits: int = 12, low: int = -2048, centre: int = 70,
-    step: float = 37.0, shift: int = 8,
-) -> Tables:  # fmt: skip
-    """Return checked tables. n: kept samples. step: about, in counts. shift: if small, loud windows find no index."""
-    rng = np.random.default_rng(seed)
+def fast_sums(n: int, rows: int) -> dict[str, NDArray[Any]]:
+    """Return the network of the first rows of a DCT, times 2^11."""
+    return fast_dct(n, rows, 11).arrays
+
+
+def folded_sums(basis: str, n: int, rows: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
+    """Return blocks, weights and positions of a DCT or of symmetric rows in no order, times 2^11."""
     folds = (n & -n).bit_length() - 1 if basis == "dct" else 1
     full = np.rint(2048 * dct_rows(n, n)[:rows]) if basis == "dct" else symmetric_rows(rng, n, rows)
     blocks = folded_rows(n, folds, full.astype(np.int64))
@@ -57,6 +58,24 @@ def transform_tables(
         odd = (left[:, : size // 2] == -left[:, : size // 2 - 1 - size : -1]).all(axis=1)
         order += place[odd].tolist()
         left, place, size = left[~odd][:, : size // 2], place[~odd], size // 2
+    return {
+        "blocks": np.array([(half, len(w)) for half, w in blocks], np.uint16),
+        "weights": np.concatenate([w.ravel() for _, w in blocks]).astype(np.int16),
+        "positions": np.array([*order, *place], np.uint16),
+    }
+
+
+def transform_tables(
+    *, seed: int = 1, n: int = 16, rows: int = 9, windows: int = 2, stride: int = 1, basis: str = "dct",
+    coder: str = "range", crc: bool = False, max_bytes: int = 0, bits: int = 12, low: int = -2048, centre: int = 70,
+    step: float = 37.0, shift: int = 8,
+) -> Tables:  # fmt: skip
+    """Return checked tables. n: kept samples. basis: klt, dct, or fast: a DCT by a network.
+
+    step: about, in counts. shift: if small, loud windows find no index.
+    """
+    rng = np.random.default_rng(seed)
+    sums = fast_sums(n, rows) if basis == "fast" else folded_sums(basis, n, rows, rng)
     wanted = step * 2048 / 2**shift
     index_shift = next(bits for bits in range(25) if 1024 <= 2**bits / wanted < 2047)
     multiplier = round(2**index_shift / wanted)
@@ -73,9 +92,7 @@ def transform_tables(
     tables = Tables(
         windows=windows, samples=n, stride=stride, rows=rows, centre=centre, bits=bits, low=low, max_bytes=max_bytes,
         crc=crc, fraction_bits=11, accumulator_shift=shift, multiplier=multiplier, index_shift=index_shift,
-        rounding=int(0.36 * 2**index_shift), blocks=np.array([(half, len(w)) for half, w in blocks], np.uint16),
-        weights=np.concatenate([w.ravel() for _, w in blocks]).astype(np.int16),
-        positions=np.array([*order, *place], np.uint16), **own,
+        rounding=int(0.36 * 2**index_shift), **sums, **own,
     )  # fmt: skip
     tables.check()
     return tables
@@ -95,6 +112,9 @@ SHAPES: dict[str, dict[str, Any]] = {
     "narrow_control": {"step": 14.0, "shift": 1, "max_bytes": 12},
     "narrow_rice": {"coder": "rice", "step": 14.0, "shift": 1, "basis": "klt"},
     "rice": {"coder": "rice"},
+    "fast": {"basis": "fast", "n": 64, "rows": 64, "windows": 3},
+    "fast_control": {"basis": "fast", "n": 128, "rows": 41, "max_bytes": 30, "crc": True, "bits": 16, "low": -32768},
+    "fast_rice": {"basis": "fast", "n": 72, "rows": 9, "stride": 2, "coder": "rice", "step": 5.0},
     "rice_control": {"coder": "rice", "max_bytes": 11, "crc": True, "n": 32, "rows": 20},
     "rice_fine": {"coder": "rice", "step": 1.0, "rows": 16, "crc": True},
 }

@@ -55,10 +55,13 @@ def inspect(
 
 def operators(file: Path) -> list[Any]:
     """Return the operators of an encoder's `.tflite` file. Raises QcsError that names the operator or fault."""
-    from qcskit.codec.learned.read_tflite import check_encoder
+    from qcskit.codec.arrays import MOST_BYTES
+    from qcskit.codec.json_file import read_bounded
+    from qcskit.codec.learned.converted import check_any
 
+    content = read_bounded(file, "model", MOST_BYTES)
     try:
-        return list(check_encoder(file.read_bytes()))
+        return check_any(content)
     except QcsError as error:
         raise QcsError(f"'{file}': {error}") from None
 
@@ -95,6 +98,7 @@ def instruction_counts(codec: Any) -> dict[str, Any]:
     """
     from qcskit.firmware import DoesNotFitError, boards
 
+    longest = codec.longest()
     found: dict[str, Any] = {}
     for board in boards().values():
         if board.missing or not board.emulator or not board.emulator[0].startswith(("qemu-system", "{simavr}")):
@@ -106,7 +110,19 @@ def instruction_counts(codec: Any) -> dict[str, Any]:
             continue
         found[board.name] = {"core": board.core, "mean": float(per_encode[:-_HARD].mean()),
                              "max": int(per_encode.max()), "vectors": len(per_encode)}  # fmt: skip
+        if longest is not None:
+            found[board.name]["bound"] = most_instructions(codec.name, board.name, *longest)
     return found
+
+
+def most_instructions(name: str, board: str, files: dict[str, str], counts: Any) -> int | None:
+    """Return what a model that takes longest (`Codec.longest`) takes on a board, None if that cannot hold it."""
+    from qcskit.firmware import DoesNotFitError, c_directory, count
+
+    try:
+        return int(count(board, c_directory(files), name, counts).instructions.max())
+    except DoesNotFitError:
+        return None
 
 
 def tflm_cost(codec: Any, board: str, library: Path, include: list[Path]) -> dict[str, Any]:
@@ -157,18 +173,27 @@ def tables(codec: Any, facts: dict[str, Any]) -> list[Table]:
     if "cores" in facts:
         found.append(core_table(facts["cores"]))
     if "instructions" in facts:
-        table = Table("board", "core", "instructions per encode", "most, loud packets too",
-                      title="counted instructions")  # fmt: skip
-        for name, row in facts["instructions"].items():
-            counts = [f"not run: {row['not_run']}"] if "not_run" in row else [f"{row['mean']:,.0f}", f"{row['max']:,}"]
-            table.add_row(name, row["core"], *counts)
-        found.append(table)
+        found.append(instruction_table(facts["instructions"]))
     if "tflm" in facts:
         found.append(tflm_table(facts["tflm"]))
     files = Table("file", "bytes", title="files")
     for name, size in facts["files"].items():
         files.add_row(name, f"{size:,}")
     return [*found, files]
+
+
+def instruction_table(boards: dict[str, Any]) -> Table:
+    """Return counted instructions per board; the bound where there is one."""
+    bounded = any("bound" in row for row in boards.values())
+    words = ["board", "core", "instructions per encode", "most, loud packets too", *["never more than"] * bounded]
+    table = Table(*words, title="counted instructions")
+    for name, row in boards.items():
+        if "not_run" in row:
+            table.add_row(name, row["core"], f"not run: {row['not_run']}")
+            continue
+        bound = [] if "bound" not in row else ["not counted" if row["bound"] is None else f"{row['bound']:,}"]
+        table.add_row(name, row["core"], f"{row['mean']:,.0f}", f"{row['max']:,}", *bound)
+    return table
 
 
 def tflm_table(facts: dict[str, Any]) -> Table:
@@ -200,6 +225,6 @@ def operator_table(facts: dict[str, Any]) -> Table:
     table = Table("operator", "fused", "output", "scale", "zero point", title=facts["file"])
     for op in facts["operators"]:
         out = op["outputs"][0]
-        table.add_row(op["name"], op["fused"], "x".join(map(str, out["shape"])), f"{out['scales'][0]:g}",
-                      str(out["zero_points"][0] if out["zero_points"] else 0))  # fmt: skip
+        grid = (f"{out['scales'][0]:g}", str(*out["zero_points"][:1] or (0,))) if out["scales"] else ("", "")
+        table.add_row(op["name"], op["fused"], "x".join(map(str, out["shape"])), *grid)
     return table

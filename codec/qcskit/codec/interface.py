@@ -62,6 +62,13 @@ class Packets:
         """Bytes of each packet."""
         return np.diff(self.offsets)
 
+    def __repr__(self) -> str:
+        if not len(self):
+            return "<0 packets>"
+        least, most = int(self.lengths.min()), int(self.lengths.max())
+        size = f"{most}" if least == most else f"{least} to {most}"
+        return f"<{len(self)} packets of {size} bytes, {len(self.bytes)} bytes in all>"
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -118,7 +125,19 @@ class Oracle:
 
 
 class Codec(ABC):
-    """A bundle's codec. Subclasses live in their family's room and are made by its `read`."""
+    """A bundle's codec, whatever its family; `open_codec` gives it.
+
+    A packet is what one encode gives, of `inputs` ADC counts; it decodes alone, to `windows` source vectors of `width`
+    entries. y is what is sensed, x what it is sensed of, both in the sensor's units.
+    >>> from qcskit.codec import open_codec
+    >>> codec = open_codec("bundle")
+    >>> codec.inputs, codec.packed_bytes_max, codec.windows, codec.width, codec.rate_bits
+    (10, 4, 1, 20, 1.5)
+    >>> x, y = codec.draw(3, seed=1)
+    >>> packets = codec.encode(y)
+    >>> codec.decode(packets).shape
+    (3, 20)
+    """
 
     exact = False
     """Whether the decoder gives back x exactly, or a flag (NaN): recoveries are then counted."""
@@ -141,8 +160,10 @@ class Codec(ABC):
         """N, entries of a source vector."""
 
     def __repr__(self) -> str:
-        return (f"<{self.kind} codec '{self.name}': {self.inputs} counts to {self.packed_bytes_max} bytes, "
-                f"{self.rate_bits:g} bits per entry>")  # fmt: skip
+        manifest, most = self.bundle.manifest, "" if self.fixed_size else "at most "
+        entries = f"{self.windows} x {self.width}" if self.windows > 1 else f"{self.width}"
+        return (f"<{manifest.who}: {self.inputs} counts to {most}{self.packed_bytes_max} bytes to {entries} entries, "
+                f"{self.rate_bits:.4g} bits per entry, {manifest.nmse.words}>")  # fmt: skip
 
     @property
     def sensor(self) -> Sensor:
@@ -223,6 +244,13 @@ class Codec(ABC):
     def c_files(self) -> dict[str, str]:
         """Return the C text that the tables make: qcs_model_<name>.h and .c."""
 
+    def longest(self) -> tuple[dict[str, str], Counts] | None:
+        """Return C text, as `c_files`, of a model that takes on its counts at least as long as this one on any.
+
+        What it answers means nothing. None: no such model is known.
+        """
+        return None
+
     def sensor_macros(self) -> str:
         """Return the lines of the C header that say what goes in and what a count is."""
         manifest, word = self.bundle.manifest, f"QCS_{self.name.upper()}"
@@ -279,7 +307,7 @@ class Codec(ABC):
     def source_windows(self) -> int | None:
         """How many windows of a recording `draw` chooses from, 0 if the bundle holds none; None if it draws afresh."""
         source = self.bundle.manifest.signal.model_dump().get("source")
-        return len(self.sensor.windows) if source == "recorded" else None
+        return len(self.sensor.windows) if source in ("recorded", "pairs") else None
 
     def network_input(self, counts: Counts) -> NDArray[np.int8]:
         """Return the network inputs of ADC counts, any shape."""

@@ -64,6 +64,8 @@ def _compiled(entry: Board, job: Job, out_dir: Path | None) -> Path:
         tables = re.search(r"(\d+) bytes of tables, (\d+) in one; AVR takes (\d+) and (\d+)", str(error))
         if region:
             raise DoesNotFitError(f"{needs} {int(region[2]):,} bytes more of {region[1]}") from None
+        if re.search(r"is not within region .data", str(error)):
+            raise DoesNotFitError(f"{needs} more than its {entry.ram_bytes:,} bytes of RAM") from None
         if tables:
             size, largest, limit, array = (int(number) for number in tables.groups())
             raise DoesNotFitError(f"{needs} {size:,} bytes of tables, {largest:,} in one; 16-bit pointers reach "

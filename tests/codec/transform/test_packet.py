@@ -7,11 +7,11 @@ from support.transform import SHAPES, counts_of, transform_tables
 from qcskit.codec.interface import Packets
 from qcskit.codec.transform import packet
 from qcskit.codec.transform.coder import contexts_of, end_positions, symbol_of
-from qcskit.codec.transform.definition import packet_of
+from qcskit.codec.transform.definition import _steps, packet_of
 from qcskit.codec.transform.forward import accumulate, quantize
 from qcskit.codec.transform.tables import Tables
 
-RAW = {"fine", "odd", "rice_fine", "long", "narrow", "narrow_rice"}
+RAW = {"fast", "fine", "odd", "rice_fine", "long", "narrow", "narrow_rice"}
 """Shapes whose counts are sent raw at times."""
 
 
@@ -47,6 +47,29 @@ def test_packets_are_the_definition_and_come_back(shape: str, tables: Tables) ->
     assert (len(np.unique(found.quality)) >= 5) == bool(tables.max_bytes)
     assert 7 in found.quality or not tables.max_bytes
     assert found.raw.any() == (shape in RAW)
+
+
+def test_no_fewer_bytes_stand_for_the_same(tables: Tables) -> None:
+    """The packet lies in the coder's interval, zeros behind it; no number of a byte less does."""
+    if tables.coder != "range" or tables.crc:
+        return
+    good = packet.encode(tables, counts_of(tables, 200))
+    found, shorter = packet.decode(tables, good), 0
+    for one, index, quality, raw in zip(good, found.index.tolist(), found.quality.tolist(), found.raw, strict=True):
+        if raw:
+            continue
+        low, width, bits = 0, 0xFF000000, 32
+        for start, end, total in _steps(tables, index, quality):
+            r = width >> total
+            low, width = low + r * start, r * (end - start)
+            while width < 1 << 24:
+                low, width, bits = low << 8, width << 8, bits + 8
+        behind, value = bits - 8 * len(one), int.from_bytes(one, "big")
+        assert low <= value << behind < low + width if behind >= 0 else value == 0
+        shorter += behind >= 32
+        if len(one) > 1:
+            assert not any(low <= (value >> 8) + more << behind + 8 < low + width for more in (0, 1))
+    assert shorter > 2
 
 
 def test_no_coefficient_is_cut_off(tables: Tables) -> None:

@@ -81,6 +81,14 @@ def test_rows_left_out_lose_next_to_nothing(tmp_path: Path) -> None:
     assert error(fewer, every.acc) > 1.001 * error(whole, every.acc)
 
 
+def test_a_fast_dct_has_at_least_the_rows_that_make_it_worth_while(tmp_path: Path) -> None:
+    slow = np.rint(900 * np.sin(np.arange(4000) / 300)).astype(np.int16)
+    found = search(tmp_path, n=128, values=slow, basis="dct", windows=1).candidate(44_000).tables
+    assert (found.rows, found.fast) == (8, True)
+    few = search(tmp_path, n=128, values=slow, basis="dct", windows=1, rows=3).candidate(44_000).tables
+    assert (few.rows, few.fast) == (3, False)
+
+
 def test_as_many_rows_are_sent_as_asked_for(tmp_path: Path) -> None:
     assert search(tmp_path, rows=5).chosen().tables.rows == 5
     with pytest.raises(QcsError, match=r"rows = 9: a window keeps 8 samples"):

@@ -21,7 +21,7 @@ from qcskit.codec.files import tables_id
 from qcskit.codec.interface import Array, Codec, Counts, Oracle, Packets, Raw
 from qcskit.codec.sensor import CountGrid, grid_of
 from qcskit.codec.transform import packet as packets_of
-from qcskit.codec.transform.c_text import c_files
+from qcskit.codec.transform.c_text import c_files, longest_c_files
 from qcskit.codec.transform.definition import packet_of
 from qcskit.codec.transform.flags import check_good, check_lengths, definition
 from qcskit.codec.transform.forward import accumulate, quantize, thresholds
@@ -31,6 +31,10 @@ from qcskit.codec.transform.tables import MOST_INDEX, MOST_QUALITY, Tables, take
 
 TABLES_VERSION = 1
 """Version of the integers' meaning; the model id depends on it."""
+
+
+_EDGES = 4
+"""Packets of counts beside decision boundaries that the longest encode is counted on."""
 
 
 class LossyFacts(Table):
@@ -168,6 +172,17 @@ class TransformCodec(Codec):
         about = f"{self._transform_words()}, {self._packet_words()}"
         return c_files(self.name, self.bundle.manifest.model_id, self.tables, about, number, self.sensor_macros())
 
+    def longest(self) -> tuple[dict[str, str], Counts] | None:
+        """Return the model that codes most, on counts that saturate, are lifted, and lie in between."""
+        number = codecs.find_family(self.kind).number
+        files = longest_c_files(self.name, self.bundle.manifest.model_id, self.tables, number)
+        if files is None:
+            return None
+        turns = np.where(np.arange(self.inputs) % 2, 32767, -32768)
+        same = np.repeat([[-32768], [self.tables.centre], [32767]], self.inputs, axis=1)
+        edges = self.edges(_EDGES, np.random.default_rng(0))
+        return files, np.concatenate([turns[None], same, edges]).astype(np.int16)
+
     def describe(self) -> dict[str, str]:
         """Return transform, quantizer, coder and packets in words."""
         tables, adc = self.tables, self.bundle.manifest.adc
@@ -192,8 +207,8 @@ class TransformCodec(Codec):
         """Return bytes and multiplications of one encode that are the same on every core."""
         tables = self.tables
         own = sum(table.nbytes for name, table in tables.arrays.items())
-        products = int((tables.blocks.astype(np.int64).prod(axis=1)).sum())
-        return {**super().cost(), "table_bytes": own, "multiplications": tables.windows * (products + tables.rows)}
+        products = tables.windows * (tables.multiplications + tables.rows)
+        return {**super().cost(), "table_bytes": own, "multiplications": products}
 
 
 def _steer(tables: Tables, counts: NDArray[np.int64], row: NDArray[np.int64], rng: np.random.Generator,

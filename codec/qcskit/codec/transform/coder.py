@@ -118,8 +118,10 @@ class _Writer:
     def end(self) -> Payload:
         """Return the payloads: the fewest bytes that decode with zeros behind them."""
         lanes = np.arange(len(self.low))
-        self._add(lanes, -self.low & _REST)
-        self._put(lanes, self.low >> 24)
+        none = self.low + self.range > _MASK + 1
+        self._add(lanes, np.where(none, -self.low & _MASK, -self.low & _REST))
+        one = lanes[~none]
+        self._put(one, self.low[one] >> 24)
         return trimmed(self._carried(), self.count, self.room)
 
     def _carried(self) -> NDArray[np.uint8]:

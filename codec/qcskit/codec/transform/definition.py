@@ -34,6 +34,30 @@ def packet_of(tables: Tables, counts: Sequence[int]) -> bytes:
 
 def _transform(tables: Tables, x: Sequence[int]) -> list[int]:
     """Section 1."""
+    return _by_steps(tables, x) if tables.steps.size else _by_blocks(tables, x)
+
+
+def _by_steps(tables: Tables, x: Sequence[int]) -> list[int]:
+    g = next(g for g in range(8, -1, -1) if all(-32768 <= e * 2**g < 32768 for e in x))
+    v, sums = [e * 2**g for e in x], [0] * len(tables.positions)
+    weights, positions, twiddles = (iter(t.tolist()) for t in (tables.weights, tables.positions, tables.twiddles))
+    for start, half, rows in tables.steps.tolist():
+        for i in range(half if rows >= 65534 else 0):
+            low, high = start + i, start + 2 * half - 1 - i
+            a, b = v[low], v[high]
+            if rows == 65535:
+                v[low], v[high] = a + b, a - b
+            else:
+                c, s = next(twiddles)
+                v[low], v[high] = (c * a + s * b + 1024) // 2048, (c * b - s * a + 1024) // 2048
+        for _ in range(rows if rows < 65534 else 0):
+            sums[next(positions)] = sum(next(weights) * e for e in v[start : start + half])
+    for p, q in tables.pairs.tolist():
+        sums[p], sums[q] = sums[p] - sums[q], sums[p] + sums[q]
+    return [e // 2**g for e in sums[: tables.rows]]
+
+
+def _by_blocks(tables: Tables, x: Sequence[int]) -> list[int]:
     acc, place, v = [0] * tables.rows, 0, list(x)
     weights, positions = tables.weights.tolist(), iter(tables.positions.tolist())
     blocks = tables.blocks.tolist()
@@ -69,6 +93,9 @@ def _range_code(tables: Tables, windows: list[list[int]], quality: int) -> bytes
         low, width = low + r * start, r * (end - start)
         while width < 1 << 24:
             low, width, put = low << 8, width << 8, put + 1
+    whole = (low >> 32) + 1
+    if whole << 32 < low + width:
+        return whole.to_bytes(put, "big")
     # A multiple of 2^24 next above `low` is below its end, as what is left is at least as wide.
     return (low + 0xFFFFFF >> 24).to_bytes(put + 1, "big")
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit.codec.transform.network import network_sums
 from qcskit.codec.transform.tables import MOST_INDEX, TOO_LARGE, Ints, Tables
 
 _MOST_MAGNITUDE = (1 << 20) - 1
@@ -17,7 +18,13 @@ def kept(tables: Tables, counts: NDArray[np.integer[Any]]) -> Ints:
 
 def accumulate(tables: Tables, counts: NDArray[np.integer[Any]]) -> Ints:
     """Return acc (packets · W, K) of counts (packets, inputs), in the order of the coefficients."""
-    x = np.clip(kept(tables, counts) - tables.centre, -32768, 32767)
+    return sums_of(tables, np.clip(kept(tables, counts) - tables.centre, -32768, 32767))
+
+
+def sums_of(tables: Tables, x: Ints) -> Ints:
+    """Return acc (windows, K) of kept samples (windows, n), int16 about the centre."""
+    if tables.fast:
+        return network_sums(tables.network, x)
     # Every sum is below 2^31, so doubles hold it exactly and BLAS may add in any order.
     return (x.astype(np.float64) @ tables.matrix.T.astype(np.float64)).astype(np.int64)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from qcskit.codec.arrays import check_names, take_table
 from qcskit.codec.errors import QcsError
+from qcskit.codec.transform.network import Network, check_steps, linear_rows
 
 CONTEXTS = 25
 """min(2 · previous symbol + the one before, 24)."""
@@ -36,7 +37,7 @@ def _none() -> NDArray[Any]:
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """The integers of one codec. Arrays and numbers as in docs/transform.md; what the coder does not use is empty.
+    """The integers of one codec. Arrays and numbers as in docs/transform.md; what is not used is empty.
 
     windows: W. samples: n, kept samples of a window. bits, low: the ADC's. max_bytes: of a packet with rate control,
     else 0.
@@ -56,9 +57,12 @@ class Tables:
     multiplier: int
     rounding: int
     index_shift: int
-    blocks: NDArray[np.uint16]
     weights: NDArray[np.int16]
     positions: NDArray[np.uint16]
+    blocks: NDArray[np.uint16] = field(default_factory=_none)
+    steps: NDArray[np.uint16] = field(default_factory=_none)
+    twiddles: NDArray[np.int16] = field(default_factory=_none)
+    pairs: NDArray[np.uint16] = field(default_factory=_none)
     classes: NDArray[np.uint8] = field(default_factory=_none)
     contexts: NDArray[np.uint8] = field(default_factory=_none)
     symbols: NDArray[np.uint16] = field(default_factory=_none)
@@ -69,6 +73,16 @@ class Tables:
     def coder(self) -> Literal["range", "rice"]:
         """What makes bytes of indices."""
         return "rice" if self.rice.size else "range"
+
+    @property
+    def fast(self) -> bool:
+        """Whether steps say how sums are made, else blocks."""
+        return bool(self.steps.size)
+
+    @property
+    def network(self) -> Network:
+        """How a fast transform makes its sums."""
+        return Network(self.samples, self.rows, self.steps, self.twiddles, self.weights, self.positions, self.pairs)
 
     @property
     def inputs(self) -> int:
@@ -112,19 +126,29 @@ class Tables:
         return {name: value for name, value in named.items() if isinstance(value, np.ndarray) and value.size}
 
     @cached_property
+    def _linear(self) -> tuple[NDArray[np.float64], float]:
+        if self.fast:
+            return linear_rows(self.network)
+        rows = np.zeros((self.rows, self.samples))
+        rows[self.positions] = folded_products(self, np.eye(self.samples, dtype=np.int64)).T
+        return rows, float(np.abs(rows).sum(axis=1).max() * 32768)
+
+    @cached_property
     def matrix(self) -> Ints:
-        """The full rows (K, n): what folding and blocks compute, acc = matrix · x."""
-        eye = np.eye(self.samples, dtype=np.int64)
-        full = np.zeros((self.rows, self.samples), np.int64)
-        full[self.positions] = folded_products(self, eye).T
-        return full
+        """The full rows (K, n): acc = matrix · x, but for what a fast transform rounds."""
+        return np.rint(self._linear[0]).astype(np.int64)
+
+    @property
+    def multiplications(self) -> int:
+        """What the sums of a window take."""
+        return self.network.multiplications if self.fast else int(self.blocks.astype(np.int64).prod(axis=1).sum())
 
     def check(self) -> None:
         """Raise QcsError if a table does not go with the others, or an input could overflow."""
         _check_shapes(self)
-        reach = np.abs(self.matrix).sum(axis=1).max() * 32768
+        reach = self._linear[1]
         if reach >= 2**31:
-            raise QcsError(f"weights: a row reaches {reach}, int32 ends at {2**31 - 1}")
+            raise QcsError(f"weights: a row reaches {reach:.0f}, int32 ends at {2**31 - 1}")
         quality = MOST_QUALITY - 1 if self.max_bytes else 0
         top = (self.rounding << quality) + (2**20 - 1) * self.multiplier
         if top >= 2**32 or not 1024 <= self.multiplier < 2048 or self.index_shift + quality > 31:
@@ -154,12 +178,17 @@ def folded_products(tables: Tables, x: Ints) -> Ints:
 
 def take(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tables:
     """Return the checked tables of numbers and arrays by name. Raises QcsError that names the one at fault."""
-    types: dict[str, type[np.generic]] = {"blocks": np.uint16, "weights": np.int16, "positions": np.uint16}
+    types: dict[str, type[np.generic]] = {"weights": np.int16, "positions": np.uint16}
+    if "steps" in arrays:
+        types |= {"steps": np.uint16, "twiddles": np.int16, "pairs": np.uint16}
+    else:
+        types |= {"blocks": np.uint16}
     if "rice" in arrays:
         types["rice"] = np.uint8
     else:
         types |= {"classes": np.uint8, "contexts": np.uint8, "symbols": np.uint16, "ends": np.uint16}
-    shapes: dict[str, tuple[int | None, ...]] = {"blocks": (None, 2)}
+    shapes: dict[str, tuple[int | None, ...]] = {"blocks": (None, 2), "twiddles": (None, 2), "pairs": (None, 2)}
+    shapes |= {"steps": (None, 3)}
     shapes |= {"contexts": (None, CONTEXTS), "symbols": (None, SYMBOLS)}
     taken: dict[str, Any] = {
         name: take_table(arrays, name, kind, shapes.get(name, (None,))) for name, kind in types.items()
@@ -172,6 +201,15 @@ def take(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tables
 
 def _check_shapes(tables: Tables) -> None:
     """Raise QcsError if sizes contradict each other."""
+    if not 1 <= tables.rows <= tables.samples:
+        raise QcsError(f"rows is {tables.rows}, a window keeps {tables.samples} samples")
+    if tables.fast:
+        check_steps(tables.network)
+    else:
+        _check_blocks(tables)
+
+
+def _check_blocks(tables: Tables) -> None:
     half, sizes = tables.samples, tables.blocks.astype(np.int64)
     for number, (stated, _) in enumerate(sizes):
         if number < len(sizes) - 1:
@@ -180,7 +218,7 @@ def _check_shapes(tables: Tables) -> None:
             half //= 2
         if stated != half:
             raise QcsError(f"blocks: block {number} has half {stated}, {half} follow")
-    if len(sizes) < 2 or sizes[:, 1].sum() != tables.rows or not 1 <= tables.rows <= tables.samples:
+    if len(sizes) < 2 or sizes[:, 1].sum() != tables.rows:
         raise QcsError(f"blocks: they hold {sizes[:, 1].sum()} rows, rows is {tables.rows}")
     if tables.weights.size != int((sizes[:, 0] * sizes[:, 1]).sum()):
         raise QcsError(f"weights: {tables.weights.size} of them, blocks ask for {(sizes[:, 0] * sizes[:, 1]).sum()}")

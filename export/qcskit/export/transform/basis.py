@@ -4,7 +4,8 @@ Nothing here asks BLAS or LAPACK, whose last bits depend on the machine: equal r
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.transform.network import Network, linear_rows
 from qcskit.codec.transform.tables import Ints
+from qcskit.export.transform.fast_dct import fast_dct, is_fast
 
 Array = NDArray[np.float64]
 LEAST_FRACTION_BITS, _MOST_FRACTION_BITS = 11, 15
@@ -26,31 +29,48 @@ _SWEEPS, _CONVERGED, _NOTHING = 20, 1e-16, 1e-100
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows (K, n) as reals and, times 2^fraction_bits, as integers. folds: how often all have the symmetry for it."""
+    """Rows (K, n) as reals and, times 2^fraction_bits, as integers. folds: how often all have the symmetry for it.
+
+    fast: they are a DCT that a network computes, as near to the integers as its rounding allows.
+    """
 
     real: Array
     integer: Ints
     fraction_bits: int
     folds: int
+    fast: bool = False
 
     def first(self, count: int) -> "Rows":
         """Return the first rows alone."""
-        return Rows(self.real[:count], self.integer[:count], self.fraction_bits, self.folds)
+        return replace(self, real=self.real[:count], integer=self.integer[:count])
 
     @property
+    def network(self) -> Network:
+        """What computes fast rows."""
+        return fast_dct(self.integer.shape[1], len(self.integer), self.fraction_bits)
+
+    @cached_property
     def reach(self) -> int:
         """Largest sum of magnitudes of a row."""
-        return int(np.abs(self.integer).sum(axis=1).max())
+        if not self.fast:
+            return int(np.abs(self.integer).sum(axis=1).max())
+        # What a network rounds reaches less than one full-scale sample of weight 1.
+        return 1 + math.ceil(np.abs(linear_rows(self.network)[0]).sum(axis=1).max())
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What computes them, by the names of tables.npz."""
+        return self.network.arrays if self.fast else fold(self)
 
 
-def make_rows(basis: str, series: Ints, n: int, stride: int) -> Rows:
+def make_rows(basis: str, series: Ints, n: int, stride: int, count: int = 0) -> Rows:
     """Return all n rows of a basis, the most important first.
 
-    series: training part in counts less the centre (segments, samples); every stride-th sample is kept. Raises QcsError
-    if the rows leave no room for their fraction bits.
+    series: training part in counts less the centre (segments, samples); every stride-th sample is kept. count: how many
+    will be asked for; 0: not known yet. Raises QcsError if the rows leave no room for their fraction bits.
     """
     if basis == "dct":
-        return rounded(dct_rows(n), halvings(n))
+        return replace(rounded(dct_rows(n), halvings(n)), fast=is_fast(n, count or n))
     return rounded(klt_rows(lags(series, n, stride)), 1)
 
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +11,12 @@ from qcskit.codec.errors import QcsError
 from qcskit.codec.sensor import CountGrid
 from qcskit.codec.transform.bundle import Rebuild, check_last_try
 from qcskit.codec.transform.config import TransformConfig
-from qcskit.codec.transform.forward import accumulate, quantize
+from qcskit.codec.transform.forward import accumulate, quantize, sums_of
 from qcskit.codec.transform.packet import Decoded, decode, encode
 from qcskit.codec.transform.tables import MOST_INDEX, Ints, Tables
-from qcskit.export.transform.basis import fold, make_rows
+from qcskit.export.transform.basis import make_rows
 from qcskit.export.transform.decoder import centroids
+from qcskit.export.transform.fast_dct import LEAST_ROWS
 from qcskit.export.transform.source import Source
 from qcskit.export.transform.step import COARSEST, MOST_A, Step, best, finest, finest_of, step_of
 from qcskit.export.transform.symbols import range_tables, rice_table
@@ -42,7 +44,7 @@ class Search:
         self.config, self.source = config, source
         self.windows = source.training_windows()
         series = np.clip(source.training - source.centre, -32768, 32767)
-        self.rows = make_rows(config.basis, series, source.config.n // config.decimate, config.decimate)
+        self.rows = make_rows(config.basis, series, source.config.n // config.decimate, config.decimate, config.rows)
         if config.rows > len(self.rows.integer):
             raise QcsError(f"[transform] rows = {config.rows}: a window keeps {len(self.rows.integer)} samples, and "
                            "as many rows are possible")  # fmt: skip
@@ -54,7 +56,7 @@ class Search:
     def acc(self) -> Ints:
         """The accumulators of all rows (windows, n)."""
         x = np.clip(self.windows[:, :: self.config.decimate] - self.source.centre, -32768, 32767)
-        return (x.astype(np.float64) @ self.rows.integer.T.astype(np.float64)).astype(np.int64)
+        return sums_of(self._bare(step_of(self.low, 0), len(self.rows.integer)), x)
 
     def candidate(self, number: int) -> Candidate:
         """Return the tables of a step."""
@@ -63,7 +65,7 @@ class Search:
         step = step_of(number, self.rows.reach * furthest, whole=bool(config.max_bytes))
         bare = self._bare(step, len(self.rows.integer))
         index = quantize(bare, self.acc)
-        count = config.rows or _fewest(index, self.acc, step.size)
+        count = config.rows or max(_fewest(index, self.acc, step.size), LEAST_ROWS if self.rows.fast else 1)
         index, acc = index[:, :count], self.acc[:, :count]
         bare = self._bare(step, count)
         tables = replace(bare, **(range_tables if config.coder == "range" else rice_table)(bare, index))
@@ -73,10 +75,11 @@ class Search:
     def _bare(self, step: Step, count: int) -> Tables:
         """Return tables that know no symbols yet."""
         config, source = self.config, self.source
+        sums: dict[str, Any] = self.rows.first(count).arrays
         return Tables(
             windows=config.windows, samples=source.config.n // config.decimate, stride=config.decimate, rows=count,
             centre=source.centre, bits=source.adc.bits, low=source.adc.low, max_bytes=config.max_bytes or 0,
-            crc=config.crc, fraction_bits=self.rows.fraction_bits, **vars(step), **fold(self.rows.first(count)),
+            crc=config.crc, fraction_bits=self.rows.fraction_bits, **vars(step), **sums,
         )  # fmt: skip
 
     def chosen(self) -> Candidate:

@@ -17,7 +17,7 @@
 #define QCS_DCT_BOUNDED_MODEL_ID "ce0445901332b2cb"
 #define QCS_DCT_BOUNDED_WINDOW 12 /* N, samples per window */
 #define QCS_DCT_BOUNDED_WINDOWS 2 /* per packet */
-#define QCS_DCT_BOUNDED_RATE_BITS 1.7574257425742574 /* sent per sample */
+#define QCS_DCT_BOUNDED_RATE_BITS 1.7673267326732673 /* sent per sample */
 #define QCS_DCT_BOUNDED_ADC_BITS 16
 #define QCS_DCT_BOUNDED_ADC_SIGNED 1
 #define QCS_DCT_BOUNDED_ADC_OFFSET_COUNTS (0) /* the ADC's reading at 0 */
