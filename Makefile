@@ -7,13 +7,14 @@ PACKAGES := gcc g++ python3-venv qemu-system-arm qemu-system-misc gcc-arm-none-e
             gcc-avr avr-libc arduino-core-avr simavr libsimavr-dev libsimavrparts1 libelf-dev cppcheck clang libclang-rt-dev cmake
 APT := apt-get install -y --no-install-recommends $(PACKAGES)
 
-.PHONY: demo test test-all lint tools format clean
+.PHONY: demo test test-all lint tools format docs clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       train, export, simulate, measure on an emulated board, report"
 	@echo "make test       lint and all tests but the slow ones, which take over 20 s each"
 	@echo "make test-all   lint and all tests"
+	@echo "make docs       docs/api.md from the docstrings, and the outputs of docs/notebooks"
 	@echo "make tools      install emulators and cross compilers (Debian; root or password-less sudo)"
 
 demo: tools $(VENV)/.installed
@@ -38,6 +39,10 @@ format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	git ls-files '*.c' '*.h' ':!tests/data' | xargs $(BIN)/clang-format -i
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/make_api.py
+	$(BIN)/python docs/make_notebooks.py
 
 # Debian's own python3 needs the package python3-venv; another Python brings venv along.
 $(VENV)/.installed: pyproject.toml

@@ -27,6 +27,11 @@ class Row:
     meets: bool | None = None
     note: str = ""
 
+    def __post_init__(self) -> None:
+        """Keep `meets` as Python's own: NumPy's False is not False, and no JSON."""
+        if self.meets is not None:
+            object.__setattr__(self, "meets", bool(self.meets))
+
 
 def arguments(description: str, **extra: int | str | bool) -> argparse.Namespace:
     """Return the options --quick, --json and one option per keyword (its value is the default and gives the type)."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support import toy
-from support.bundles import BUNDLES, bounded_bundle, lossless_bundle, sampled_bundle
+from support.bundles import BUNDLES, bounded_bundle, lossless_bundle, pairs_bundle, sampled_bundle
 from support.python_int8 import python_requantize
 
 from qcskit.codec import codecs
@@ -27,6 +27,7 @@ from qcskit.firmware_sim import SimulateConfig, simulate
 
 WRITERS: dict[str, Callable[[Path], Codec]] = {
     **BUNDLES,
+    "pairs": pairs_bundle,
     "sampled": sampled_bundle,
     "bounded": bounded_bundle,
     "lossless": lossless_bundle,
@@ -205,8 +206,8 @@ def test_x_in_units_goes_through_sense_and_decode(codec: Codec) -> None:
 
 
 def test_sensed_windows_are_the_drawn_counts(codec: Codec) -> None:
-    """Where a bundle holds its source: sense(x) is what draw measured, up to the noise."""
-    if not codec.bundle.has("signal.npz"):
+    """Where a bundle holds its source and Φ: sense(x) is what draw measured, up to the noise."""
+    if not codec.bundle.has("signal.npz") or not len(codec.sensor.phi):
         with pytest.raises(QcsError, match=rf"give rows of what the device sees, {codec.inputs} numbers each$"):
             codec.sense(np.zeros((codec.windows, codec.width)))
         return
@@ -300,8 +301,19 @@ def test_words_and_costs(codec: Codec) -> None:
     assert all(isinstance(text, str) and text for row in rows.items() for text in row)
     assert all(type(value) is int and value >= 0 for value in codec.cost().values())
     assert codec.cost()["io_bytes"] == 2 * codec.inputs + codec.packed_bytes_max
-    assert codec.name in repr(codec)
     assert 0 < codec.rate_bits <= 8 * codec.packed_bytes_max / (codec.windows * codec.width)
+
+
+def test_a_codec_and_its_bundle_are_each_told_in_one_line(codec: Codec) -> None:
+    bundle, manifest = codec.bundle, codec.bundle.manifest
+    measured = manifest.nmse.deployed_db
+    told = (codec.kind, f"'{codec.name}'", manifest.model_id, "not measured" if measured is None else f"{measured:.2f}")
+    sizes = (f"{codec.inputs} counts", f"{codec.packed_bytes_max} bytes", f"{codec.width} entries")
+    most = ("at most",) * (not codec.fixed_size)
+    for line, parts in ((repr(codec), (*told, *sizes, *most)), (repr(bundle), (*told, f"'{bundle.path}'"))):
+        assert [part for part in parts if part not in line] == []
+        assert len(line) < 200 + len(str(bundle.path))
+        assert "\n" not in line
 
 
 def contents(bundle: Bundle) -> dict[str, bytes]:

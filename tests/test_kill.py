@@ -11,18 +11,19 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support import tflite
 from support.bundles import classical_bundle, learned_bundle
 from support.command import refused
-from typer.testing import CliRunner
 
-from qcskit.cli import build_app
+from qcskit.cli import main
 from qcskit.codec import files
 from qcskit.codec.bundle import read_bundle
 from qcskit.codec.errors import QcsError
@@ -297,12 +298,15 @@ def test_a_place_that_cannot_be_written_is_one_line(
 
 
 KILLING = """
-import os, signal, sys
-from qcskit.cli import build_app
+import csv, json, os, signal, sys
+from pathlib import Path
+import numpy as np
 from qcskit.cli import build_app
 from qcskit.codec import files
 
-count, step = 0, files._step
+count, runs, step = 0, 0, files._step
+points, out, *arguments = sys.argv[1:]
+points, out = int(points), Path(out)
 
 def run(at):
     global count
@@ -314,7 +318,7 @@ def run(at):
         count += 1
         return step(operation, *arguments)
     files._step = counting
-    build_app()(sys.argv[2:], standalone_mode=False)
+    build_app()([word.format(run=runs) for word in arguments], standalone_mode=False)
 
 def end_of(at):
     child = os.fork()
@@ -327,51 +331,192 @@ def end_of(at):
         os._exit(0)
     return os.waitpid(child, 0)[1]
 
+def read():
+    files.put_back(out)
+    found = [out] if out.is_file() else sorted(out.rglob("*"))
+    found = [path for path in found if path.is_file() and ".qcskit-" not in str(path.relative_to(out.parent))]
+    for path in found:
+        content = path.read_bytes()
+        if path.suffix == ".json":
+            json.loads(content)
+        elif path.suffix == ".html":
+            assert content.endswith(b"</html>"), path
+        elif path.suffix == ".csv":
+            head, *rows = csv.reader(content.decode().splitlines())
+            assert content.endswith(b"\\n") and {len(row) for row in rows} <= {len(head)}, path
+        elif path.suffix in (".npy", ".npz"):
+            np.load(path)
+        assert content, path
+    return {path: path.stat().st_size for path in found}
+
 run(None)  # makes the directories above, too
+runs = 1
 run(None)
-whole, points = count, int(sys.argv[1])
+whole = count
 for point in range(points):  # each one finds what the one before it left
+    runs, before = runs + 1, read()
     killed = end_of((whole - 1) * point // (points - 1))
     assert os.WIFSIGNALED(killed) and os.WTERMSIG(killed) == signal.SIGKILL, killed
+    assert before.keys() <= read().keys(), (before, read())
+runs += 1
 run(None)
 print(f"killed {points} times")
 """
 
+FEW = ("-s", "classical.train_frames=1000", "-s", "classical.test_frames=100")
 COMMANDS = {
-    "design": (4, "design", "ce-usq-omp", "-s", "classical.train_frames=2000", "-s", "classical.test_frames=100"),
-    "package": (8, "package", "bundle", "--to", "plain"),
-    "decode": (8, "decode", "bundle", "packets.bin"),
+    "design": (4, "out", "design", "ce-usq-omp", *FEW),
+    "package": (8, "out", "package", "bundle", "--to", "plain"),
+    "decode": (8, "out.npy", "decode", "bundle", "packets.bin"),
+    "simulate": (4, "out.json", "simulate", "bundle", "-n", "100", "-j", "1"),
+    "hil": (8, "out.json", "hil", "bundle", "-p", "emu:native", "-n", "100"),
+    "report": (4, "out.html", "report", "bundle"),
+    "sweep": (3, "out", "sweep", "--rate", "1", "--variant", "ce-usq-omp", "--seed", "{run}", *FEW),
 }
+"""What is run: at how many points it is killed, its output, its arguments; {run} is another number each time."""
+
+
+WRITING = {verb: [*arguments, "-q", "--out"] for verb, (_, _, *arguments) in COMMANDS.items()} | {
+    "advise": ["advise", "y.npy", "-n", "16", "-m", "4", "--no-compare", "-q", "--out"],
+    "encode": ["encode", "bundle", "y.npy", "-q", "--out"],
+    "export": [
+        "export",
+        "m.tflite",
+        "--calibrate",
+        "m.npy",
+        "--levels",
+        "5",
+        "-s",
+        "export.golden_frames=8",
+        "-q",
+        "--out",
+    ],
+    "junit": ["hil", "bundle", "-p", "emu:native", "-n", "100", "-q", "--junit"],
+}
+"""What writes what is named last."""
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a bundle and packets."""
+    """A directory with a bundle, packets, measurements and a converter's model."""
     root = tmp_path_factory.mktemp("workplace")
     codec = classical_bundle(root / "bundle")
     (root / "packets.bin").write_bytes(codec.bundle.vectors["packed"].tobytes())
+    (root / "m.tflite").write_bytes(tflite.read("per_tensor"))
+    np.save(root / "m.npy", tflite.frames())
+    np.save(root / "y.npy", codec.bundle.vectors["counts"].astype(np.int16).ravel())
     return root
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_the_command_runs_again_after_it_was_killed(verb: str, workplace: Path, source_env: dict[str, str]) -> None:
-    points, *arguments = COMMANDS[verb]
-    command = [sys.executable, "-c", KILLING, f"{points}", *arguments, "-q", "--out", f"{verb}/out"]
+    points, out, *arguments = COMMANDS[verb]
+    command = [sys.executable, "-c", KILLING, f"{points}", f"{verb}/{out}", *arguments, "-q", "--out", f"{verb}/{out}"]
     done = subprocess.run(command, cwd=workplace, env=source_env, capture_output=True, text=True, check=False)
     assert f"killed {points} times" in done.stdout, done.stdout + done.stderr
-    assert [path.name for path in (workplace / verb).iterdir()] == ["out"]
+    assert [path.name for path in (workplace / verb).iterdir()] == [out]
+    assert not [path for path in (workplace / verb).rglob("*") if ".qcskit-" in path.name]
 
 
-@pytest.mark.parametrize("verb", ["package", "decode"])
-def test_a_file_size_limit_is_one_line(
-    verb: str, workplace: Path, source_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+Call = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], workplace: Path) -> Call:
+    """Run the command in this process and the workplace; return exit code and stderr."""
     monkeypatch.chdir(workplace)
-    arguments = [*COMMANDS[verb][1:], "-q", "--out", f"limit {verb}/out"]
-    assert CliRunner().invoke(build_app(), arguments).exit_code == 0
-    kept = tree(workplace)
-    done = subprocess.run([sys.executable, "-m", "qcskit.cli", *arguments], env=source_env, capture_output=True,
-                          text=True, check=False,
-                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)))  # fmt: skip
-    refused(done, f"'limit {verb}/out' cannot be written: File too large")
-    assert tree(workplace) == kept
+
+    def run(verb: str, number: int, out: str = "disk/deep/out") -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["qcskit", *filled(verb, number, out)])
+        try:
+            main()
+        except SystemExit as end:
+            return int(end.code or 0), capsys.readouterr().err
+        return 0, ""
+
+    return run
+
+
+def filled(verb: str, number: int, out: str) -> list[str]:
+    """Return the arguments of a run; a picture is told by its suffix."""
+    return [word.format(run=number) for word in (*WRITING[verb], f"{out}.svg" if verb == "advise" else out)]
+
+
+@pytest.mark.parametrize("verb", sorted(WRITING.keys() - {"junit"}))  # it comes after the results
+def test_a_file_size_limit_is_one_line(verb: str, workplace: Path, source_env: dict[str, str], call: Call) -> None:
+    place = workplace / f"limit {verb}"
+    assert call(verb, 0, f"{place}/out") == (0, "")
+    kept, limit = tree(place), 2000 if verb == "export" else 20  # TFLM reports its memory through a temporary file
+    done = subprocess.run([sys.executable, "-m", "qcskit.cli", *filled(verb, 1, f"{place}/out")], env=source_env,
+                          capture_output=True, text=True, check=False,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))  # fmt: skip
+    refused(done, f"'{place}/out", "' cannot be written: File too large")
+    assert tree(place) == kept
+
+
+@pytest.fixture
+def small_disk(workplace: Path) -> Iterator[Path]:
+    """A file system of its own in the workplace, of 4 MB."""
+    disk = workplace / "disk"
+    disk.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path, left_bytes: int) -> Path:
+    """Write a file that leaves this much room, and return it."""
+    with (disk / "filler").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    os.truncate(file.name, max(0, Path(file.name).stat().st_size - left_bytes))
+    return Path(file.name)
+
+
+@pytest.mark.parametrize("verb", sorted(WRITING.keys() - {"sweep"}))
+def test_a_disk_that_is_full_is_one_line_and_changes_nothing(verb: str, small_disk: Path, call: Call) -> None:
+    """Of the old output; where a first one would be, not even a directory stays."""
+    for number, old in enumerate((False, True)):
+        if old:
+            assert call(verb, 100) == (0, "")
+        before = tree(small_disk)
+        filler = fill(small_disk, 0)
+        code, told = call(verb, number)
+        filler.unlink()
+        assert (code, told.count("\n"), told.split(": ")[-1]) == (2, 1, "No space left on device\n"), told
+        assert tree(small_disk) == before
+        assert (small_disk / "deep").exists() == old
+    assert call(verb, 101) == (0, "")
+    assert tree(small_disk).keys() >= before.keys()
+
+
+def test_a_point_of_a_sweep_that_finds_no_room_costs_no_other(small_disk: Path, call: Call) -> None:
+    """It is one that failed, which the same command runs again."""
+    assert call("sweep", 100) == (0, "")
+    before = tree(small_disk)
+    filler = fill(small_disk, 0)
+    code, told = call("sweep", 101)
+    filler.unlink()
+    assert code in (1, 2)  # whether there is room for its row, or not
+    assert "No space left on device" in told
+    after = tree(small_disk)
+    assert after.pop("deep/out/results.csv").startswith(before.pop("deep/out/results.csv"))
+    assert after == before
+    assert call("sweep", 101) == (0, "")
+    rows = {row["point"]: row["status"] for row in read_table(small_disk / "deep" / "out" / "results.csv")}
+    assert list(rows.values()) == ["done", "done"]
+
+
+@pytest.mark.parametrize("verb", WRITING)
+def test_a_read_only_disk_is_one_line(verb: str, small_disk: Path, call: Call) -> None:
+    for number, old in enumerate((False, True)):
+        if old:
+            assert call(verb, 100) == (0, "")
+        before = tree(small_disk)
+        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+        code, told = call(verb, number)
+        subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+        assert (code, told.count("\n"), told.split(": ")[-1]) == (2, 1, "Read-only file system\n"), told
+        assert tree(small_disk) == before

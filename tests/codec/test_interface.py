@@ -65,3 +65,9 @@ def test_rows_without_lengths_are_whole() -> None:
     with pytest.raises(IndexError):
         Packets.rows(rows)[2]
     assert Packets.rows(rows)[-1] == b"\3\4\5"
+
+
+def test_packets_are_told_in_one_line() -> None:
+    assert repr(Packets.of([b"ab", b"cd", b"ef"])) == "<3 packets of 2 bytes, 6 bytes in all>"
+    assert repr(Packets.of([b"ab", b"", b"cdefg"])) == "<3 packets of 0 to 5 bytes, 7 bytes in all>"
+    assert repr(Packets.of([])) == "<0 packets>"

@@ -51,7 +51,7 @@ Write = Callable[[Any], Path]
 
 @pytest.mark.parametrize("hop", [None, 1, 3, 8, 20])
 def test_a_series_is_cut_by_the_hop_and_what_is_left_is_told(sampled: Codec, file: Write, hop: int | None) -> None:
-    found = read_own_data(sampled, file(COUNTS), hop=hop)
+    found = read_own_data(sampled, str(file(COUNTS)), hop=hop)
     starts = range(0, len(COUNTS) - 8 + 1, hop or 8)
     expected = [COUNTS[start : start + 8].tolist() for start in starts]
     assert found.counts.dtype == np.int16

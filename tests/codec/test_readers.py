@@ -18,6 +18,12 @@ COUNTS = np.round(np.sin(np.arange(300) / 9) * 12_000).astype(np.int16)
 MATRIX = np.random.default_rng(3).standard_normal((6, 9))
 
 
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    np.save(tmp_path / "samples.npy", MATRIX)
+    for read in (lambda path: read_samples(path).values, read_array):
+        assert np.array_equal(read(str(tmp_path / "samples.npy")), MATRIX)
+
+
 def text(content: str, encoding: str = "utf-8") -> Callable[[Path], object]:
     return lambda path: path.write_bytes(content.encode(encoding))
 

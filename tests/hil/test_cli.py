@@ -26,6 +26,7 @@ from qcskit.hil.config import HilConfig
 from qcskit.hil.evidence import image_parts, run_evidence
 from qcskit.hil.journal import Journal
 from qcskit.hil.link import start_emulated
+from qcskit.hil.ports import PortFacts
 from qcskit.hil.stream import Answer
 from qcskit.hil.vectors import VectorSet
 
@@ -105,6 +106,30 @@ def test_ports_says_what_answers(qcskit: Qcskit, bundle_path: Path) -> None:
         done = qcskit("ports", "--json", "-p", board.url)
     found = {port["device"]: port for port in json.loads(done.stdout)}
     assert found[board.url]["info"]["model_id"] == codec.bundle.manifest.model_id
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answers", "note", "told"),
+    [
+        ((), True, "restarts when opened", "{model}, restarts when opened"),
+        ((), True, "", "{model}"),
+        ((), False, "gone", "gone"),
+        (("--no-probe",), False, "", "not asked"),
+    ],
+)
+def test_the_table_of_ports_says_what_the_json_says(
+    qcskit: Qcskit, codec: Codec, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], answers: bool,
+    note: str, told: str,
+) -> None:  # fmt: skip
+    url = "socket://a-long-name-of-a-port-server.example:12345"
+    with Device.open(PretendBoard(VectorSet(codec, 1)).url, codec) as device:
+        facts = PortFacts(url, "given", info=device.info if answers else None, note=note)
+    monkeypatch.setattr("qcskit.hil.ports.find_ports", lambda *asked: [facts])
+    done = qcskit("ports", *arguments)
+    rows = [line.split("│")[1:-1] for line in done.stdout.splitlines() if line.startswith("│")]
+    columns = ["".join(map(str.strip, column)) for column in zip(*rows, strict=True)]
+    assert columns[0] == url
+    assert columns[-1].replace(" ", "") == told.format(model=codec.bundle.manifest.model_id).replace(" ", "")
 
 
 @pytest.mark.parametrize(

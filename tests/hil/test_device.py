@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,22 @@ def test_echo_stats_and_reset(codec: Codec) -> None:
         assert board.echo(bytes(range(256)) * 3) > 0
         counts = board.stats()
         assert (counts.frames, counts.crc_errors, counts.duplicates) == (2, 0, 0)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_board_is_opened_with_a_bundle_by_its_path(codec: Codec, kind: type) -> None:
+    with Device.open("emu:native", kind(codec.bundle.path)) as board:
+        assert board.codec is not None
+        assert board.codec.name == codec.name
+        told = ("emu:native", codec.kind, codec.bundle.manifest.model_id, f"{codec.inputs} counts", "ticks in timer")
+        assert [part for part in told if part not in repr(board)] == []
+        assert board.encode(codec.bundle.vectors["counts"]).packets.bytes.tobytes()
+
+
+def test_a_list_is_refused_as_what_it_is(codec: Codec) -> None:
+    refused = pytest.raises(QcsError, match=r"vectors are int64 of shape \(1, 10\)")
+    with Device.open("emu:native", codec) as board, refused:
+        board.encode([[0] * 10])  # type: ignore[arg-type]
 
 
 def test_wrong_vectors_are_refused_before_they_are_sent(codec: Codec, decoding_codec: Codec) -> None:

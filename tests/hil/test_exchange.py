@@ -159,6 +159,22 @@ def test_a_reply_with_another_number_is_not_taken(monkeypatch: pytest.MonkeyPatc
     assert (line.counts.replies, line.counts.unexpected, line.counts.retries) == (3, 6, 0)
 
 
+def test_replies_to_requests_in_flight_are_set_aside_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each the first one; what nobody waits for, and a second one, is only counted."""
+
+    def answer(frame: Frame) -> bytes:
+        replies = [(7, b"seven"), (8, b"nobody"), (9, b"nine"), (7, b"again")]
+        made = [encode_frame(Type.RESULT, seq, payload) for seq, payload in replies]
+        return b"".join(made[:2]) + echo(frame) + b"".join(made[2:])
+
+    line = Exchange(TimelessLine(answer, monkeypatch), 0.5, 5.0)  # type: ignore[arg-type]
+    line._seq, line.in_flight = 100, {7, 9}
+    assert line.request(Type.ECHO, b"x").payload == b"x"
+    assert (line.counts.replies, line.counts.unexpected) == (1, 2)
+    assert [(frame.seq, frame.payload) for frame in line.early()] == [(7, b"seven"), (9, b"nine")]
+    assert line.early() == []
+
+
 def test_a_reply_that_is_never_right_is_not_taken_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
     line = TimelessLine(lambda frame: encode_frame(Type.ECHOED, frame.seq ^ 1, frame.payload), monkeypatch)
     exchange = Exchange(line, 0.5, 0.5)  # type: ignore[arg-type]

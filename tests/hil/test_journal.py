@@ -1,7 +1,9 @@
 """A journal cut short, damaged, of another run, of another format; a recorder that refuses a second answer."""
 
 import contextlib
+import errno
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -299,3 +301,47 @@ def test_no_mutant_of_a_journal_does_more_than_cost_answers(tmp_path: Path) -> N
         assert all(same(recorder, wanted, slice(place, place + 1)) for place in answered), name
     assert 100 < len(refused) < 200
     assert not any("\n" in error for error in refused)
+
+
+class Full:
+    """A file on a disk with room for `left` bytes more."""
+
+    def __init__(self, file: Any, left: int) -> None:
+        self.left, self._write = left, file.write
+        self.seek, self.truncate, self.close = file.seek, file.truncate, file.close
+
+    def write(self, content: bytes) -> int:
+        written = self._write(content[: self.left])
+        self.left -= written
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return int(written)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_a_disk_that_fills_up_in_mid_run_costs_the_answer_that_found_no_room(tmp_path: Path, kept: int) -> None:
+    """The run ends and says so; where answers are kept, how it goes on."""
+    path, rng = tmp_path / "j", np.random.default_rng(0)
+    journal, go_on = Journal(path, WHO), "; answers so far are kept, .*--resume" if kept else ""
+
+    def run() -> None:
+        with journal:
+            for number in range(kept):
+                journal.append(answer(5 * number, rng))
+            journal._file = Full(journal._file, 7)  # type: ignore[assignment]
+            journal.append(answer(15, rng))
+
+    with pytest.raises(QcsError, match=rf"^'.*/j' cannot be written: No space left on device{go_on}$"):
+        run()
+    assert path.exists() == bool(kept)
+    size = path.stat().st_size if kept else 0
+    assert Journal(path, WHO).load(Recorder(20, ROOM)) == 5 * kept
+    assert size == (path.stat().st_size if kept else 0)  # no half a record to cut off
+
+
+def test_a_journal_that_cannot_be_begun_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, opened = tmp_path / "deep" / "j", Path.open
+    monkeypatch.setattr(Path, "open", lambda self, *how, **more: Full(opened(self, *how, **more), 7))
+    with pytest.raises(QcsError, match=r"^'.*/j' cannot be written: No space left on device$"):
+        Journal(path, WHO).__enter__()
+    assert not path.exists()

@@ -1,13 +1,15 @@
 """Whole runs: every byte of the board is the reference's, of every kind of codec and input; every figure by hand."""
 
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from support.bundles import BUNDLES
 from support.entries import entry
-from support.line import PretendBoard
+from support.line import PretendBoard, Pretender
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec, Packets
@@ -17,8 +19,10 @@ from qcskit.firmware.protocol.framing import Frame, encode_frame
 from qcskit.firmware.protocol.messages import Answers, Counts, Type
 from qcskit.hil import Device
 from qcskit.hil.config import HilConfig
+from qcskit.hil.errors import DeviceError
+from qcskit.hil.evidence import image_parts, run_evidence
 from qcskit.hil.fleet import run_fleet
-from qcskit.hil.journal import Recorder
+from qcskit.hil.journal import Journal, Recorder
 from qcskit.hil.session import Measurement, Run, failures, measure_round_trips, results_of, run_device
 from qcskit.hil.stream import Answer
 from qcskit.hil.vectors import VectorSet
@@ -113,6 +117,74 @@ def test_every_figure_is_the_board_s(decoding_codec: Codec) -> None:
     assert entry["round_trip_us"]["answer"]["count"] == entry["link"]["host"]["replies"] - 1  # the last one: STATS
     verdict = results_of(decoding_codec, config, [entry])["verdict"]
     assert verdict == {"ok": False, "vectors": 250, "mismatches": 2, "failed": ["it"]}
+
+
+@pytest.mark.parametrize("stretch", [1, 100, 101, 200, 250])
+def test_a_run_in_stretches_gives_the_figures_of_one_in_one_piece(
+    decoding_codec: Codec, monkeypatch: pytest.MonkeyPatch, stretch: int
+) -> None:
+    """Whole segments of 100 vectors at least; no more answers are held at once, and only streaming takes time."""
+    vectors, held, stages = VectorSet(decoding_codec, 250), [], []
+    right = list(vectors.expected(vectors.values()))
+    given = right.copy()
+    given[99], given[240] = right[240], right[99]
+
+    def entry() -> dict[str, Any]:
+        board = PretendBoard(vectors, packet=lambda number, _: given[number], tick=lambda number: 100 + number)
+        config = HilConfig(vectors=250, batch=10, timeout_s=20, give_up_s=60)
+        found = run_device(decoding_codec, Run(board.url, config, progress=lambda *stage: stages.append(stage)))
+        compared = [(done, total) for stage, done, total in stages if stage == "compare"]
+        assert compared == [(100, 250), (200, 250), (250, 250)]
+        assert [done for stage, done, _ in stages if stage == "run"] == list(range(10, 251, 10))
+        stages.clear()
+        assert found["throughput"]["seconds"] == 25 + max(1, len(held) - 1)  # the clock is asked once per answer
+        return {name: found[name] for name in ("mismatches", "nmse", "ticks", "packet_bytes", "clipped", "answered")}
+
+    class Watched(Recorder):
+        def __init__(self, vectors: int, room: int) -> None:
+            super().__init__(vectors, room)
+            held.append(vectors)
+
+    monkeypatch.setattr("qcskit.hil.session.time", SimpleNamespace(monotonic=count(0.0).__next__))
+    whole = entry()
+    monkeypatch.setattr("qcskit.hil.session._STRETCH_VECTORS", stretch)
+    monkeypatch.setattr("qcskit.hil.session.Recorder", Watched)
+    assert entry() == whole
+    most = 100 * -(-stretch // 100)
+    assert held == [0, *(min(most, 250 - first) for first in range(0, 250, most))]
+
+
+@pytest.mark.parametrize("stretch", [100, 300])
+def test_a_run_goes_on_in_any_stretch(
+    decoding_codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: int
+) -> None:
+    """A board that ends at vector 230 of 300, then one that does not: each vector is answered once, in its place."""
+    monkeypatch.setattr("qcskit.hil.session._STRETCH_VECTORS", stretch)
+    vectors, ends = VectorSet(decoding_codec, 300), True
+
+    def reply(frame: Frame, encoded: bytes) -> bytes:
+        spoilt = ends and frame.type == Type.ENCODE and 230 in board.numbers(frame)
+        return encode_frame(Type.DONE, frame.seq) if spoilt else encoded
+
+    board = PretendBoard(vectors, reply=reply, tick=lambda number: 1000 + number)
+    config = HilConfig(vectors=300, batch=10, timeout_s=20, give_up_s=60)
+    run = Run(board.url, config, tmp_path / "j")
+    with pytest.raises(DeviceError, match=r"ENCODE was answered by DONE; answers so far are kept"):
+        run_device(decoding_codec, run)
+    stated: Any = SimpleNamespace(emulator=None, info=board._info)
+    evidence = run_evidence(vectors, board.url, image_parts(stated))
+    kept, ends = Recorder(300, decoding_codec.packed_bytes_max), False
+    answered = Journal(tmp_path / "j", evidence).load(kept)
+    assert 0 < answered <= 230
+    assert (kept.ticks[kept.answered] == 1000 + np.flatnonzero(kept.answered)).all()
+    board.requests.clear()
+    monkeypatch.setattr("qcskit.hil.session.run_evidence", lambda *facts: evidence)  # it is on another port now
+    entry = run_device(decoding_codec, Run(Pretender(board.answer).url, config, tmp_path / "j", resume=True))
+    asked = [board.numbers(frame) for frame in board.requests if frame.type == Type.ENCODE][100:]  # an idle line first
+    assert sorted(number for numbers in asked for number in numbers) == np.flatnonzero(~kept.answered).tolist()
+    assert (entry["answered"], entry["resumed"], entry["mismatches"]["count"]) == (300, answered, 0)
+    assert (entry["ticks"]["min"], entry["ticks"]["max"], entry["ticks"]["count"]) == (1000, 1299, 300)
+    assert entry["round_trip_us"]["answer"]["count"] == len(kept.seconds) + len(asked)
 
 
 def test_round_trips_are_the_answers_own(codec: Codec) -> None:

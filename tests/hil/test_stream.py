@@ -238,6 +238,48 @@ def test_a_doubled_reply_is_taken_once(codec: Codec, monkeypatch: pytest.MonkeyP
     assert pretended.exchange.round_trip._scale > 2  # it may have come late: wait longer
 
 
+@pytest.mark.parametrize("behind", [False, True], ids=["before INFO", "behind INFO"])
+@pytest.mark.parametrize("batch", [1, 8])
+def test_answers_that_come_while_hello_is_awaited_count(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch, batch: int, behind: bool
+) -> None:
+    """A board that takes longer to encode than the silence after which HELLO is asked: it is slow, not silent."""
+    held: list[bytes] = []
+
+    def reply(frame: Frame, right: bytes) -> bytes:
+        if frame.type == Type.ENCODE:
+            held.append(right)
+            return b""
+        encoded = b"".join(held)
+        held.clear()
+        return right + encoded if behind else encoded + right
+
+    pretended = Pretended(codec, monkeypatch, batch)
+    pretended.reply = reply
+    pretended.check()
+    encodes = [frame for frame in pretended.board.requests if frame.type == Type.ENCODE]
+    asked = {pretended.board.numbers(frame)[0] for frame in encodes}
+    assert len(encodes) <= 2 * len(asked)  # each time-out asks once more, no answer is thrown away
+    assert pretended.counts.replies >= len(asked)
+
+
+def test_a_port_that_vanishes_while_hello_is_awaited_is_waited_for(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[Frame] = []
+
+    def reply(frame: Frame, right: bytes) -> bytes:
+        if frame.type == Type.HELLO and not lost:
+            lost.append(frame)
+            raise LinkLostError("gone")
+        return b"" if frame.type == Type.ENCODE and not lost else right
+
+    pretended = Pretended(codec, monkeypatch)
+    pretended.reply, pretended.line.wait_back = reply, lambda patience_s: None  # type: ignore[attr-defined]
+    pretended.check()
+    assert pretended.counts.reconnects == len(lost) == 1
+
+
 @pytest.mark.parametrize(
     ("type_", "payload", "told"),
     [

@@ -1,7 +1,7 @@
 """`qcskit decode`: packets → x_hat, on a gateway and without TensorFlow."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -19,7 +19,6 @@ from qcskit.cli.common import (
 )
 from qcskit.codec.errors import QcsError
 
-_IN = {".bin": "bin", ".npy": "npy", ".npz": "npz", ".csv": "csv", ".hex": "hex", ".txt": "hex"}
 _STDIO = "-"
 _OUT = {".npy": "npy", ".csv": "csv", ".bin": "bin"}
 
@@ -43,12 +42,13 @@ def decode(
     """Decode packets into source vectors: files, or a stream from stdin to stdout, as soon as they have come."""
     from qcskit.codec.codecs import open_codec
     from qcskit.codec.files import check_file
+    from qcskit.codec.packet_files import READ
     from qcskit.codec.stream import decode_packets, read_packets, write_frames
 
     options = load("decode", config, settings)
     if out != _STDIO:
         check_file(Path(out), bundle, *([Path(source)] if source != _STDIO else []))
-    reading: Any = _format(in_format, "--in", source, _IN, "bin")
+    reading: Any = _format(in_format, "--in", source, READ, "bin")
     writing: Any = _format(out_format, "--as", out, _OUT, "csv")
     with native_chatter_hidden() as terminal, _opened(source) as stream:
         codec = open_codec(bundle)
@@ -68,13 +68,13 @@ def _counting_nan(blocks: Iterator[Any], rows: list[int]) -> Iterator[Any]:
         yield block
 
 
-def _format(wanted: str | None, option: str, name: str, by_suffix: dict[str, str], default: str) -> str:
+def _format(wanted: str | None, option: str, name: str, by_suffix: Mapping[str, str], default: str) -> str:
     from qcskit.codec.config import nearest
 
     known = tuple(dict.fromkeys(by_suffix.values()))
     if wanted is not None and wanted not in known:
         raise QcsError(f"{option} {wanted}: unknown format; {nearest(wanted, known)}")
-    return wanted or by_suffix.get(Path(name).suffix, default)
+    return wanted or by_suffix.get(Path(name).suffix.lower(), default)
 
 
 @contextmanager

@@ -15,8 +15,6 @@ from qcskit.cli.common import (
 )
 from qcskit.codec.errors import QcsError
 
-_BY_SUFFIX = {".bin": "bin", ".hex": "hex", ".txt": "hex", ".csv": "csv", ".npz": "npz", ".h": "c", ".c": "c"}
-
 DataOption = Annotated[
     Path | None, typer.Option("--data", metavar="FILE", help="Your own samples or counts: .csv, .npy, .wav and more.")
 ]
@@ -50,10 +48,11 @@ def encode(
     from qcskit.codec.codecs import open_codec
     from qcskit.codec.config import nearest
     from qcskit.codec.files import check_file, write_file
+    from qcskit.codec.packet_files import WRITTEN
     from qcskit.codec.stream import write_packets
 
-    known = tuple(dict.fromkeys(_BY_SUFFIX.values()))
-    writing: Any = out_format or _BY_SUFFIX.get(Path(out).suffix.lower(), "hex")
+    known = tuple(dict.fromkeys(WRITTEN.values()))
+    writing: Any = out_format or WRITTEN.get(Path(out).suffix.lower(), "hex")
     if writing not in known:
         raise QcsError(f"--as {writing}: unknown format; {nearest(writing, known)}")
     if out == "-" and json:

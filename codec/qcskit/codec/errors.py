@@ -2,7 +2,15 @@
 
 
 class QcsError(Exception):
-    """Wrong input or use; the command line prints the message without a traceback and exits with 2."""
+    """Wrong input or use; the command line prints the message without a traceback and exits with 2.
+
+    >>> from qcskit.codec import QcsError, open_codec
+    >>> try:
+    ...     open_codec("nowhere")
+    ... except QcsError as error:
+    ...     print(error)
+    bundle 'nowhere' does not exist; write one with 'qcskit export'
+    """
 
     exit_code = 2
 

@@ -1,4 +1,9 @@
-"""Figures of merit, each with its definition."""
+"""Figures of merit, each with its definition.
+
+>>> from qcskit.codec import metrics
+>>> round(metrics.nmse_db([[1.0, 2.0]], [[1.0, 1.9]]), 2)
+-26.99
+"""
 
 import math
 from typing import Annotated, Any, Self

@@ -52,7 +52,12 @@ class OwnData:
 
 
 def read_own_data(
-    codec: Codec, path: Path, column: str = "", holds: Holds = "auto", hop: int | None = None, gaps: Fill = "refuse"
+    codec: Codec,
+    path: str | Path,
+    column: str = "",
+    holds: Holds = "auto",
+    hop: int | None = None,
+    gaps: Fill = "refuse",
 ) -> OwnData:
     """Return what the device sees of a file: samples of x, one behind the other, or a row per packet.
 
@@ -60,6 +65,7 @@ def read_own_data(
     measurements are computed. hop: samples from one packet's first to the next; default windows · N. Raises QcsError
     that names file and remedy, and if it is ambiguous whether the file holds counts or units.
     """
+    path = Path(path)
     samples = read_samples(path, column, gaps, codec.inputs)
     data = _seen(codec, path, samples, holds, hop)
     with path.open("rb") as file:

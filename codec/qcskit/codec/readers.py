@@ -61,7 +61,7 @@ class _Raw:
     known: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_samples(path: Path, column: str = "", fill: Fill = "refuse", n: int = 0) -> Samples:
+def read_samples(path: str | Path, column: str = "", fill: Fill = "refuse", n: int = 0) -> Samples:
     """Read a recording, and check every value.
 
     column: name of a column or array, or number of a column or channel from 0; "" takes the only one of numbers.
@@ -69,6 +69,7 @@ def read_samples(path: Path, column: str = "", fill: Fill = "refuse", n: int = 0
     n: a text table of n columns of which none is chosen is taken whole, as ready windows; arrays are always.
     Raises QcsError of one line that names file, place and remedy.
     """
+    path = Path(path)
     check_readable(path)
     kind = _kind(path)
     raw = _read_text(path, column, n) if kind == "text" else _READERS[kind](path, column)
@@ -78,11 +79,12 @@ def read_samples(path: Path, column: str = "", fill: Fill = "refuse", n: int = 0
     return Samples(values, integers, raw.columns, **raw.known)
 
 
-def read_array(path: Path) -> NDArray[np.float64]:
+def read_array(path: str | Path) -> NDArray[np.float64]:
     """Read a file as the array that it holds: an .npy, an .npz of one array, or every column of a text table.
 
     Raises QcsError of one line that names file and place; gaps are wrong, too.
     """
+    path = Path(path)
     check_readable(path)
     kind = _kind(path)
     if kind == "text":

@@ -32,9 +32,11 @@ _CHUNK_BYTES = 1 << 16
 class DecodeConfig(Table):
     """Table `[decode]`: how `qcskit decode` reads and writes."""
 
-    batch_frames: int = Field(4096, ge=1, le=1 << 20, description="most packets decoded at once; bounds the memory")
+    batch_frames: int = Field(
+        default=4096, ge=1, le=1 << 20, description="most packets decoded at once; bounds the memory"
+    )
     on_damage: Literal["stop", "nan"] = Field(
-        "stop", description="a packet whose bytes no encoder gives: stop, or write rows of NaN and go on"
+        default="stop", description="a packet whose bytes no encoder gives: stop, or write rows of NaN and go on"
     )
 
 

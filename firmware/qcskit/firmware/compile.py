@@ -2,16 +2,19 @@
 
 import hashlib
 import os
+import secrets
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import platformdirs
 
+from qcskit.codec.errors import QcsError
+from qcskit.codec.files import locked, refusing
 from qcskit.firmware.errors import FirmwareError, MissingToolError
 
 _SOURCE_SUFFIXES = {".c", ".h", ".S", ".ld", ".cc", ".cpp", ".ino"}
@@ -92,24 +95,33 @@ def _inputs(job: Job) -> Iterable[Path]:
 
 
 def publish(place: Path, fill: Callable[[Path], None]) -> Path:
-    """Return directory `place`, filled by `fill(temporary directory)` unless it is there.
+    """Return directory `place`, filled by `fill(directory to fill)` unless it is there.
 
-    Safe when several processes make the same one: each fills its own, the first rename wins.
+    Safe when several processes make the same one: each fills its own, the first rename wins. Raises QcsError that says
+    why nothing can be written there.
     """
-    if not place.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".making-", dir=place.parent))
+    if place.is_dir():
+        return place
+    staging = place.parent / f".making-{secrets.token_hex(8)}"
+    with refusing(place), locked(staging):
+        _reap(place.parent)
+        staging.mkdir()
         try:
             fill(staging)
-            staging.chmod(0o755)
-            try:
-                staging.rename(place)
-            except OSError:
-                if not place.is_dir():  # not another process that was faster
-                    raise
+            staging.rename(place)
+        except OSError:
+            if not place.is_dir():  # not another process that was faster
+                raise
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     return place
+
+
+def _reap(folder: Path) -> None:
+    """Delete what killed processes left half made; what others are making is locked."""
+    for stray in folder.glob(".making-*"):
+        with suppress(QcsError), locked(stray):
+            shutil.rmtree(stray, ignore_errors=True)
 
 
 def _compile(compiler: str, job: Job, staging: Path) -> None:

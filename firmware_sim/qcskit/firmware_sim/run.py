@@ -30,7 +30,7 @@ _SAVE_EVERY_S = 5.0
 
 
 def simulate(
-    bundle: Bundle, config: SimulateConfig, *, out: Path | None = None, resume: Verdict | None = None,
+    bundle: Bundle, config: SimulateConfig, *, out: str | Path | None = None, resume: Verdict | None = None,
     progress: Progress | None = None, data: OwnData | None = None,
 ) -> Verdict:  # fmt: skip
     """Run the comparison and return the verdict; it stops at the first chunk that holds a mismatch.
@@ -38,7 +38,13 @@ def simulate(
     out: verdict.json, rewritten every few seconds, so that an interrupted run can be resumed. resume: an earlier,
     incomplete verdict of a run of all the same. Raises QcsError that names what differs if it is not, or if
     another run holds `out`. data: the user's own counts, which everyone computes too.
+    >>> from qcskit.codec import read_bundle
+    >>> from qcskit.firmware_sim import SimulateConfig, simulate
+    >>> verdict = simulate(read_bundle("bundle"), SimulateConfig(vectors=1000))
+    >>> verdict.passed, [tally.mismatches for tally in verdict.implementations if tally.name in ("c-host", "tflm")]
+    (True, [0, 0])
     """
+    out = Path(out) if out else None
     with locked(out) if out else nullcontext():
         # It says here what is wrong with the bundle, and compiles once for all processes.
         return _simulate(Checker(bundle, config, data), out, resume, progress or (lambda done, total: None))

@@ -3,18 +3,13 @@
 Needs no TensorFlow. `Device` is the public face; `docs/protocol.md` is the wire format, `docs/hil.md` the guide.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qcskit.hil.device import Device
+else:  # pytest loads the plugin of this package at every start
+    from qcskit.codec.lazy import lazy
+
+    __getattr__, __dir__ = lazy(__name__, {"Device": "qcskit.hil.device:Device"})
 
 __all__ = ["Device"]
-
-
-def __getattr__(name: str) -> Any:
-    """Import `Device` when it is asked for: pytest loads the plugin of this package at every start."""
-    if name == "Device":
-        from qcskit.hil.device import Device
-
-        return Device
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

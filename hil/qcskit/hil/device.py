@@ -1,17 +1,15 @@
-"""`Device`: a board on a port, checked against a bundle, that encodes vectors.
-
-with Device.open("/dev/ttyACM0", codec) as board:
-    packets, ticks = board.encode(codec.counts(y))
-"""
+"""`Device`: a board on a port, checked against a bundle, that encodes vectors."""
 
 import contextlib
 import time
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Self
+from pathlib import Path
+from typing import Any, NamedTuple, Self, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit.codec.codecs import opened
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec, Packets
 from qcskit.firmware import Emulator
@@ -38,11 +36,36 @@ class Encoded(NamedTuple):
     ticks: NDArray[np.uint32]
 
 
+class Options(TypedDict, total=False):
+    """How patiently to talk to a board. timeout_s: longest wait for a reply beyond the line's own time.
+
+    give_up_s: silence after which nothing is asked again. reconnect_s: how long a port that vanished is waited for.
+    batch: packets per frame; None: chosen from buffer and losses. on_text: called with each line of the board's log.
+    """
+
+    timeout_s: float
+    give_up_s: float
+    reconnect_s: float
+    batch: int | None
+    on_text: OnText
+
+
 class Device(contextlib.AbstractContextManager["Device"]):
     """A board that answers the protocol. Use `Device.open`, or build one on a Link of your own.
 
-    info: what it said of itself. codec: what it must match, or None to take any firmware.
-    Raises WrongDeviceError if version, model id or dimensions do not match, SilentError if nothing answers.
+    info: what it said of itself: model id, sizes, tick source. codec: what it must match, or None to take any firmware.
+    Raises WrongDeviceError if version, model id or dimensions do not match, SilentError if nothing answers: both are
+    QcsErrors.
+    >>> from qcskit.codec import open_codec
+    >>> from qcskit.hil import Device
+    >>> codec = open_codec("bundle")
+    >>> x, y = codec.draw(100, seed=1)
+    >>> with Device.open("emu:native", codec) as board:
+    ...     board
+    ...     packets, ticks = board.encode(codec.counts(y))
+    <Device emu:native: learned codec 3b..., 10 counts to at most 4 bytes, ticks in timer>
+    >>> bool(packets.differ(codec.encode(y)).any())
+    False
     """
 
     def __init__(
@@ -74,11 +97,16 @@ class Device(contextlib.AbstractContextManager["Device"]):
             model.note_exchange(wire_bytes(0), wire_bytes(len(self.info.to_payload())), 0, 1, hello_failures)
 
     @classmethod
-    def open(cls, port: str, codec: Codec | None = None, *, baud: int = 115_200, **options: object) -> Self:
+    def open(
+        cls, port: str | Path, codec: Codec | str | Path | None = None, *, baud: int = 115_200,
+        **options: Unpack[Options],
+    ) -> Self:  # fmt: skip
         """Open a serial device, a pyserial URL, or `emu:<board>` (needs a codec: builds and starts its firmware).
 
-        options: as for `Device(...)`. Raises LinkError, WrongDeviceError, SilentError.
+        codec: that, or the path of its bundle. options: as for `Device(...)`. Raises LinkError, WrongDeviceError,
+        SilentError.
         """
+        port, codec = str(port), None if codec is None else opened(codec)
         board, emulator = board_of(port), None
         with contextlib.ExitStack() as undo:
             if board is not None:
@@ -87,10 +115,15 @@ class Device(contextlib.AbstractContextManager["Device"]):
                 emulator = undo.enter_context(start_emulated(board, codec))
                 options["reconnect_s"] = 0.0  # a firmware that dies is a finding, not a loose cable
             link = undo.enter_context(contextlib.closing(Link(emulator.url if emulator else port, baud, port)))
-            device = cls(link, codec, **options)  # type: ignore[arg-type]
+            device = cls(link, codec, **options)
             device.emulator = emulator
             undo.pop_all()
             return device
+
+    def __repr__(self) -> str:
+        info = self.info
+        return (f"<Device {self.link.name}: {info.kind} codec {info.model_id}, {info.inputs} counts to at most "
+                f"{info.packed_bytes_max} bytes, ticks in {info.tick_source}>")  # fmt: skip
 
     def __exit__(self, *exc: object) -> None:
         self.close()
@@ -127,7 +160,10 @@ class Device(contextlib.AbstractContextManager["Device"]):
         return False
 
     def encode(self, vectors: Vectors) -> Encoded:
-        """Return packets and ticks of int8 network inputs or int16 ADC counts (count, inputs)."""
+        """Return packets and ticks of int8 network inputs or int16 ADC counts (count, inputs).
+
+        ticks: uint32 (count,), of each encode; 0 where the board has no tick source.
+        """
         recorder = Recorder(len(vectors), self.info.packed_bytes_max)
         for answer in self.stream(vectors, [(0, len(vectors))]):
             recorder.take(answer)
@@ -141,21 +177,22 @@ class Device(contextlib.AbstractContextManager["Device"]):
 
     def checked_vectors(self, vectors: Vectors) -> Vectors:
         """Return `vectors` if type and shape suit the board and its buffer. Raises QcsError if not."""
-        info, bit = self.info, {"int8": 1, "int16": 2}.get(vectors.dtype.name, 0)
-        if vectors.ndim != 2 or vectors.shape[1] != info.inputs or not bit:
-            raise QcsError(f"vectors are {vectors.dtype} of shape {vectors.shape}, the board takes int8 or int16 "
+        array: Any = np.ascontiguousarray(vectors)
+        info, bit = self.info, {"int8": 1, "int16": 2}.get(array.dtype.name, 0)
+        if array.ndim != 2 or array.shape[1] != info.inputs or not bit:
+            raise QcsError(f"vectors are {array.dtype} of shape {array.shape}, the board takes int8 or int16 "
                            f"(count, {info.inputs})")  # fmt: skip
         if not info.input_types & bit:
-            raise QcsError(f"the board does not take {vectors.dtype} vectors")
-        shape, batch = self.models[vectors.dtype.itemsize].shape, self._batch or 1
+            raise QcsError(f"the board does not take {array.dtype} vectors")
+        shape, batch = self.models[array.dtype.itemsize].shape, self._batch or 1
         if batch > shape.max_batch:
             what = f"{batch} vector{'s' * (batch > 1)} of {info.inputs} values"
             most = shape.max_batch
             todo = f"ask for at most --batch {most}" if most else "give its firmware more rx_bytes"
             raise QcsError(f"port '{self.link.name}': a frame of {what} takes {shape.request_bytes(batch):,} bytes, "
                            f"the board holds {shape.window_bytes:,} and {info.max_batch} vectors; {todo}")  # fmt: skip
-        contiguous: Vectors = np.ascontiguousarray(vectors)  # type: ignore[assignment]
-        return contiguous
+        checked: Vectors = array
+        return checked
 
     def _shape(self, value_bytes: int) -> Shape:
         """Return the sizes of frames with values of 1 or 2 bytes. max_batch: 0 if not one vector fits."""

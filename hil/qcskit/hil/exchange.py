@@ -101,6 +101,7 @@ class Exchange:
         self._seq = random.randrange(65536)
         self.in_flight: Container[int] = ()
         """Sequence numbers that wait for a reply: none of them is given again."""
+        self._early: dict[int, Frame] = {}
         self._heard = self.line_checked = False
         self.last_valid_s = self.last_byte_s = self.last_sent_s = time.monotonic()
 
@@ -172,16 +173,31 @@ class Exchange:
         deadline = time.monotonic() + wait_s
         damaged = False
         while (left := deadline - time.monotonic()) > 0:
-            before = self.link.bytes_received
+            before, found = self.link.bytes_received, None
             for frame in self.receive(min(left, _IDLE_S) if damaged else left):
-                if frame.seq == seq:
-                    return frame
-                self.counts.unexpected += 1
+                if frame.seq == seq and found is None:
+                    found = frame
+                else:
+                    self._set_aside(frame)
+            if found is not None:
+                return found
             if self.link.bytes_received > before:
                 damaged = True
             elif damaged:
                 return None
         return None
+
+    def _set_aside(self, frame: Frame) -> None:
+        """Keep the reply to a request in flight, which came while another one was waited for: a slow board's answer."""
+        if frame.seq in self.in_flight and frame.seq not in self._early:
+            self._early[frame.seq] = frame
+        else:
+            self.counts.unexpected += 1
+
+    def early(self) -> list[Frame]:
+        """Return, once, the replies to requests in flight that came while another one was waited for."""
+        frames, self._early = list(self._early.values()), {}
+        return frames
 
     def checked(self, frame: Frame, request: Type) -> Frame:
         """Return `frame` if it is the reply to `request`. Raises DeviceError or WrongDeviceError if not."""

@@ -58,6 +58,13 @@ class Recorder:
         """Return the packets of vectors start … stop − 1; those without an answer are empty."""
         return Packets.rows(self.rows[start:stop], self.lengths[start:stop])
 
+    def part(self, start: int, stop: int) -> "Recorder":
+        """Return a recorder of vectors start … stop − 1 alone, numbered from 0, that shares their memory."""
+        part, stretch = Recorder(0, self.rows.shape[1]), slice(start, stop)
+        part.rows, part.lengths, part.ticks = self.rows[stretch], self.lengths[stretch], self.ticks[stretch]
+        part.answered = self.answered[stretch]
+        return part
+
     def missing(self) -> list[tuple[int, int]]:
         """Return the ranges (start, stop) that have no answer yet."""
         edges = np.flatnonzero(np.diff(np.concatenate([[True], self.answered, [True]]).astype(np.int8)))
@@ -114,11 +121,15 @@ class Journal:
         with refusing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = not self.path.is_file()
-            self._file = self.path.open("ab")
-            if fresh:
-                head = {"qcskit_journal": FORMAT, "evidence": self._evidence.model_dump()}
-                self._file.write(json.dumps(head).encode() + b"\n")
-                self._file.flush()
+            self._file = self.path.open("ab", buffering=0)
+        if fresh:
+            head = {"qcskit_journal": FORMAT, "evidence": self._evidence.model_dump()}
+            try:
+                self._add(json.dumps(head).encode() + b"\n")
+            except QcsError:
+                self._file.close()
+                self.discard()
+                raise
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -134,9 +145,19 @@ class Journal:
         packets = np.zeros(len(rows), _packet_type(rows.shape[1]))
         packets["tick"], packets["length"], packets["bytes"] = ticks, lengths, rows
         record = _RECORD.pack(answer.start, len(rows), answer.seconds, answer.attempts) + packets.tobytes()
-        self._file.write(record + zlib.crc32(record).to_bytes(4, "little"))
-        self._file.flush()
+        self._add(record + zlib.crc32(record).to_bytes(4, "little"))
         self._kept += len(rows)
+
+    def _add(self, content: bytes) -> None:
+        """Write all of it, or leave the file as it was. Raises QcsError that says why."""
+        with refusing(self.path):
+            before, rest = self._file.seek(0, os.SEEK_END), content
+            try:
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+            except OSError:
+                self._file.truncate(before)
+                raise
 
     def discard(self) -> None:
         """Delete the file: another run's, or one whose results are complete."""

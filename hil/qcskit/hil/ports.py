@@ -46,13 +46,13 @@ class BenchBoard(Table):
     name: str
     serial_number: str | None = None
     port: str | None = None
-    baud: int | None = Field(None, ge=300, le=20_000_000)
+    baud: int | None = Field(default=None, ge=300, le=20_000_000)
 
 
 class Bench(Table):
     """A bench file."""
 
-    board: list[BenchBoard] = Field([])
+    board: list[BenchBoard] = Field(default=[])
 
 
 @dataclass(frozen=True)

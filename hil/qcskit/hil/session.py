@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from qcskit.hil.vectors import VectorSet
 
 _PINGS = 30
 _SINGLES = 100
+_STRETCH_VECTORS = 32_768
+"""How many answers are kept before they are compared, at least; the line rests meanwhile."""
 Progress = Callable[[str, int, int], None]
 """progress(stage, done, total)"""
 
@@ -62,26 +64,34 @@ def run_device(codec: Codec, run: Run) -> dict[str, Any]:
 
 
 def run_session(device: Device, vectors: VectorSet, run: Run) -> dict[str, Any]:
-    """Run all vectors on an open device and return its entry of `devices`."""
-    label, recorder = run.label or run.port, Recorder(vectors.count, device.info.packed_bytes_max)
+    """Run all vectors on an open device and return its entry of `devices`.
+
+    Answers are compared stretch by stretch; only a run that goes on holds those of an earlier one.
+    """
+    label, room = run.label or run.port, device.info.packed_bytes_max
     evidence = run_evidence(vectors, label, image_parts(device))
     journal = None if run.journal_path is None else Journal(run.journal_path, evidence)
-    resumed = journal.load(recorder) if journal and run.resume else 0
+    earlier = Recorder(vectors.count if journal and run.resume else 0, room)
+    resumed = journal.load(earlier) if journal and run.resume else 0
     if journal and not run.resume:
         journal.discard()
-    values = vectors.values()
     with journal or contextlib.nullcontext():
-        measured = Measurement(device, vectors, run.config, label, resumed)
-        for answer in device.stream(values, recorder.missing()):
-            recorder.take(answer)
-            if journal is not None:
-                journal.append(answer)
-            measured.note_answered(answer.stop - answer.start)
-            run.progress("run", measured.answered, vectors.count)
-        if not recorder.answered.all():
-            raise DeviceError(f"port '{run.port}': {int((~recorder.answered).sum())} vectors have no answer")
-        seconds = measured.elapsed_s
-        measured.add(recorder, 0, run.progress)
+        measured, seconds = Measurement(device, vectors, run.config, label, resumed), 0.0
+        measured.add_times(earlier.seconds)
+        for first in range(0, vectors.count, measured.stretch_vectors):
+            stop = min(vectors.count, first + measured.stretch_vectors)
+            recorder = earlier.part(first, stop) if resumed else Recorder(stop - first, room)
+            values, start_s = vectors.values(first, stop), time.monotonic()
+            for answer in device.stream(values, recorder.missing()):
+                recorder.take(answer)
+                if journal is not None:
+                    journal.append(replace(answer, start=first + answer.start))
+                measured.note_answered(answer.stop - answer.start)
+                run.progress("run", measured.answered, vectors.count)
+            seconds += time.monotonic() - start_s
+            if not recorder.answered.all():
+                raise DeviceError(f"port '{run.port}': {int((~recorder.answered).sum())} vectors have no answer")
+            measured.add(recorder, first, run.progress)
         return measured.entry(seconds)
 
 
@@ -94,6 +104,9 @@ class Measurement:
         self._round_trips = measure_round_trips(device, vectors)
         device.reset_counts()
         self.score = Score(vectors)
+        segment = self.score.segment_vectors
+        self.stretch_vectors = segment * -(-_STRETCH_VECTORS // segment)
+        """How many vectors are run before they are compared: whole segments."""
         self._ticks, self._answer_us = Distribution(), Distribution()
         self._start_s = time.monotonic()
         self._series = LinkSeries(self._start_s)
@@ -109,16 +122,20 @@ class Measurement:
         exchange = self.device.exchange
         self._series.note(time.monotonic(), self.answered, exchange.counts.retries, exchange.parser.text_stretches)
 
+    def add_times(self, seconds: list[float]) -> None:
+        """Add up the times to answer, of one frame each."""
+        self._answer_us.add(np.asarray(seconds) * 1e6)
+
     def add(self, recorder: Recorder, first: int, progress: Progress | None = None) -> None:
         """Add up the answers to vectors first, first + 1, … and compare them with the reference."""
         self._ticks.add(recorder.ticks)
-        self._answer_us.add(np.asarray(recorder.seconds) * 1e6)
+        self.add_times(recorder.seconds)
         count = len(recorder.answered)
         for start in range(0, count, self.score.segment_vectors):
             stop = min(count, start + self.score.segment_vectors)
             self.score.add(first + start, recorder.packets(start, stop))
             if progress is not None:
-                progress("compare", stop, count)
+                progress("compare", first + stop, self.vectors.count)
 
     def entry(self, seconds: float) -> dict[str, Any]:
         """Return the board's entry of `devices` after `seconds` of streaming; asks it for its counters."""

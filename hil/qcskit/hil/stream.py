@@ -87,15 +87,15 @@ class EncodeStream:
 
     def _answers(self) -> Iterator[Answer]:
         while self._todo or self._pending:
+            frames: list[Frame] = []
             try:
                 self._send_due()
                 frames = self._x.receive(self._wait_s())
+                if not frames:
+                    self._probe_silence()
             except LinkLostError:
                 self._recover()
-                continue
-            if not frames:
-                self._probe_silence()
-            for frame in frames:
+            for frame in (*frames, *self._x.early()):
                 if answer := self._match(frame):
                     yield answer
 

@@ -65,10 +65,10 @@ class VectorSet:
             first = (block + 1) * BLOCK
         return np.concatenate(counts), np.concatenate(sources).reshape(-1, self.codec.width)
 
-    def values(self) -> Vectors:
-        """Return the values of all vectors (count, inputs)."""
-        steps = range(0, self.count, BLOCK)
-        return np.concatenate([self.part(a, min(a + BLOCK, self.count))[0] for a in steps])
+    def values(self, start: int = 0, stop: int | None = None) -> Vectors:
+        """Return the values of vectors start … stop − 1, or of all, (vectors, inputs)."""
+        stop = self.count if stop is None else stop
+        return np.concatenate([self.part(a, min(a + BLOCK, stop))[0] for a in range(start, stop, BLOCK)])
 
     def expected(self, values: Vectors) -> Packets:
         """Return the packets that the codec's integers give for these values."""

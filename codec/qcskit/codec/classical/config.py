@@ -17,17 +17,19 @@ VECTOR_NAMES = ("ce-vq-l1", "ec-vq")
 class ClassicalConfig(Table):
     """One classical codec of `qcskit sweep` or `qcskit export --codec`."""
 
-    codec: str = Field("ce-usq-l1", description="name of the codec: ce-usq-l1, ce-usq-omp, ... (docs/classical.md)")
+    codec: str = Field(
+        default="ce-usq-l1", description="name of the codec: ce-usq-l1, ce-usq-omp, ... (docs/classical.md)"
+    )
     levels: int = Field(
-        8, ge=2, description="I, cells per measurement; codewords of ce-vq-l1 and ec-vq; 2 for 1-bit codecs"
+        default=8, ge=2, description="I, cells per measurement; codewords of ce-vq-l1 and ec-vq; 2 for 1-bit codecs"
     )
-    rate: float | None = Field(None, gt=0, description="R, bits per source entry, instead of levels")
+    rate: float | None = Field(default=None, gt=0, description="R, bits per source entry, instead of levels")
     mu: float | Literal["best", "printed", "printed-variance"] = Field(
-        "best", description="radius of the L1 decoder: fitted, the paper's in either reading, or a number"
+        default="best", description="radius of the L1 decoder: fitted, the paper's in either reading, or a number"
     )
-    train_frames: int = Field(20_000, ge=1000, description="frames on which quantizer and decoder are fitted")
-    test_frames: int = Field(20_000, ge=100, description="fresh frames of the NMSE")
-    seed: int = Field(0, ge=0, description="seeds training and test frames")
+    train_frames: int = Field(default=20_000, ge=1000, description="frames on which quantizer and decoder are fitted")
+    test_frames: int = Field(default=20_000, ge=100, description="fresh frames of the NMSE")
+    seed: int = Field(default=0, ge=0, description="seeds training and test frames")
 
     @field_validator("codec")
     @classmethod
