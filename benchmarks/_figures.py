@@ -4,9 +4,9 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,8 @@ BESIDE_CURVES = 12
 class Point:
     """One measured point of a curve. seconds: wall time of fitting and testing it; note: tuning, or what limits it.
 
-    frames: test frames; standard_error_db: of the NMSE over them.
+    frames: test frames; standard_error_db: of the NMSE over them. runs: of a trained point, as
+    `_sweeps.record` gives it.
     """
 
     curve: str
@@ -64,6 +65,7 @@ class Point:
     standard_error_db: float | None = None
     key: str = ""
     """All that the point depends on; a point with the same key need not be measured again."""
+    runs: list[dict[str, Any]] = field(default_factory=list)
 
     def row(self, floor_db: float | None) -> Row:
         """The point as a benchmark row; the reference is the MMSE floor of the same run."""
@@ -87,9 +89,11 @@ def parse(description: str, figures: Sequence[str] = ()) -> argparse.Namespace:
         reuse = "JSON of an earlier run: points of the same configuration are taken from it; repeatable"
         parser.add_argument("--reuse", type=Path, action="append", default=[], metavar="FILE", help=reuse)
         parser.add_argument("--figure", choices=figures, default=figures[0], help=f"default {figures[0]}")
-        trained = "train the figure's DeepQCS and CE-DecNet curves too; table and runs go here, a broken run goes on"
+        trained = "train the figure's curves too; table and runs go here, a broken run goes on"
         parser.add_argument("--train", type=Path, metavar="DIR", help=trained)
         parser.add_argument("--recipe", default="fast", help="with --train: fast, best or paper; default fast")
+        only = "with --train: this curve alone; repeatable"
+        parser.add_argument("--only", action="append", default=[], metavar="CURVE", help=only)
         parser.add_argument("--length", type=float, default=1.0, help="with --train: multiplies the recipe's steps")
         parser.add_argument("--workers", type=int, default=1, help="with --train: processes")
     return parser.parse_args()
@@ -141,7 +145,7 @@ def key_of(signal: SignalConfig, **facts: object) -> str:
 
 
 def read_points(files: Iterable[Path]) -> dict[str, Point]:
-    """Return the points of earlier runs' JSON files by their key.
+    """Return the points of earlier runs' JSON files by their key; trained ones, which have none, by curve and rate.
 
     Raises QcsError if a file is missing or was not written by this benchmark.
     """
@@ -152,8 +156,16 @@ def read_points(files: Iterable[Path]) -> dict[str, Point]:
             found = [Point(**point) for point in curves]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise QcsError(f"--reuse '{file}' is not a JSON file of this benchmark ({error!r})") from None
-        points |= {point.key: point for point in found if point.key}
+        kept = [replace(point, key=_key_now(point.key)) if point.key else point for point in found]
+        points |= {point.key or f"{point.curve} R={point.rate_bits:g}": point for point in kept}
     return points
+
+
+def _key_now(key: str) -> str:
+    """Return an earlier run's key as it is written today: with the keys that [signal] has got since."""
+    facts, end = json.JSONDecoder().raw_decode(key)
+    signal = SignalConfig.model_construct(**facts.pop("signal"))  # signs may be more than n: not validated
+    return key_of(signal, **facts) + key[end:]
 
 
 def classical_points(

@@ -31,10 +31,15 @@ class Point:
 
 @dataclass
 class Curve:
-    """Points of one scheme along SNR (dB) or whatever the figure's abscissa is."""
+    """Points of one scheme along SNR (dB) or whatever the figure's abscissa is.
+
+    entry_power_db: power of the sensing matrix's entries over the power that the scheme's SNR is defined with. SNR plus
+    that is the SNR of the entries, on which different schemes can be compared.
+    """
 
     case: str
     points: list[Point] = field(default_factory=list)
+    entry_power_db: float = 0.0
 
     def crossing(self, probability: float = 0.99) -> tuple[float, float, float] | None:
         """Return where the curve, its upper and its lower band last rise to `probability`; None if it never does.
@@ -51,7 +56,11 @@ class Curve:
 
     def as_dict(self) -> dict[str, object]:
         """Return what goes into the JSON."""
-        return {"case": self.case, "points": [asdict(p) for p in self.points]}
+        return {
+            "case": self.case,
+            "entry_power_db": round(self.entry_power_db, 3),
+            "points": [asdict(p) for p in self.points],
+        }
 
 
 def _last_rise(at: Sequence[float], values: Sequence[float], probability: float) -> float | None:
@@ -92,8 +101,11 @@ def sweep(cases: Sequence[tuple[str, Trial, Sequence[float], int]], seed: int) -
     return curves
 
 
-def draw(path: Path, curves: Sequence[Curve], xlabel: str, title: str) -> None:
-    """Write an SVG of perfect-recovery probability with bands. Needs matplotlib (extra `report`)."""
+def draw(path: Path, curves: Sequence[Curve], xlabel: str, title: str, equal_entries: bool = False) -> None:
+    """Write an SVG of perfect-recovery probability with bands. Needs matplotlib (extra `report`).
+
+    equal_entries: along the SNR of the matrix's entries instead of each scheme's own.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -102,7 +114,7 @@ def draw(path: Path, curves: Sequence[Curve], xlabel: str, title: str) -> None:
 
     figure, axes = plt.subplots(figsize=(8, 5))
     for curve in curves:
-        at = [p.at for p in curve.points]
+        at = [p.at + (curve.entry_power_db if equal_entries else 0.0) for p in curve.points]
         (line,) = axes.plot(at, [p.perfect for p in curve.points], marker=".", label=curve.case)
         low, high = [p.low for p in curve.points], [p.high for p in curve.points]
         axes.fill_between(at, low, high, color=line.get_color(), alpha=0.2, linewidth=0)

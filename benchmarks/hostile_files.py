@@ -4,7 +4,8 @@
 
 A mutant is opened as every verb opens a bundle, its C text compared, golden counts encoded and checked against TFLite
 Micro or the definition, golden packets decoded. Kinds: each file of a learned bundle, tables and manifest of a coded
-and a classical one, and the packets that `decode` is given. Counted as fault: an error of the kit or of a library, a
+and a classical one, the packets that `decode` is given, and a converter's .tflite that `export` is given, which may
+become a bundle if that computes what TFLite Micro makes of it. Counted as fault: an error of the kit or of a library, a
 signal, another result, an error of several lines, more than 10 s, more than 1 GB.
 """
 
@@ -25,7 +26,7 @@ from rows import Row, arguments, report
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support import hostile, hostile_bundles  # noqa: E402
+from support import hostile, hostile_bundles, tflite  # noqa: E402
 
 from qcskit.codec.codecs import open_codec  # noqa: E402
 from qcskit.codec.errors import QcsError  # noqa: E402
@@ -41,6 +42,7 @@ FILES = {
     **{f"coded {name}": (GOLDEN / "coded_3", name) for name in ("manifest.json", "tables.npz")},
     **{f"classical {name}": (GOLDEN / "usq_omp", name) for name in ("manifest.json", "tables.npz")},
     "packets .npz": (LEARNED, ""),
+    **{f"converter's {name}.tflite": (tflite.CONVERTED, name) for name in ("per_tensor", "float_ends")},
 }
 CHUNK = 200
 MOST_MB = 1024
@@ -49,6 +51,8 @@ MOST_MB = 1024
 def chunk(kind: str, seed: int, count: int) -> tuple[Counter[str], float]:
     """Return how `count` mutants of a kind ended, and the most memory of this process and its children, in MB."""
     source, name = FILES[kind]
+    if source == tflite.CONVERTED:
+        return _converted(name, seed, count), _memory_mb()
     ends: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(shutil.copytree(source, Path(folder) / "b"))
@@ -77,6 +81,17 @@ def _packets(path: Path, seed: int, count: int) -> Counter[str]:
             ends["refused" if "\n" not in str(error) else "several lines"] += 1
         except Exception as error:  # what is looked for
             print(f"packets: {what[:200]}: {type(error).__name__}: {error}", file=sys.stderr)
+            ends[type(error).__name__] += 1
+    return ends
+
+
+def _converted(name: str, seed: int, count: int) -> Counter[str]:
+    ends = Counter[str]()
+    for what, mutant in hostile_bundles.tflite_mutants(tflite.read(name), seed, count):
+        try:
+            ends[hostile_bundles.export_mutant(mutant)] += 1
+        except Exception as error:  # what is looked for
+            print(f"{name}: {what[:200]}: {type(error).__name__}: {error}", file=sys.stderr)
             ends[type(error).__name__] += 1
     return ends
 

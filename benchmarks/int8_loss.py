@@ -22,7 +22,6 @@ from rows import Row, report
 
 from qcskit.codec.learned.activations import ACTIVATIONS
 from qcskit.codec.learned.bundle import PROFILES
-from qcskit.codec.quantizer import hard_index
 
 RATES = (1.0, 1.5, 2.0, 3.0, 4.0)
 TARGET_DB = {1.0: 0.1, 1.5: 0.1, 2.0: 0.1, 3.0: 0.15, 4.0: 0.15}
@@ -64,48 +63,44 @@ def trained(folder: Path, options: argparse.Namespace, budget: dict[str, int]) -
 
 def finished(folder: Path) -> Iterator[Path]:
     """Yield the runs of a sweep that have an encoder, by rate."""
+    from qcskit.training.config import WITHOUT_ENCODER
     from qcskit.training.sweep import read_table
 
     rows = [row for row in read_table(folder / "results.csv") if row["status"] == "done"]
     for row in sorted(rows, key=lambda row: float(row["rate_bits"])):
-        if row["variant"] != "ce-decnet":
+        if row["variant"] not in WITHOUT_ENCODER:
             yield folder / "runs" / row["point"]
 
 
 def losses(path: Path, budget: dict[str, int]) -> list[Row]:
     """Return the rows of one run: fine-tune and test behind every encoder."""
-    from qcskit.codec import seeds
-    from qcskit.codec.metrics import nmse_db
-    from qcskit.codec.sensor import AdcConfig
     from qcskit.codec.signal import draw_frames
     from qcskit.export.config import ExportConfig
-    from qcskit.export.learned.run import Job, choose_ranges, read_encoder
-    from qcskit.training.finetune import finetune_decoder
-    from qcskit.training.networks import parts
+    from qcskit.export.learned.job import Frames
+    from qcskit.export.learned.run import choose_ranges, run_job
+    from qcskit.training.finetune import finetune_decoder, material_of
     from qcskit.training.run import read_run
 
-    run, config = read_run(path), ExportConfig()
-    signal, rate = run.signal, float(run.metrics["rate_bits"])
-    stages = parts(run.model)
-    thresholds, levels = stages.shq.quantizer()
-    trained = stages.decnet.get_weights()
-    calibration = draw_frames(signal, config.calibration_frames, run.train.seed + seeds.CALIBRATION, part="train")
-    job = Job(run, stages, calibration, config, AdcConfig(), lambda stage, done, total: None)
-    encoder = read_encoder(job)
-    x, y = draw_frames(signal, budget["test_frames"], 9_000_011)
+    run = read_run(path)
+    rate = float(run.metrics["rate_bits"])
+    job = run_job(run, ExportConfig(), lambda stage, done, total: None)
+    levels, decoder = job.parts.levels, job.parts.decoder
+    trained, material = decoder.get_weights(), material_of(run.source, 0)
+    x, y = draw_frames(run.signal, budget["test_frames"], 9_000_011)
+    test = Frames(x, y)
 
     def integers(profile: Any) -> Callable[[NDArray[np.float64]], NDArray[np.uint8]]:
-        stages.decnet.set_weights(trained)
-        return choose_ranges(job, encoder, profile).index
+        decoder.set_weights(trained)
+        return choose_ranges(job, job.network(), profile).index
 
-    candidates = {"float": float_index(encoder, thresholds)} | {name: integers(name) for name in PROFILES}
-    stages.decnet.set_weights(trained)
+    candidates = {"float": job.float_index} | {name: integers(name) for name in PROFILES}
+    decoder.set_weights(trained)
     results = {}
-    base = nmse_db(x, stages.decnet(levels[candidates["float"](y)].astype(np.float32)).numpy())
+    base = job.index_db(candidates["float"](y), test)
     for name, index in candidates.items():
-        stages.decnet.set_weights(trained)
-        finetune_decoder(stages.decnet, levels, index, signal, budget["finetune_steps"], config.finetune_rate, 0)
-        results[name] = nmse_db(x, stages.decnet(levels[index(y)].astype(np.float32)).numpy())
+        decoder.set_weights(trained)
+        finetune_decoder(decoder, levels, index, material, budget["finetune_steps"], job.config.finetune_rate)
+        results[name] = job.index_db(index(y), test)
     case = f"R = {rate:g}, {run.train.encoder_activation}, {run.train.variant}"
     rows = [Row(case, "NMSE float, as trained", base, "dB"),
             Row(case, "NMSE float, decoder fine-tuned", results["float"], "dB")]  # fmt: skip
@@ -122,18 +117,6 @@ def losses(path: Path, budget: dict[str, int]) -> list[Row]:
     rows.append(Row(case, "deployed, best profile", best - base, "dB", reference=0.0, target=target,
                     meets=None if target is None else best - base <= target))  # fmt: skip
     return rows
-
-
-def float_index(encoder: Any, thresholds: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], NDArray[np.uint8]]:
-    """Return the encoder in float32: measurements → indices."""
-
-    def index(y: NDArray[np.float64]) -> NDArray[np.uint8]:
-        value = y.astype(np.float32)
-        for number, (w, b) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
-            value = encoder.activation(number).apply(value @ np.asarray(w, np.float32).T + b)
-        return hard_index(value, thresholds)
-
-    return index
 
 
 if __name__ == "__main__":

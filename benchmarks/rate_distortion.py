@@ -7,8 +7,10 @@ Every classical codec is fitted on its own training frames (docs/classical.md sa
 codecs come from sweeps (`qcskit sweep`: --sweep takes its folder, float networks with the hard quantizer) or from
 bundles (`qcskit export`: --bundles takes one or a folder of them, int8 encoder); those of the figure's source join it.
 With --train DIR they are trained here (a TensorFlow installation is needed; --quick then trains a twentieth of the
-recipe's steps). --json is rewritten after every classical point; --reuse takes over from such a file what was measured
-with the same settings: classical curves are computed once, and a run that was broken off goes on.
+recipe's steps); --recipe paper takes the paper's own methods, --only one curve, and the same command goes on after a
+break, within a point too. Each trained point of the JSON holds its seed, steps, wall time and validation curve. --json
+is rewritten after every classical point; --reuse takes over from such a file what was measured with the same settings:
+classical curves are computed once, and trained curves of other recipes stay.
 """
 
 import argparse
@@ -18,12 +20,13 @@ from dataclasses import asdict
 
 import numpy as np
 from _figures import SOURCES, Point, Task, bundle_points, classical_points, draw, key_of, parse, read_points
-from _sweeps import sweep_points
+from _sweeps import caption, records, sweep_points
 from rows import Row, report, write_rows
 
 from qcskit.codec.classical.build import one_bit_signal
 from qcskit.codec.classical.mixture import mmse_floor
 from qcskit.codec.classical.rdf import remote_rdf
+from qcskit.codec.config import nearest
 from qcskit.codec.errors import QcsError
 from qcskit.codec.signal import SignalConfig
 
@@ -89,17 +92,26 @@ def figure_5(quick: bool) -> Iterator[Task]:
 
 
 def trained_points(options: argparse.Namespace) -> list[Point]:
-    """Train the figure's curves; NMSE with the hard quantizer on the run's own 100,000 test frames."""
+    """Train the figure's curves; NMSE with the hard quantizer on the run's own test frames."""
     from _deepqcs import QUICK_LENGTH, curves, run_curves
 
     train = {"recipe": options.recipe, "length": options.length * (QUICK_LENGTH if options.quick else 1.0)}
+    wanted = curves(options.figure, options.quick, train)
+    names = tuple(dict.fromkeys(curve.label.rpartition(", ")[0] for curve in wanted))
+    for name in options.only:
+        if name not in names:
+            raise QcsError(f"--only '{name}' is no curve of figure {options.figure}; {nearest(name, names)}")
+    wanted = [c for c in wanted if not options.only or c.label.rpartition(", ")[0] in options.only]
     points = []
-    for curve, row in run_curves(curves(options.figure, options.quick, train), options.train, workers=options.workers):
+    for curve, row in run_curves(wanted, options.train, workers=options.workers):
         done = row["status"] == "done"
-        budget = f"{row['recipe']}, {row['steps']} steps, K = {row['outputs']}, I = {row['levels']}"
+        runs = records(options.train, [row]) if done else []
+        ended = "".join(f"{run['steps']} of at most {run['most_steps']} steps, {run['ended']}" for run in runs)
+        budget = f"{row['recipe']}, {ended or row['steps'] + ' steps'}, K = {row['outputs']}, I = {row['levels']}"
         points.append(
             Point(curve, float(row["rate_bits"]), float(row["nmse_hard_db"]) if done else None,
-                  float(row["seconds"]) if done else None, budget if done else row["error"])
+                  float(row["seconds"]) if done else None, budget if done else row["error"],
+                  frames=runs[0]["test_frames"] if runs else None, runs=runs)
         )  # fmt: skip
     return points
 
@@ -153,6 +165,8 @@ def main() -> int:
         known = read_points(options.reuse)
         points = bundle_points(options.bundles, signal, 20_000) + sweep_points(options.sweep, signal, figure)
         points += trained_points(options) if options.train else []
+        fresh = {point.curve for point in points}
+        points += [point for point in known.values() if not point.key and point.curve not in fresh]
         measured += [p for p in known.values() if p not in points]
         points += classical_points(tasks, signal, f"figure {figure}", known, keep)
         points += limit_points(quick, known) if figure == "5" else []
@@ -161,7 +175,8 @@ def main() -> int:
         return error.exit_code
     floor = mmse_floor(signal, 2_000 if quick else 20_000).nmse_db if signal.n <= 30 else None
     if options.out:
-        title = f"N = {signal.n}, M = {signal.m}, S = {signal.s}, noise variance {signal.noise_variance:g}"
+        source = f"N = {signal.n}, M = {signal.m}, S = {signal.s}, noise variance {signal.noise_variance:g}"
+        title = "\n".join(filter(None, (source, caption(points))))
         shown = [("MMSE floor", floor)] if floor is not None and figure == "5" else []
         draw(options.out, f"figure_{figure}", title, points, shown)
     rows = [point.row(floor) for point in points] + ([margin_row(points)] if figure == "5" else [])

@@ -5,8 +5,10 @@
 N = 20, 80, 160 with M = N/2, S = N/10, R = 1, 2.5, 4; K = M outputs. All methods in one run on one core, CPU time per
 frame from y to indices and from indices to x̂, called from Python: one frame at a time, calls included, and in batches
 of 1,000. DeepQCS is EncNet in C on the host, which packs the bits too, and DecNet in the LiteRT runtime.
-Time does not depend on weights: a size for which --bundles holds no trained bundle is timed with untrained networks of
-the paper's shape (EncNet M-5M-M, DecNet with three hidden layers of 4N) if TensorFlow is installed, else not measured.
+CE-USQ-L1 is timed twice: with the kit's compiled path and, one frame at a time, with a general convex solver, Clarabel,
+to the paper's tolerance 1e-3, as its l1-MAGIC was one. Time does not depend on weights: a size for which --bundles
+holds no trained bundle is timed with untrained networks of the paper's shape (EncNet M-5M-M, DecNet with three hidden
+layers of 4N) if TensorFlow is installed, else not measured.
 """
 
 import os
@@ -32,8 +34,8 @@ from qcskit.codec.classical.codecs import ScalarCodec
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned.bundle import LearnedCodec
-from qcskit.codec.learned.litert import LiteRt
-from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.learned.runtime_worker import litert
+from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix
 from qcskit.firmware import build_host_library
 
 SIZES = (20, 80, 160)
@@ -46,38 +48,42 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Subject:
-    """One method: y → what is sent, indices → x_hat, and where it came from. received: sent → indices, not timed."""
+    """One method: y → what is sent, indices → x_hat, and where it came from. received: sent → indices, not timed.
+
+    batches: it is timed with many frames at a time, too.
+    """
 
     name: str
     encode: Callable[[Array], Bytes]
     decode: Callable[[Bytes], Array]
     note: str = ""
     received: Callable[[Bytes], Bytes] = lambda sent: sent
+    batches: bool = True
 
 
 def deepqcs(signal: SignalConfig, levels: int, codecs: list[LearnedCodec]) -> Subject | None:
     """Return DeepQCS of this size, from a trained bundle or untrained; None if neither is at hand."""
     for codec in codecs:
         if (codec.width, codec.packing.levels) == (signal.n, levels) and codec.facts.input_grid:
-            decoder = LiteRt(codec.bundle.read("decoder.tflite"))
-            return _subject(codec.tables, codec.facts.input_grid.scale, decoder, f"bundle {codec.name}")
+            content = codec.bundle.read("decoder.tflite")
+            return _subject(codec.tables, codec.facts.input_grid.scale, content, f"bundle {codec.name}")
     try:
         content = _untrained_decoder(signal, levels)
     except ImportError:
         return None
     model = reference((signal.m, 5 * signal.m, signal.m), levels)
-    return _subject(model.tables, 2.0 / 127, LiteRt(content), "untrained networks of the paper's shape")
+    return _subject(model.tables, 2.0 / 127, content, "untrained networks of the paper's shape")
 
 
-def _subject(tables: Any, scale: float, decoder: LiteRt, note: str) -> Subject:
+def _subject(tables: Any, scale: float, decoder: bytes, note: str) -> Subject:
     host = MemoryCodec(build_host_library(), tables)
+    run = litert(decoder, False, 1)[1]  # in this process: CPU time of another is not counted
 
     def encode(y: Array) -> Bytes:
         return host.encode(np.rint(y * (1 / scale)).clip(-128, 127).astype(np.int8)).rows
 
     def decode(index: Bytes) -> Array:
-        found: Array = decoder.run(index.astype(np.int32))
-        return found
+        return run(index.astype(np.int32))
 
     return Subject("deepqcs", encode, decode, note, tables.packing.unpack)
 
@@ -89,9 +95,39 @@ def _untrained_decoder(signal: SignalConfig, levels: int) -> bytes:
     from qcskit.export.learned.decoder import decoder_flatbuffer
 
     widths = (4 * signal.n,) * 3
-    layers = [keras.layers.Dense(width, "relu") for width in widths] + [keras.layers.Dense(signal.n)]
+    layers = [keras.layers.Dense(width, "tanh") for width in widths] + [keras.layers.Dense(signal.n)]
     network = keras.Sequential([keras.Input((signal.m,)), *layers])
     return decoder_flatbuffer(network, np.linspace(-1, 1, levels), signal.m)
+
+
+def general_solver(codec: ScalarCodec) -> Subject | None:
+    """Return CE-USQ-L1 with its convex problem given to Clarabel; None without it (extra `dev`).
+
+    x = p − q with p, q ≥ 0, and (μ, ỹ − Φx) in a second-order cone.
+    """
+    try:
+        import clarabel
+        from scipy import sparse
+    except ImportError:
+        return None
+    phi, points = measurement_matrix(codec.signal), np.stack([q.points for q in codec.quantizers])
+    m, n = phi.shape
+    cone = np.concatenate([np.zeros((1, 2 * n)), np.concatenate([phi, -phi], axis=1)])
+    rows = sparse.csc_matrix(np.concatenate([-np.eye(2 * n), cone]))
+    cones, empty = [clarabel.NonnegativeConeT(2 * n), clarabel.SecondOrderConeT(m + 1)], sparse.csc_matrix((2 * n,) * 2)
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    settings.tol_gap_rel = settings.tol_gap_abs = settings.tol_feas = 1e-3
+
+    def decode(index: Bytes) -> Array:
+        found = []
+        for y in np.take_along_axis(points, index.T.astype(np.intp), 1).T:
+            right = np.concatenate([np.zeros(2 * n), [codec.tuning["mu"]], y])
+            solved = clarabel.DefaultSolver(empty, np.ones(2 * n), rows, right, cones, settings).solve()
+            found.append(np.subtract(solved.x[:n], solved.x[n:]))
+        return np.stack(found)
+
+    return Subject("ce-usq-l1, Clarabel", codec.index, decode, batches=False)
 
 
 def seconds_per_frame(run: Callable[[], object], frames: int, budget_s: float) -> float:
@@ -128,6 +164,8 @@ def rows_of(n: int, rate: float, subjects: list[Subject | None], quick: bool) ->
                     Row(f"{case} deepqcs", "total", None, "µs/frame", note="no bundle, and TensorFlow is not installed")
                 )
                 continue
+            if frames > 1 and not subject.batches:
+                continue
             encode, decode = times(subject, y if frames > 1 else y[:20], frames, 0.3 if quick else 0.6)
             parts = (encode, decode, encode + decode)
             for metric, value in zip(("encode", "decode", "total"), parts, strict=True):
@@ -157,6 +195,8 @@ def main() -> int:
                     codec = make(name, signal, levels, train_frames=2_000)
                     assert isinstance(codec, ScalarCodec)
                     subjects.append(Subject(name, codec.index, codec.recover))
+                    general = general_solver(codec) if name == "ce-usq-l1" else None
+                    subjects += [general] if general else []
                 rows += rows_of(n, rate, subjects, options.quick)
     except QcsError as error:
         print(error, file=sys.stderr)

@@ -1,9 +1,10 @@
-"""The four variants of section V-B2 under equal budgets: same networks, steps, batches, rates and seeds.
+"""The paper's four variants and the hard-forward ones under equal budgets: same networks, steps, batches and seeds.
 
     python benchmarks/variants.py [--quick] [--json FILE] [--sweep DIR] [--workers W] [--length L] [--seeds S]
 
 One row per variant and rate: mean test NMSE (hard quantizer) over the seeds, its spread, its place. A broken run goes
-on where it was, because every point is a row of DIR/results.csv. docs/training.md says what each variant is.
+on where it was, because every point is a row of DIR/results.csv. docs/training.md says what each variant is; in this
+recipe the paper's schedules are squeezed into its steps (`rate_distortion.py --recipe paper` keeps them as printed).
 """
 
 import argparse
@@ -11,7 +12,8 @@ import sys
 from pathlib import Path
 from statistics import mean, stdev
 
-from _deepqcs import N20, QUICK_LENGTH, VARIANTS, Curve, run_curves
+from _deepqcs import HARD, N20, QUICK_LENGTH, VARIANTS, Curve, run_curves
+from _sweeps import records
 from rows import Row, report
 
 PAPER_NETWORKS = {"encoder_widths": (50,), "decoder_hidden": 3, "decoder_factor": 4}
@@ -43,11 +45,12 @@ def main() -> int:
     options = parser.parse_args()
     length = QUICK_LENGTH if options.quick else options.length
     wanted = [
-        Curve(name, {"rates": RATES}, N20, {**PAPER_NETWORKS, "variant": name, "length": length}) for name in VARIANTS
+        Curve(name, {"rates": RATES}, N20, {**PAPER_NETWORKS, "variant": name, "length": length})
+        for name in (*VARIANTS, *HARD)
     ]
     results: dict[tuple[str, float], list[float]] = {}
     seconds: dict[tuple[str, float], float] = {}
-    failed = []
+    failed, trained = [], []
     for name, row in run_curves(wanted, options.sweep, tuple(range(options.seeds)), options.workers):
         if row["status"] != "done":
             failed.append(Row(f"{name} R={row['rate_bits']}", "NMSE", None, "dB", meets=False, note=row["error"]))
@@ -55,8 +58,9 @@ def main() -> int:
         key = name, float(row["rate_bits"])
         results.setdefault(key, []).append(float(row["nmse_hard_db"]))
         seconds[key] = float(row["seconds"])
+        trained.append({"curve": name, "rate_bits": key[1], "runs": records(options.sweep, [row])})
     title = f"Variants, N = 20, M = 10, S = 2, {round(12_000 * length):,} steps each (reference: best mean)"
-    return report("variants", title, ranking(results, seconds) + failed, options.json)
+    return report("variants", title, ranking(results, seconds) + failed, options.json, trained)
 
 
 if __name__ == "__main__":

@@ -41,10 +41,12 @@ def ignore(step: int, soft: float, hard: float) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_training_resumes_to_the_same_model(tmp_path) -> None:
+@pytest.mark.parametrize("train_frames", [0, 500])
+def test_a_killed_training_resumes_to_the_same_model(tmp_path, train_frames: int) -> None:
+    keys = {**KEYS, "train_frames": train_frames}
     kill_after = 1000
     path = tmp_path / "broken"
-    job = [sys.executable, "-c", CHILD, str(path), json.dumps([KEYS, SIGNAL.model_dump()])]
+    job = [sys.executable, "-c", CHILD, str(path), json.dumps([keys, SIGNAL.model_dump()])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     child = subprocess.Popen(job, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     for line in child.stdout:
@@ -56,10 +58,10 @@ def test_a_killed_training_resumes_to_the_same_model(tmp_path) -> None:
     assert not path.exists()
     assert checkpoint_path(path).is_file()
     steps = []
-    train_run(path, TrainConfig(**KEYS), SIGNAL, lambda step, soft, hard: steps.append(step))
+    train_run(path, TrainConfig(**keys), SIGNAL, lambda step, soft, hard: steps.append(step))
     assert min(steps) > kill_after  # it went on, it did not start again
     assert not checkpoint_path(path).exists()
-    train_run(tmp_path / "whole", TrainConfig(**KEYS), SIGNAL, ignore)
+    train_run(tmp_path / "whole", TrainConfig(**keys), SIGNAL, ignore)
     broken, whole = (read_run(tmp_path / name) for name in ("broken", "whole"))
     for a, b in zip(broken.model.get_weights(), whole.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

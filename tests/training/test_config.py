@@ -6,7 +6,7 @@ import pytest
 from qcskit.codec.config import load_table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.signal import SignalConfig
-from qcskit.training.config import TrainConfig, choose_quantizer
+from qcskit.training.config import VARIANTS, TrainConfig, choose_quantizer
 
 SIGNAL = SignalConfig(n=8, m=4, s=1)
 
@@ -14,7 +14,7 @@ SIGNAL = SignalConfig(n=8, m=4, s=1)
 def test_variant_not_given_is_the_hard_forward_from_8_levels_on() -> None:
     few, many = (TrainConfig(levels=levels).resolved(SIGNAL) for levels in (4, 8))
     assert (few.variant, few.steepness_end) == ("deepqcs", 105)
-    assert (many.variant, many.steepness_end) == ("deepqcs-q", 30)
+    assert (many.variant, many.steepness_end) == ("hard-surrogate", 30)
     assert TrainConfig(levels=64, steepness_end=50).resolved(SIGNAL).steepness_end == 50
     assert TrainConfig(levels=64, variant="deepqcs").resolved(SIGNAL).steepness_end == 105
     assert TrainConfig(levels=64, recipe="paper").resolved(SIGNAL).variant == "deepqcs"
@@ -37,8 +37,23 @@ def test_recipes_are_defaults_that_given_keys_win_over() -> None:
     assert (best.decoder_hidden, best.decoder_factor) == (5, 10)
     assert TrainConfig(recipe="best", decoder_factor=3).decoder_factor == 3
     paper = TrainConfig(recipe="paper", length=0.01)
-    assert (paper.optimizer, paper.batch, paper.total_steps) == ("adam", 100, 10_000)
+    assert (paper.optimizer, paper.batch, paper.total_steps) == ("adam", 100, 100_000)
     assert TrainConfig(**paper.model_dump()) == paper
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_is_a_set_of_schedules_that_given_keys_win_over(variant: str) -> None:
+    own = {key: getattr(TrainConfig(variant=variant), key) for key in VARIANTS[variant]}
+    assert own == VARIANTS[variant] != {key: getattr(TrainConfig(variant="deepqcs"), key) for key in own}
+    given = TrainConfig(variant=variant, mix_end=0.5, steepness_end=900)
+    assert (given.mix_end, given.steepness_end) == (0.5, 900)
+
+
+def test_the_variant_that_was_not_given_sets_its_schedules_too() -> None:
+    chosen, named = TrainConfig(levels=8).resolved(SIGNAL), TrainConfig(levels=8, variant="hard-surrogate")
+    keys = ("mix_start", "mix_end")
+    assert [getattr(chosen, key) for key in keys] == [getattr(named, key) for key in keys] == [1, 1]
+    assert TrainConfig(levels=8, mix_start=0.25).resolved(SIGNAL).mix_start == 0.25
 
 
 @pytest.mark.parametrize(
@@ -63,7 +78,8 @@ def test_a_rate_chooses_the_quantizer(rate, outputs, levels, expected) -> None:
         ({"rate": 1.5, "outputs": 7}, "with K = 7; nearest: 1.4, 1.75"),
         ({"rate": 1, "levels": 4, "outputs": 4}, "at most two of the three"),
         ({"variant": "deepqcs-st"}, "variant"),
-        ({"variant": "ce-decnet", "outputs": 3}, "leave it out"),
+        ({"variant": "ce-decnet", "outputs": 3}, "ce-decnet quantizes the m = 10 measurements; leave it out"),
+        ({"variant": "lloyd-decnet", "outputs": 3}, "lloyd-decnet quantizes"),
         ({"recipe": "slow"}, "recipe"),
         ({"length": 1e-6}, "at least 10 steps"),
         ({"widths": 3}, "unknown key 'widths'"),

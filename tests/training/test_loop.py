@@ -8,8 +8,9 @@ from qcskit.codec import seeds
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.training.config import TrainConfig
-from qcskit.training.loop import mix_at, phases, steepness_at, train
+from qcskit.training.loop import DRAWN_STEPS, Call, mix_at, phases, steepness_at, train, training_data
 from qcskit.training.networks import build_model, parts
+from qcskit.training.source import Source
 
 SIGNAL = SignalConfig(n=8, m=4, s=1)
 TINY = {"levels": 4, "decoder_widths": (24,), "steps": 300, "warmup_steps": 10, "batch": 200, "test_frames": 2000,
@@ -28,7 +29,7 @@ def schedule(function, config: TrainConfig, steps: int) -> np.ndarray:
 def test_steepness_rises_linearly_up_to_its_cap() -> None:
     t = np.arange(101)
     config = TrainConfig(steepness_start=5, steepness_end=50, steepness_slope=0.75)
-    np.testing.assert_allclose(schedule(steepness_at, config, 100), np.minimum(5 + 0.75 * t, 50), rtol=1e-5)
+    np.testing.assert_allclose(schedule(steepness_at, config, 100), np.minimum(5 + 0.75 * (t + 1), 50), rtol=1e-5)
     half = TrainConfig(steepness_start=5, steepness_end=45, steepness_share=0.5)
     np.testing.assert_allclose(schedule(steepness_at, half, 100), np.minimum(5 + 0.8 * t, 45), rtol=1e-5)
 
@@ -40,13 +41,47 @@ def test_stepped_steepness_has_that_many_stairs() -> None:
     assert (np.diff(h) >= 0).all()
 
 
-@pytest.mark.parametrize(("variant", "ends"), [("deepqcs", (0.2, 0.9)), ("deepqcs-qg", (0.2, 0.9)),
-                                               ("deepqcs-q", (1, 1)), ("deepqcs-ste", (0, 0))])  # fmt: skip
-def test_gradient_mix_of_each_variant(variant: str, ends) -> None:
-    config = TrainConfig(variant=variant, mix_start=0.2, mix_end=0.9, mix_share=0.5)
-    beta = schedule(mix_at, config, 100)
-    expected = np.interp(np.arange(101), [0, 50, 100], [ends[0], ends[1], ends[1]])
-    np.testing.assert_allclose(beta, expected, atol=1e-6)
+def test_beta_changes_linearly_by_share_or_by_slope() -> None:
+    t = np.arange(101)
+    config = TrainConfig(mix_start=0.2, mix_end=0.9, mix_share=0.5)
+    np.testing.assert_allclose(schedule(mix_at, config, 100), np.interp(t, [0, 50, 100], [0.2, 0.9, 0.9]), atol=1e-6)
+    config = TrainConfig(mix_start=0.2, mix_end=0.9, mix_slope=0.02)
+    np.testing.assert_allclose(schedule(mix_at, config, 100), np.minimum(0.2 + 0.02 * (t + 1), 0.9), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("variant", "h", "beta"),
+    [
+        ("deepqcs", lambda t: 5 + 1e-5 * t, lambda t: 1e-7 * t),
+        ("deepqcs-qg", lambda t: min(5 + 1e-4 * t, 300), lambda t: min(1e-6 * t, 1)),
+        ("deepqcs-q", lambda t: min(5 + 5e-4 * t, 300), lambda t: 1),
+        ("deepqcs-ste", lambda t: 400, lambda t: 0),
+        ("hard-mixed", lambda t: 5 + 1e-5 * t, lambda t: 1e-7 * t),
+        ("hard-surrogate", lambda t: 5 + 1e-5 * t, lambda t: 1),
+        ("hard-ste", lambda t: 5 + 1e-5 * t, lambda t: 0),
+    ],
+)
+def test_short_recipes_squeeze_the_papers_ten_million_steps_into_theirs(variant: str, h, beta) -> None:
+    config = TrainConfig(variant=variant)
+    at = np.arange(101) * 1e5
+    np.testing.assert_allclose(schedule(steepness_at, config, 100), [h(t) for t in at], rtol=1e-5)
+    np.testing.assert_allclose(schedule(mix_at, config, 100), [beta(t) for t in at], atol=1e-6)
+
+
+def test_batches_are_drawn_from_the_fixed_set_each_frame_equally_likely() -> None:
+    config = TrainConfig(**{**TINY, "train_frames": 20, "batch": 500, "seed": 3}).resolved(SIGNAL)
+    source = Source(SIGNAL)
+    x, y = (tf.constant(part, tf.float32) for part in source.training(20, 3 + seeds.TRAINING_SET))
+    assert all(np.array_equal(a, b) for a, b in zip(training_data(source, config), (x, y), strict=True))
+    call = Call(parts(build_model(config, SIGNAL)), [], config, source, phases(config)[0], config.batch)
+    drawn_x, drawn_y = call.draw(tf.constant([3, 0]), (x, y))
+    place = np.argmax((drawn_x[:, None] == x[None]).numpy().all(-1), axis=1)
+    np.testing.assert_array_equal(drawn_x, x.numpy()[place])
+    np.testing.assert_array_equal(drawn_y, y.numpy()[place])
+    counts = np.bincount(place, minlength=20)
+    assert abs(counts - 400).max() < 100  # five standard deviations
+    other = call.draw(tf.constant([3, DRAWN_STEPS]), (x, y))[0]
+    assert not np.array_equal(drawn_x, other)
 
 
 def test_batches_split_the_joint_phase_evenly() -> None:
@@ -61,18 +96,18 @@ def test_the_best_weights_are_kept() -> None:
     config = TrainConfig(**{**TINY, "steps": 1500, "steepness_start": 1.0, "steepness_end": 2.0})
     model = build_model(config, SIGNAL)
     state = train(model, config, SIGNAL, ignore)
-    assert state.best_db == min(state.history["hard_db"])
+    assert state.best_score == min(state.history["hard_db"])
     x, y = draw_frames(SIGNAL, config.validation_frames, config.seed + seeds.VALIDATION)
     stages = parts(model)
     again = nmse_db(x, stages.decnet(stages.shq.hard(stages.encnet(y.astype(np.float32)))).numpy())
-    assert again == pytest.approx(state.best_db, abs=1e-4)
+    assert again == pytest.approx(state.best_score, abs=1e-4)
 
 
 def test_stopping_by_target_and_by_patience() -> None:
     longer = {**TINY, "steps": 5000}
     config = TrainConfig(**longer, target_db=-1.0)
     state = train(build_model(config, SIGNAL), config, SIGNAL, ignore)
-    assert state.best_db <= -1.0
+    assert state.best_score <= -1.0
     assert state.step < 5000
     stuck = TrainConfig(**{**longer, "patience": 500, "weight_rate": 1e-30, "bias_rate": 1e-30, "final_rate": 1e-30})
     state = train(build_model(stuck, SIGNAL), stuck, SIGNAL, ignore)

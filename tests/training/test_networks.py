@@ -17,7 +17,7 @@ TINY = {"levels": 4, "decoder_widths": (24,), "steps": 300, "warmup_steps": 10, 
         "optimizer": "adam", "weight_rate": 0.01}  # fmt: skip
 
 
-@pytest.mark.parametrize("variant", ["deepqcs", "ce-decnet"])
+@pytest.mark.parametrize("variant", ["deepqcs", "ce-decnet", "lloyd-decnet"])
 @pytest.mark.parametrize("decoder_input", ["levels", "hats"])
 def test_an_odd_codec_negates_its_output_with_its_input(variant: str, decoder_input: str) -> None:
     config = TrainConfig(**{**TINY, "variant": variant, "decoder_input": decoder_input, "odd": True})
@@ -52,8 +52,8 @@ def test_every_activation_of_the_integer_encoder_is_what_keras_computes(name: st
 
 
 @pytest.mark.parametrize("odd", [False, True])
-def test_the_quantizer_of_ce_decnet_meets_lloyds_two_conditions(odd: bool) -> None:
-    model = build_model(TrainConfig(variant="ce-decnet", levels=4, odd=odd), SIGNAL)
+def test_the_quantizer_of_lloyd_decnet_meets_lloyds_two_conditions(odd: bool) -> None:
+    model = build_model(TrainConfig(variant="lloyd-decnet", levels=4, odd=odd), SIGNAL)
     t, g = parts(model).shq.quantizer()
     y = draw_frames(SIGNAL, 50_000, seeds.LLOYD, part="train")[1]
     y = np.concatenate([y, -y]) if odd else y

@@ -10,7 +10,7 @@ from qcskit.training.optimizer import apply, cosine_rate, make_slot, orthogonali
 
 def test_step_sizes() -> None:
     t = np.arange(0, 5000, 7)
-    got = [float(sqrt_rate(0.01, 2e-4, tf.constant(int(i)), 1.0)) for i in t]
+    got = [float(sqrt_rate(0.01, 2e-4, tf.constant(int(i)))) for i in t]
     np.testing.assert_allclose(got, np.maximum(2e-4, 0.01 / np.sqrt(1 + t)), rtol=1e-5)
     assert float(cosine_rate(0.02, 1e-5, 0.0)) == pytest.approx(0.02)
     assert float(cosine_rate(0.02, 1e-5, 1.0)) == pytest.approx(1e-5)

@@ -1,6 +1,7 @@
 """Runs on disk: every variant and option learns and is read back, repeats exactly, refuses nonsense."""
 
 import json
+import shutil
 import signal as signals
 import subprocess
 import sys
@@ -37,6 +38,20 @@ def test_training_beats_the_trivial_estimate_and_keeps_a_curve(run_path) -> None
     curve = metrics["history"]
     assert curve["step"][-1] == 500
     assert {len(values) for values in curve.values()} == {len(curve["step"])}
+
+
+@pytest.mark.parametrize("variant", ["deepqcs-q", "ce-decnet"])
+def test_a_run_of_before_a_key_or_a_meaning_of_a_variant_was_added_opens(run_path, tmp_path, variant: str) -> None:
+    shutil.copytree(run_path, tmp_path / "run")
+    metrics = json.loads((run_path / "metrics.json").read_text())
+    for key in ("level_sum", "shift_span", "train_frames", "steepness_hold", "mix_slope"):
+        del metrics["train"][key]
+    metrics["train"]["variant"] = variant
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps(metrics))
+    run = read_run(tmp_path / "run")
+    assert run.train.variant == variant
+    assert run.train.level_sum == 1
+    assert all(map(np.array_equal, run.model.get_weights(), read_run(run_path).model.get_weights()))
 
 
 def test_the_same_seed_gives_the_same_model(tmp_path) -> None:
@@ -112,16 +127,16 @@ def test_a_recording_is_learned(tmp_path) -> None:
     assert metrics["nmse_hard_db"] < -6.0
 
 
-@pytest.mark.parametrize("variant", ["deepqcs", "deepqcs-ste", "ce-decnet"])
+@pytest.mark.parametrize("variant", ["deepqcs", "deepqcs-q", "hard-ste", "ce-decnet", "lloyd-decnet"])
 def test_every_variant_learns_and_is_read_back(tmp_path, variant: str) -> None:
     metrics = train_run(tmp_path / "run", TrainConfig(variant=variant, **TINY), SIGNAL, ignore)
     assert metrics["nmse_hard_db"] < -2.0
     run = read_run(tmp_path / "run")
-    if variant == "ce-decnet":
+    if variant.endswith("decnet"):
         with pytest.raises(QcsError, match="no encoder to export"):
             run.require_exportable()
     stages = parts(run.model)
-    assert stages.shq.hard_forward == (variant != "deepqcs")
+    assert stages.shq.hard_forward == variant.startswith(("hard", "lloyd"))
     # The NMSE again, from the exported quantizer alone: index → level → decoder.
     x, y = draw_frames(SIGNAL, 2000, seeds.TEST)
     a = stages.encnet(y.astype(np.float32)).numpy()

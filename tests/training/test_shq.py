@@ -1,5 +1,7 @@
 """The SHQ layer against automatic differentiation, finite differences and the definition of its quantizer."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from qcskit.codec.quantizer import hard_index, hard_quantizer
 from qcskit.export.learned.fold import int8_tables
 from qcskit.export.learned.quantize import FloatEncoder, Ranges, quantize_layers
 from qcskit.firmware.host import build_host_library
-from qcskit.training.shq import SHQ, hard_quantize, soft_quantize
+from qcskit.training.shq import SHQ, hard_quantize, shq_layers, soft_quantize
 
 RNG = np.random.default_rng(5)
 
@@ -70,7 +72,8 @@ def test_true_gradients_equal_finite_differences(which: int) -> None:
 
 @pytest.mark.parametrize("beta", [0.0, 0.3, 1.0])
 def test_input_gradient_is_the_stated_mixture(beta: float) -> None:
-    a, v, t = case(4)
+    a, _, t = case(4)
+    v = np.array([0.3, 0.5, 0.4])  # it reaches beyond every entry: the straight-through part is whole
     h = 7.0
     with tf.GradientTape() as tape:
         x = tf.constant(a)
@@ -83,10 +86,11 @@ def test_input_gradient_is_the_stated_mixture(beta: float) -> None:
 
 @pytest.mark.parametrize("per_output", [False, True])
 def test_gradients_equal_the_papers_expressions(per_output: bool) -> None:
-    """Directly from the formulas: to v (25), to s (28), to a (29) and the mixed one that training uses (32)."""
-    a, v, t = case(5)
-    if per_output:
-        v, t = RNG.uniform(0.1, 1, (3, 4)), np.sort(RNG.uniform(-1, 1, (3, 4)))
+    """Directly from the formulas: to v (28), to s (29), to a by (25) and mixed as training uses it (32)."""
+    a = case(5)[0]
+    v = RNG.integers(4, 13, (3, 4) if per_output else 4) / 64  # any order of summation gives the same
+    t = np.sort(RNG.uniform(-1, 1, v.shape))
+    a[0], a[1] = v.sum(-1), -v.sum(-1)  # the border itself is within
     h, beta, s = 9.0, 0.4, 9.0 * t
     upstream = RNG.standard_normal(a.shape)
     with tf.GradientTape() as tape:
@@ -102,8 +106,14 @@ def test_gradients_equal_the_papers_expressions(per_output: bool) -> None:
     np.testing.assert_allclose(to_v, (upstream[..., None] * bend).sum(frames_only), rtol=1e-9)
     sech2 = 1 - bend**2
     np.testing.assert_allclose(to_s, -(upstream[..., None] * v * sech2).sum(frames_only), rtol=1e-9)
+    indicator = np.zeros(a.shape)  # zero where the magnitude of the input exceeds the output's range
+    for frame, k in np.ndindex(a.shape):
+        reach = sum(v[k] if per_output else v)
+        indicator[frame, k] = 1.0 if abs(a[frame, k]) <= reach else 0.0
+    assert indicator[:2].all()
+    assert 0 < indicator[2:].sum() < indicator[2:].size
     true = (v * h * sech2).sum(-1)
-    np.testing.assert_allclose(to_a, upstream * ((1 - beta) + beta * true), rtol=1e-9)
+    np.testing.assert_allclose(to_a, (1 - beta) * upstream * indicator + beta * upstream * true, rtol=1e-9)
 
 
 def test_hard_forward_keeps_the_soft_backward() -> None:
@@ -209,19 +219,162 @@ def test_two_levels_have_one_threshold_at_zero() -> None:
     np.testing.assert_allclose(g, [-1.0, 1.0])
 
 
-def test_keras_file_round_trip_keeps_everything(tmp_path) -> None:
-    model = keras.Sequential([keras.Input((3,)), SHQ(5, steepness=9.0, mix=0.25, train_shifts=True, name="shq")])
-    layer = model.get_layer("shq")
+POLICIES = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")
+TOLERANCE = {"float16": 4e-3, "bfloat16": 4e-2, "float32": 1e-5, "float64": 1e-12}
+
+
+def same_quantizer(first: SHQ, second: SHQ) -> None:
+    for a, b in zip(first.quantizer(), second.quantizer(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def built(kind: str, layer: SHQ) -> keras.Model:
+    """A model (B, 3) → (B, 2) with this layer in it, of one of the kinds that Keras knows."""
+    if kind == "sequential":
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "tanh"), layer, keras.layers.Dense(2)])
+    if kind == "functional":
+        start = keras.Input((3,))
+        return keras.Model(start, keras.layers.Dense(2)(layer(keras.layers.Dense(4, "tanh")(start))))
+    model = Subclassed(layer)
+    model(np.zeros((1, 3), np.float32))
+    return model
+
+
+@keras.saving.register_keras_serializable(package="test_shq")
+class Subclassed(keras.Model):
+    def __init__(self, layer: SHQ | dict, **kwargs) -> None:
+        super().__init__(**kwargs)
+        layer = keras.saving.deserialize_keras_object(layer) if isinstance(layer, dict) else layer
+        self.before, self.quantize, self.after = keras.layers.Dense(4, "tanh"), layer, keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.after(self.quantize(self.before(x)))
+
+    def get_config(self):
+        return {**super().get_config(), "layer": keras.saving.serialize_keras_object(self.quantize)}
+
+
+@pytest.mark.parametrize(("kind", "policy"), [("sequential", "float32"), ("functional", "float32"),
+                                              ("subclassed", "mixed_float16")])  # fmt: skip
+def test_every_kind_of_model_fits_and_is_read_back_the_same(tmp_path, kind: str, policy: str) -> None:
+    model = built(kind, SHQ(4, steepness=9.0, mix=0.25, train_shifts=True, initial_v=[0.2, 0.5, 0.2], dtype=policy))
+    [layer] = shq_layers(model)
+    before = layer.v.numpy(), layer.t.numpy(), model.get_weights()[0]
+    model.compile(keras.optimizers.Adam(0.05), "mse", jit_compile=True)
+    x = RNG.standard_normal((64, 3)).astype(np.float32)
+    model.fit(x, x[:, :2], epochs=1, batch_size=16, verbose=0)
+    for value, now in zip(before, (layer.v.numpy(), layer.t.numpy(), model.get_weights()[0]), strict=True):
+        assert np.isfinite(now).all()
+        assert not np.array_equal(value, now)
     layer.steepness.assign(42.0)
-    layer.v.assign([0.1, 0.2, 0.3, 0.4])
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")
-    again = loaded.get_layer("shq")
+    [again] = shq_layers(loaded)
     assert again.get_config() == layer.get_config()
-    a = RNG.uniform(-1, 1, (20, 3)).astype(np.float32)
-    np.testing.assert_array_equal(loaded(a), model(a))
+    np.testing.assert_array_equal(loaded(x), model(x))
+    same_quantizer(again, layer)
 
 
-def test_one_level_is_refused() -> None:
-    with pytest.raises(QcsError, match="levels = 1"):
-        SHQ(1)
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("hard_forward", [False, True])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_float_type_computes_the_formula(policy: str, hard_forward: bool, compiled: bool) -> None:
+    v, t, h, beta = np.array([0.25, 0.125, 0.25]), np.array([-0.5, 0.0, 0.375]), 4.0, 0.5
+    layer = SHQ(4, h, beta, True, hard_forward=hard_forward, initial_v=v, initial_thresholds=t, dtype=policy)
+    compute, kept = layer.compute_dtype, layer.variable_dtype
+    a = RNG.integers(-64, 64, (9, 3)) / 64 + 1 / 128  # exact in every type, none on a threshold
+
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            out = layer(x)
+        return out, *tape.gradient(out, [x, layer.v.value, layer.t.value])
+
+    layer.build(a.shape)
+    out, to_a, to_v, to_t = tf.function(run, jit_compile=compiled)(tf.constant(a, compute))
+    assert (out.dtype.name, to_a.dtype.name, to_v.dtype.name, to_t.dtype.name) == (compute, compute, kept, kept)
+    assert layer.compute_output_spec(keras.KerasTensor((None, 3), compute)).dtype == compute
+    bend = np.tanh(h * (a[..., None] - t))
+    sign, slope = np.sign(a[..., None] - t), v * h * (1 - bend**2)
+    expected = [(v * (sign if hard_forward else bend)).sum(-1),
+                (1 - beta) * (np.abs(a) <= v.sum()) + beta * slope.sum(-1),
+                (sign if hard_forward else bend).sum((0, 1)), -slope.sum((0, 1))]  # fmt: skip
+    for got, wanted in zip((out, to_a, to_v, to_t), expected, strict=True):
+        got = np.asarray(got.numpy(), np.float64)
+        np.testing.assert_allclose(got, wanted, rtol=TOLERANCE[compute], atol=4 * TOLERANCE[compute])
+    np.testing.assert_array_equal(np.asarray(layer.hard(tf.constant(a, compute)), np.float64), (v * sign).sum(-1))
+
+
+@pytest.mark.parametrize(("policy", "entry"), [("mixed_float16", "float16"), ("mixed_bfloat16", "bfloat16"),
+                                               ("float32", "float64")])  # fmt: skip
+def test_an_entry_lies_on_the_side_of_a_threshold_that_its_own_digits_say(policy: str, entry: str) -> None:
+    """Rounding entry or threshold to the coarser of their types would put them on each other."""
+    a = tf.constant([1 / 3], entry)
+    exact = float(np.asarray(a, np.float64)[0])
+    finer = np.float32 if entry != "float64" else np.float64
+    near = finer(exact) + np.array([-1, 1]) * (finer(1e-5) if finer is np.float32 else 0)
+    for threshold in near:
+        layer = SHQ(2, steepness=1e4, hard_forward=True, initial_thresholds=[threshold], dtype=policy)
+        layer.build((None, 1))
+        kept = float(layer.t.numpy()[0])
+        side = 1.0 if exact > kept else -1.0
+        assert kept != exact
+        assert float(layer.hard(a)[0]) == side
+        if entry != "float64":  # Keras itself casts a layer's input
+            assert float(layer(a)[0]) == side
+            layer.hard_forward = False
+            assert np.sign(float(layer(a)[0])) == side
+
+
+def test_initial_values_are_kept_in_the_configuration() -> None:
+    v, t = [[0.1, 0.2], [0.3, 0.4]], [-0.25, 0.5]
+    layer = SHQ(3, 7.0, 0.5, True, True, True, v, t, name="mine", dtype="mixed_bfloat16")
+    layer.build((None, 2))
+    np.testing.assert_allclose(layer.v.numpy(), v, rtol=1e-6)
+    np.testing.assert_array_equal(layer.t.numpy(), [t, t])
+    config = layer.get_config()
+    assert {key: config[key] for key in ("initial_v", "initial_thresholds", "name")} == {
+        "initial_v": v, "initial_thresholds": t, "name": "mine"}  # fmt: skip
+    again = SHQ.from_config(config)
+    assert again.get_config() == config
+    again.build((None, 2))
+    same_quantizer(again, layer)
+
+
+def test_shapes_are_known_before_anything_is_computed() -> None:
+    assert SHQ(4).compute_output_shape((None, 7, 5)) == (None, 7, 5)
+    assert SHQ(4)(keras.Input((7, 5))).shape == (None, 7, 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"levels": 1}, "SHQ: levels = 1, a quantizer needs an integer of at least 2"),
+        ({"levels": 4.0}, "SHQ: levels = 4.0,"),
+        ({"levels": True}, "SHQ: levels = True,"),
+        ({"levels": "4"}, "SHQ: levels = '4',"),
+        ({"steepness": 0.0}, "SHQ: steepness h = 0.0 must be a finite number above 0"),
+        ({"steepness": float("nan")}, "steepness h = nan"),
+        ({"steepness": float("inf")}, "steepness h = inf"),
+        ({"mix": -0.1}, "SHQ: mix β = -0.1 must be a number from 0 to 1"),
+        ({"mix": 1.5}, "mix β = 1.5"),
+        ({"mix": float("nan")}, "mix β = nan"),
+        ({"mix": None}, "mix β = None"),
+        ({"initial_v": [1.0, 2.0]}, "initial_v has shape (2,), expected (I-1,) with I = 4 levels"),
+        ({"initial_v": [[0.1] * 3] * 2}, "initial_v has shape (2, 3)"),
+        ({"initial_v": [0.1, 0.2, np.inf]}, "SHQ: initial_v must be finite"),
+        ({"initial_v": ["a", "b", "c"]}, "SHQ: initial_v must be numbers"),
+        ({"initial_thresholds": [0.0, 0.0, 0.5]}, "SHQ: initial_thresholds must ascend"),
+        ({"initial_thresholds": [[0, 1, 2], [0, 2, 1]], "per_output": True}, "initial_thresholds must ascend"),
+        ({"initial_thresholds": 0.0}, "initial_thresholds has shape ()"),
+    ],
+)
+def test_what_is_no_quantizer_is_refused_in_one_line(arguments, message: str) -> None:
+    with pytest.raises(QcsError, match=re.escape(message)) as refused:
+        SHQ(**{"levels": 4, **arguments})
+    assert "\n" not in str(refused.value)
+
+
+def test_initial_values_for_other_outputs_than_the_input_has_are_refused() -> None:
+    with pytest.raises(QcsError, match="the initial v is for 2 outputs, the input has 5"):
+        SHQ(3, per_output=True, initial_v=[[0.5, 0.5]] * 2)(np.zeros((1, 5), np.float32))

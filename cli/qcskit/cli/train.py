@@ -19,7 +19,17 @@ from qcskit.cli.common import (
     print_json,
 )
 
-_JSON_KEYS = ("nmse_hard_db", "test_frames", "rate_bits", "train_seconds", "device", "signal", "train")
+_JSON_KEYS = (
+    "nmse_hard_db",
+    "metric",
+    "hooks",
+    "test_frames",
+    "rate_bits",
+    "train_seconds",
+    "device",
+    "signal",
+    "train",
+)
 
 
 def train(
@@ -28,13 +38,17 @@ def train(
     settings: SetOption = None,
     recipe: Annotated[str | None, typer.Option(help="fast, best or paper: a set of defaults.")] = None,
     variant: Annotated[
-        str | None, typer.Option(help="deepqcs, deepqcs-qg, deepqcs-q, deepqcs-ste or ce-decnet.")
+        str | None, typer.Option(help="deepqcs, hard-surrogate, ce-decnet and others: --keys lists them.")
     ] = None,
     levels: Annotated[int | None, typer.Option(help="Quantizer levels I per output.")] = None,
     rate: Annotated[float | None, typer.Option(help="Bits per source entry, instead of --levels.")] = None,
     length: Annotated[float | None, typer.Option(help="Multiply the recipe's steps by this.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Random seed; the same seed gives the same model.")] = None,
+    module: Annotated[
+        Path | None,
+        typer.Option(help="Python file with draw, loss, metric, build_encoder, build_decoder of yours; executed."),
+    ] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's event files.")] = None,
     keys: Annotated[bool, keys_option("signal", "train")] = False,
     json: JsonOption = False,
@@ -47,7 +61,7 @@ def train(
     signal = load("signal", config, settings)
     chosen = load(
         "train", config, settings, recipe=recipe, variant=variant, levels=levels, rate=rate, length=length,
-        steps=steps, seed=seed,
+        steps=steps, seed=seed, module=str(module) if module else None,
     ).resolved(signal)  # fmt: skip
     metrics = run_training(out, chosen, signal, quiet or json, tensorboard)
     if json:
@@ -59,9 +73,12 @@ def train(
             "training": f"{metrics['train_seconds']:.0f} s, {made['variant']}, recipe {made['recipe']}",
             "rate": f"{metrics['rate_bits']:g} bits/entry: {chosen.outputs} outputs, {chosen.levels} levels",
             "NMSE, hard quantizer": f"{metrics['nmse_hard_db']:.2f} dB on {metrics['test_frames']:,} frames",
-            "next": f"qcskit export {out}",
         }
-        console.print(facts_table("trained", rows))
+        if made["module"]:
+            rows["module"] = f"{made['module']}: {', '.join(metrics['hooks'])}"
+        if metrics["metric"] is not None:
+            rows["metric"] = f"{metrics['metric']:.6g}"
+        console.print(facts_table("trained", {**rows, "next": f"qcskit export {out}"}))
 
 
 def run_training(out: Path, recipe: Any, signal: Any, quiet: bool, tensorboard: Path | None = None) -> dict[str, Any]:

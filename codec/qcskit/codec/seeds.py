@@ -15,6 +15,8 @@ GOLDEN = 5_000_011
 """vectors.npz."""
 LLOYD = 6_000_011
 """Lloyd quantizers of a training without EncNet."""
+TRAINING_SET = 8_000_009
+"""Fixed frames that a training draws its batches from."""
 HIL = 7_000_003
 """Fresh packets of a run on a board."""
 HIL_RUN = 1_000_003

@@ -11,6 +11,7 @@ import pytest
 from qcskit.codec.errors import QcsError
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.signal import SignalConfig
+from qcskit.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[3]
 
@@ -55,6 +56,11 @@ def test_points_of_an_earlier_run_are_not_measured_again(figures, tmp_path):
     again = figures.classical_points(renamed, SignalConfig(), "test", known, done.append)
     assert again[:2] == [replace(first[0], curve="signs alone"), first[1]]
     assert done == [again[2]]
+    older = json.loads((tmp_path / "figure.json").read_text())
+    for point in older["curves"]:  # of before [signal] had that key
+        point["key"] = point["key"].replace('"recording_gaps": "refuse", ', "")
+    (tmp_path / "older.json").write_text(json.dumps(older))
+    assert figures.read_points([tmp_path / "older.json"]) == known != {}
     # Another source, seed of the matrix or number of frames is another point.
     other = SignalConfig(matrix="gaussian", matrix_seed=1)
     assert not {task.key(other) for task in tasks} & set(known)
@@ -72,7 +78,7 @@ b,done,deepqcs,fast,20,10,2,10,8,1.5,1,12000,-17.0,12000,60,
 c,failed,deepqcs,fast,20,10,2,10,64,3,0,12000,,,,killed
 d,done,ce-usq-l1,,20,10,2,10,4,1,0,,-7.2,,2,
 e,done,deepqcs,fast,20,10,2,10,4,1,0,12000,-12.0,12000,60,
-h,done,deepqcs-q,fast,20,10,2,10,64,3,0,12000,-27.0,12000,60,
+h,done,hard-surrogate,fast,20,10,2,10,64,3,0,12000,-27.0,12000,60,
 f,done,deepqcs,fast,30,15,3,15,4,1,0,12000,-12.0,12000,60,
 g,done,deepqcs,fa"""
 
@@ -86,7 +92,8 @@ def test_a_folder_of_a_sweep_joins_the_figure(figures, tmp_path):
     # Point e has the sizes of the figure but another noise.
     (run / "metrics.json").write_text(json.dumps({"signal": {"n": 20, "m": 10, "s": 2, "noise_variance": 0.1}}))
     points = _sweeps.sweep_points([str(tmp_path)], SignalConfig(), "3")
-    assert [(p.curve, p.rate_bits) for p in points] == [("ce-usq-l1", 1.0), ("deepqcs", 1.5), ("deepqcs", 3.0)]
+    assert [(p.curve, p.rate_bits) for p in points] == [
+        ("ce-usq-l1", 1.0), ("default variant", 1.5), ("default variant", 3.0)]  # fmt: skip
     assert points[1].nmse_db == pytest.approx(10 * np.log10((10**-1.6 + 10**-1.7) / 2))
     assert "2 seeds" in points[1].note
     (named,) = _sweeps.sweep_points([f"wide={tmp_path}"], SignalConfig(n=30, m=15, s=3), "4b")
@@ -94,6 +101,58 @@ def test_a_folder_of_a_sweep_joins_the_figure(figures, tmp_path):
     assert (tmp_path / "results.csv").read_text().endswith("deepqcs,fa")  # a sweep in progress is left alone
     with pytest.raises(QcsError, match="holds no results"):
         _sweeps.sweep_points([str(tmp_path / "runs")], SignalConfig(), "3")
+
+
+def test_a_trained_point_keeps_budget_seed_wall_time_and_validation_curve(figures, tmp_path):
+    import _sweeps
+
+    key = figures.key_of(SignalConfig())
+    steps = [250.0 * (i + 1) for i in range(400)]
+    curve = {"step": steps, "hard_db": [-i / 7 for i in range(400)], "soft_db": [0.0] * 400}
+    train = {"recipe": "paper", "variant": "deepqcs", "seed": 3, "batch": 100, "length": 0.1, "patience": 9,
+             "steps": 2_000_000}  # fmt: skip
+    run = {"signal": {"n": 20, "m": 10, "s": 2}, "train": train, "history": curve, "best_step": 99_000,
+           "train_seconds": 61.5, "nmse_hard_db": -16.0, "test_frames": 300_000}  # fmt: skip
+    (tmp_path / "results.csv").write_text(",".join(COLUMNS) + "\n" + ROWS.strip().splitlines()[0] + "\n")
+    folder = tmp_path / "runs" / "a"
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps(run))
+    (point,) = _sweeps.sweep_points([str(tmp_path)], SignalConfig(), "3")
+    (kept,) = point.runs
+    assert "100000 steps" in point.note  # those that were made: 200,000 were allowed
+    assert (kept["steps"], kept["most_steps"], kept["ended"]) == (100_000, 200_000, "validation stopped falling")
+    assert (kept["seed"], kept["seconds"], kept["best_step"]) == (3, 61.5, 99_000)
+    assert kept["validation_step"][-1] == 100_000
+    said = "recipe paper: 100,000 steps of at most 200,000, 1 of 1 ended early"
+    assert _sweeps.caption([point, figures.Point("ec-vq", 1.0, -3.0)]) == said
+    reached = dict(zip(steps, curve["hard_db"], strict=True))
+    assert kept["validation_db"] == [round(reached[step], 3) for step in kept["validation_step"]]
+    (tmp_path / "figure.json").write_text(json.dumps({"curves": [asdict(replace(point, key=key))]}))
+    assert figures.read_points([tmp_path / "figure.json"])[key].runs == [kept]
+    (tmp_path / "figure.json").write_text(json.dumps({"curves": [asdict(point)]}))
+    assert list(figures.read_points([tmp_path / "figure.json"]).values()) == [point]  # trained: no key, not lost
+
+
+def test_the_papers_recipe_trains_the_papers_methods_and_networks(figures):
+    import _deepqcs
+
+    curves = {figure: _deepqcs.curves(figure, False, {"recipe": "paper"}) for figure in figures.SOURCES}
+    assert {c.train["variant"] for c in curves["3"]} == {*_deepqcs.VARIANTS, "ce-decnet"}
+    lengths = {rate: c.train["length"] for c in curves["3"] for rate in c.sweep["rates"]}
+    assert {rate for rate, length in lengths.items() if length == 1} == {1, 1.5, 2}
+    assert {length for length in lengths.values() if length != 1} == {0.1}
+    assert {c.train["outputs"] for c in curves["4b"][:-1]} == {10, 15, 20}
+    # Figure 5: N = 7, M = 4, S = 1, e_2 = e_3 = 5K, d_2 = d_3 = d_4 = 5N, alpha = 10^-3, beta = 10^-6, I = 2.
+    *one_bit, scalar = curves["5"]
+    for curve in one_bit:
+        config = TrainConfig(**curve.train)
+        assert config.encoder_widths == (5 * config.outputs, 5 * config.outputs)
+        assert (config.decoder_hidden, config.decoder_factor, config.levels) == (3, 5, 2)
+        assert (config.steepness_slope, config.mix_slope, config.recipe) == (1e-3, 1e-6, "paper")
+        assert SignalConfig(**curve.signal) == figures.SOURCES["5"]
+    assert [c.train["outputs"] for c in one_bit] == list(range(4, 15))
+    assert scalar.train["variant"] == "ce-decnet"
+    assert all(SignalConfig(**c.signal) == figures.SOURCES[f] for f in figures.SOURCES for c in curves[f])
 
 
 def test_the_stated_error_is_the_spread_of_repeated_measurements(figures):

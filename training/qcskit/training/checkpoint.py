@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from qcskit.codec.arrays import npz_bytes
 from qcskit.codec.files import write_file
 from qcskit.codec.signal import SignalConfig
+from qcskit.training.backend import tf
 from qcskit.training.config import TrainConfig
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass
@@ -24,13 +24,14 @@ class State:
     """Everything besides the variables that a checkpoint keeps.
 
     started: the step at which the phase began. history: the live curve, one entry per call: step, soft_db (training
-    NMSE), hard_db (that of the hard quantizer), steepness, mix. best: the model's variables where hard_db was lowest.
+    NMSE), hard_db (that of the hard quantizer), steepness, mix; metric, if the user has one. best: the model's
+    variables where best_score was reached: the lowest metric, or hard_db without one.
     """
 
     step: int = 0
     phase: int = 0
     started: int = 0
-    best_db: float = np.inf
+    best_score: float = np.inf
     best_step: int = 0
     seconds: float = 0.0
     history: dict[str, list[float]] = field(default_factory=dict)

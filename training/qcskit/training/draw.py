@@ -8,11 +8,11 @@ import math
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from qcskit.codec import matrices
 from qcskit.codec.signal import SignalConfig, draw_frames, recorded_series
+from qcskit.training.backend import tf
 
 _LARGEST_BLEND = 0.5
 _SMALLEST_BLEND = 0.05

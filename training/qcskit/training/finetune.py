@@ -1,6 +1,7 @@
 """Decoder fine-tuning on the indices of the exact int8 encoder, encoder frozen: gives back what int8 costs."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,8 @@ from numpy.typing import NDArray
 
 from qcskit.codec import seeds
 from qcskit.codec.errors import QcsError
-from qcskit.codec.metrics import nmse_db
-from qcskit.codec.signal import SignalConfig, draw_frames, frame_energy
-from qcskit.training.draw import draw_training_frames
 from qcskit.training.optimizer import apply, make_slot
+from qcskit.training.source import Source
 
 CALL_STEPS = 100
 _LOOK_STEPS = 1000
@@ -21,26 +20,59 @@ _VALIDATION_FRAMES = 10_000
 _BIAS_RATE_RATIO = 0.25
 """Biases move slower than the orthogonalised matrices, as in training."""
 
+Array = NDArray[np.float64]
+Loss = Callable[[Any, Any], Any]
+"""loss(x, x_hat) of tensors (frames, N) → any shape; its mean counts."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a decoder is fine-tuned on. draw(frames, step): x (frames, N) and y (frames, M) of a step, always the same.
+
+    validation: frames that are not drawn. energy: E|x|², by which the squared error is divided.
+    """
+
+    draw: Callable[[int, int], tuple[Array, Array]]
+    validation: tuple[Array, Array]
+    energy: float
+
+
+def material_of(source: Source, seed: int) -> Material:
+    """Return fresh frames of a source, of its training part if it is a recording."""
+    return Material(
+        lambda frames, step: source.training(frames, seed + seeds.FINETUNE + step),
+        source.frames(_VALIDATION_FRAMES, seed + seeds.VALIDATION, "validation"),
+        source.energy,
+    )
+
 
 def finetune_decoder(
     decnet: Any,
-    levels: NDArray[np.float64],
-    encode: Callable[[NDArray[np.float64]], NDArray[np.uint8]],
-    signal: SignalConfig,
+    levels: Array,
+    encode: Callable[[Array], NDArray[np.uint8]],
+    material: Material,
     steps: int,
     rate: float,
-    seed: int,
+    *,
+    loss: Loss | None = None,
     batch: int = 1000,
+    compiled: bool = True,
     progress: Callable[[int], None] = lambda step: None,
 ) -> None:
-    """Train `decnet` in place on fresh frames. encode: y (frames, M) → indices (frames, K); levels: g (I,) or (K, I).
+    """Train `decnet` in place. encode: y (frames, M) → indices (frames, K); levels: g (I,) or (K, I).
 
-    It ends as what was best on the validation part, as it came in if nothing was better: a recording's training part
-    can be learned by heart. progress(step) is called every CALL_STEPS. Raises QcsError when the loss is not finite.
+    loss: None: the squared error. It ends as what was best on the validation frames, as it came in if nothing was
+    better: a recording's training part can be learned by heart. compiled: by XLA, which not every layer of Keras bears.
+    progress(step) is called every CALL_STEPS. Raises QcsError when the loss is not finite.
     """
     slots = [make_slot(variable) for variable in decnet.trainable_variables]
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+    def lost(x: Any, x_hat: Any) -> Any:
+        if loss is not None:
+            return tf.reduce_mean(tf.cast(loss(x, x_hat), tf.float32))
+        return tf.reduce_sum((x - x_hat) ** 2) / (tf.cast(tf.shape(x)[0], tf.float32) * material.energy)
+
+    @tf.function(jit_compile=compiled)  # type: ignore[untyped-decorator]
     def call(first: Any, a: Any, x: Any) -> Any:
         total = tf.zeros(())
         for i in tf.range(a.shape[0]):
@@ -49,25 +81,25 @@ def finetune_decoder(
             values = [slot.variable.value for slot in slots]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(values)
-                loss = tf.reduce_sum((x[i] - decnet(a[i])) ** 2) / (batch * frame_energy(signal))
-            for slot, gradient in zip(slots, tape.gradient(loss, values), strict=True):
+                value = lost(x[i], decnet(a[i]))
+            for slot, gradient in zip(slots, tape.gradient(value, values), strict=True):
                 apply(slot, gradient, step_rate, step_rate * _BIAS_RATE_RATIO, first + i)
-            total += loss
+            total += value
         return total
 
     g = levels.astype(np.float32)
 
-    def received(y: NDArray[np.float64]) -> NDArray[np.float32]:
+    def received(y: Array) -> NDArray[np.float32]:
         index = encode(y)
         chosen: NDArray[np.float32] = g[index] if g.ndim == 1 else g[np.arange(len(g)), index]
         return chosen
 
-    x_seen, y_seen = draw_frames(signal, _VALIDATION_FRAMES, seed + seeds.VALIDATION, part="validation")
-    a_seen = received(y_seen)
-    best = nmse_db(x_seen, decnet(a_seen).numpy()), decnet.get_weights()
+    x_seen = tf.constant(material.validation[0], tf.float32)
+    a_seen = tf.constant(received(material.validation[1]))
+    best = float(lost(x_seen, decnet(a_seen))), decnet.get_weights()
     for start in range(0, steps, CALL_STEPS):
         count = min(CALL_STEPS, steps - start)
-        x, y = draw_training_frames(signal, count * batch, seed + seeds.FINETUNE + start)
+        x, y = material.draw(count * batch, start)
         a = received(y)
         a, x = (tf.constant(values.reshape(count, batch, -1), tf.float32) for values in (a, x))
         total = call(tf.constant(start), a, x)
@@ -76,7 +108,7 @@ def finetune_decoder(
         progress(start + count)
         if (start + count) % _LOOK_STEPS and start + count < steps:
             continue
-        reached = nmse_db(x_seen, decnet(a_seen).numpy())
+        reached = float(lost(x_seen, decnet(a_seen)))
         if reached < best[0]:
             best = reached, decnet.get_weights()
     decnet.set_weights(best[1])

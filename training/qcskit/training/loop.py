@@ -12,17 +12,21 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from qcskit.codec import seeds
 from qcskit.codec.errors import QcsError
-from qcskit.codec.signal import SignalConfig, draw_frames, frame_energy, measurement_matrix
+from qcskit.codec.metrics import nmse_db
+from qcskit.codec.signal import SignalConfig
+from qcskit.training.anneal import Ramp
+from qcskit.training.backend import tf
 from qcskit.training.checkpoint import Checkpoint, State, fingerprint
 from qcskit.training.config import TrainConfig
-from qcskit.training.draw import draw_batch, training_series
+from qcskit.training.draw import training_series
+from qcskit.training.hooks import hooks_of
 from qcskit.training.networks import Parts, parts
 from qcskit.training.optimizer import Slot, apply, cosine_rate, make_slot, sqrt_rate
+from qcskit.training.source import Source
 
 CALL_STEPS = 250
 """Fewest steps per compiled call: progress is shown, and divergence noticed, this often."""
@@ -56,10 +60,10 @@ class Phase:
 
 
 def phases(config: TrainConfig) -> list[Phase]:
-    """Return the phases of a run; CE-DecNet has nothing but a decoder to train."""
+    """Return the phases of a run; of lloyd-decnet the decoder alone learns."""
     joint = config.total_steps - round(config.total_steps * config.hard_fraction)
     batches = config.batches or (config.batch,)
-    if config.variant == "ce-decnet":
+    if config.variant == "lloyd-decnet":
         return [Phase(config.total_steps, True, 1.0, batches)]
     last = Phase(config.total_steps - joint, True, _HARD_PEAK, batches[-1:])
     return [Phase(joint, False, 1.0, batches), *([last] if last.steps else [])]
@@ -77,19 +81,24 @@ def train(
 
     progress(step, soft_db, hard_db) is called after each compiled call. checkpoint: file that keeps the state while
     training runs; if it holds a state of the same configuration, training goes on from there. tensorboard: folder of
-    event files of the curve. Raises QcsError when the loss stops being finite.
+    event files of the curve. Raises QcsError when the loss stops being finite, or a function of the user's fails.
     """
     config, stages = config.resolved(signal), parts(model)
-    plan = [(phase, _slots(stages, config, phase)) for phase in phases(config)]
+    source = Source(signal, hooks_of(config.module, config.module_sha256))
+    source.check(DRAWN_STEPS * max(config.batches or (config.batch,)))
+    plan = [(phase, make_slots(stages, config, phase)) for phase in phases(config)]
     variables = [*model.variables, *(kept for _, slots in plan for slot in slots for kept in slot.state())]
     file = Checkpoint(checkpoint, fingerprint(signal, config), variables) if checkpoint else None
     state = file.read() if file else State()
     events = tf.summary.create_file_writer(str(tensorboard)) if tensorboard else tf.summary.create_noop_writer()
-    validation = draw_frames(signal, config.validation_frames, config.seed + seeds.VALIDATION, part="validation")
+    x, y = source.frames(config.validation_frames, config.seed + seeds.VALIDATION, "validation")
     began, saved = monotonic() - state.seconds, monotonic()
-    for soft_db in _calls(stages, plan, config, signal, state):
-        entry = {"soft_db": soft_db, "hard_db": hard_nmse_db(stages, *validation)}
+    for soft_db in _calls(stages, plan, config, source, state):
+        x_hat = hard_estimate(stages, y)
+        entry = {"soft_db": soft_db, "hard_db": nmse_db(x, x_hat)}
         entry |= {"steepness": float(stages.shq.steepness.numpy()), "mix": float(stages.shq.mix.numpy())}
+        metric = source.metric(x, x_hat)
+        entry |= {} if metric is None else {"metric": metric}
         _record(state, model, entry, events)
         progress(state.step, soft_db, entry["hard_db"])
         if file and monotonic() - saved > CHECKPOINT_S:
@@ -103,20 +112,20 @@ def train(
 
 
 def _calls(
-    stages: Parts, plan: list[tuple[Phase, list[Slot]]], config: TrainConfig, signal: SignalConfig, state: State
+    stages: Parts, plan: list[tuple[Phase, list[Slot]]], config: TrainConfig, source: Source, state: State
 ) -> Iterator[float]:
     """Make the compiled calls that are left, and yield after each the training NMSE in dB; the caller records it."""
-    series = training_series(signal)
+    data = training_data(source, config)
     call_steps = min(_MOST_CALL_STEPS, max(CALL_STEPS, config.total_steps // _MOST_CALLS))
     for phase, slots in plan[state.phase :]:
         compiled: dict[int, Any] = {}
         while (local := state.step - state.started) < phase.steps and not _ends(state, config):
             batch, end = phase.part(local)
             if batch not in compiled:
-                call = Call(stages, slots, config, signal, phase, batch)
+                call = Call(stages, slots, config, source, phase, batch)
                 compiled[batch] = tf.function(call.run, jit_compile=True)
             count = min(call_steps, end - local)
-            error, energy = compiled[batch](*(tf.constant(n) for n in (state.step, state.started, count)), series)
+            error, energy = compiled[batch](*(tf.constant(n) for n in (state.step, state.started, count)), data)
             state.step += count
             loss = float(error / energy)
             if not np.isfinite(loss):
@@ -128,6 +137,14 @@ def _calls(
         state.phase, state.started = state.phase + 1, state.step
 
 
+def training_data(source: Source, config: TrainConfig) -> tuple[Any, ...]:
+    """Return the tensors that frames are drawn from: x and y of the fixed set, or the samples of a recording."""
+    if not config.train_frames:
+        return (training_series(source.signal),)
+    frames = source.training(config.train_frames, config.seed + seeds.TRAINING_SET)
+    return tuple(tf.constant(values, tf.float32) for values in frames)
+
+
 def _record(state: State, model: Any, entry: dict[str, float], events: Any) -> None:
     with events.as_default(state.step):
         for name, value in entry.items():
@@ -135,13 +152,14 @@ def _record(state: State, model: Any, entry: dict[str, float], events: Any) -> N
     events.flush()
     for name, value in {"step": float(state.step), **entry}.items():
         state.history.setdefault(name, []).append(value)
-    if entry["hard_db"] < state.best_db - _BETTER_DB or not state.best:
-        state.best_db, state.best_step = entry["hard_db"], state.step
+    score, margin = (entry["metric"], 0.0) if "metric" in entry else (entry["hard_db"], _BETTER_DB)
+    if score < state.best_score - margin or not state.best:
+        state.best_score, state.best_step = score, state.step
         state.best = [variable.numpy() for variable in model.variables]
 
 
 def _ends(state: State, config: TrainConfig) -> bool:
-    reached = config.target_db is not None and state.best_db <= config.target_db
+    reached = config.target_db is not None and state.best_score <= config.target_db
     waited = state.step - max(state.best_step, state.started)
     return reached or bool(config.patience and state.phase == 0 and waited >= config.patience)
 
@@ -153,18 +171,20 @@ class Call:
     stages: Parts
     slots: list[Slot]
     config: TrainConfig
-    signal: SignalConfig
+    source: Source
     phase: Phase
     batch: int
 
-    def run(self, first: Any, started: Any, count: Any, series: Any) -> tuple[Any, Any]:
-        """Return the sums of |x − x̂|² and |x|² over `count` steps from step `first` of a phase begun at `started`."""
-        signal, shape = self.signal, (DRAWN_STEPS, self.batch, -1)
-        phi = tf.constant(measurement_matrix(signal), tf.float32)
+    def run(self, first: Any, started: Any, count: Any, data: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Return the sums of |x − x̂|² and |x|² over `count` steps from step `first` of a phase begun at `started`.
+
+        data: of `training_data`.
+        """
+        shape = (DRAWN_STEPS, self.batch, -1)
         error, energy, done = tf.zeros(()), tf.zeros(()), tf.constant(0)
         while done < count:
             seed = tf.stack([self.config.seed, first + done])
-            drawn = draw_batch(signal, phi, DRAWN_STEPS * self.batch, seed, series)
+            drawn = self.draw(seed, data)
             x_all, y_all = (tf.reshape(values, shape) for values in drawn)
             place = tf.constant(0)
             while place < DRAWN_STEPS and done < count:
@@ -174,10 +194,19 @@ class Call:
                 place, done = place + 1, done + 1
         return error, energy
 
+    def draw(self, seed: Any, data: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Return x, y of DRAWN_STEPS batches: fresh ones, or some of the fixed set, each frame equally likely."""
+        frames = DRAWN_STEPS * self.batch
+        if not self.config.train_frames:
+            return self.source.batch(frames, seed, *data)
+        place = tf.random.stateless_uniform((frames,), seed, 0, self.config.train_frames, tf.int32)
+        x, y = (tf.gather(values, place) for values in data)
+        return x, y
+
     def step(self, x: Any, y: Any, local: Any) -> Any:
         """Update the variables by one batch at a step of the phase; return its |x − x̂|² before."""
         stages, config, phase = self.stages, self.config, self.phase
-        weight_rate, bias_rate = (_rate(config, phase, local, r) for r in (config.weight_rate, config.bias_rate))
+        weight_rate, bias_rate = (rate_at(config, phase, local, r) for r in (config.weight_rate, config.bias_rate))
         if not phase.hard:
             stages.shq.steepness.assign(steepness_at(config, phase.steps, local))
             stages.shq.mix.assign(mix_at(config, phase.steps, local))
@@ -187,43 +216,39 @@ class Call:
             tape.watch(values)
             a = stages.encnet(y)
             q = tf.stop_gradient(stages.shq.hard(a)) if phase.hard else stages.shq(a)
-            error = tf.reduce_sum((x - stages.decnet(q)) ** 2)
-            loss = error / (self.batch * frame_energy(self.signal))
+            x_hat = stages.decnet(q)
+            loss = self.source.loss(x, x_hat)
         for slot, gradient in zip(self.slots, tape.gradient(loss, values), strict=True):
             apply(slot, gradient, weight_rate, bias_rate, local, config.newton_schulz_steps)
-        return error
+        return tf.reduce_sum((x - x_hat) ** 2)
 
 
-def _rate(config: TrainConfig, phase: Phase, local: Any, largest: float) -> Any:
+def rate_at(config: TrainConfig, phase: Phase, local: Any, largest: float) -> Any:
+    """Return the step size at a step (0 ...) of a phase of what has `largest` at the peak."""
     warm = tf.minimum(1.0, tf.cast(local + 1, tf.float32) / max(1.0, config.warmup_steps * config.length))
     peak = largest * phase.peak * warm
     if config.rate_schedule == "sqrt":
-        return sqrt_rate(peak, config.final_rate, local, config.length)
+        return sqrt_rate(peak, config.final_rate, local)
     return cosine_rate(peak, config.final_rate, tf.cast(local, tf.float32) / float(phase.steps))
 
 
 def steepness_at(config: TrainConfig, steps: int, local: Any) -> Any:
-    """Return h(t) = min(h_start + α t, h_end) at a step of a joint phase of `steps` steps, linear or in stairs."""
-    rise = config.steepness_end - config.steepness_start
-    slope = config.steepness_slope
-    slope = rise / (steps * config.steepness_share) if slope is None else slope
-    climbed = tf.minimum(slope * tf.cast(local, tf.float32), rise)
-    if config.steepness_stairs:
-        stair = rise / config.steepness_stairs
-        climbed = tf.floor(climbed / max(stair, 1e-30) + 1e-5) * stair
-    return config.steepness_start + climbed
+    """Return h at a step (0 ...) of a joint phase of `steps` steps: linear, in stairs or (eq. (31)) by a slope."""
+    c = config
+    ramp = Ramp(c.steepness_start, c.steepness_end, c.steepness_share, c.steepness_stairs, c.steepness_slope)
+    return ramp.at(local if c.steepness_slope is None else (local // c.steepness_hold + 1) * c.steepness_hold, steps)
 
 
 def mix_at(config: TrainConfig, steps: int, local: Any) -> Any:
-    """Return β(t): the schedule, or the constant that the variant means."""
-    fixed = {"deepqcs-q": 1.0, "deepqcs-ste": 0.0}.get(config.variant or "")
-    if fixed is not None:
-        return tf.constant(fixed)
-    share = tf.minimum(tf.cast(local, tf.float32) / (steps * config.mix_share), 1.0)
-    return config.mix_start + (config.mix_end - config.mix_start) * share
+    """Return β at a step (0 ...) of a joint phase of `steps` steps."""
+    c = config
+    return Ramp(c.mix_start, c.mix_end, c.mix_share, slope=c.mix_slope).at(
+        local if c.mix_slope is None else local + 1, steps
+    )
 
 
-def _slots(stages: Parts, config: TrainConfig, phase: Phase) -> list[Slot]:
+def make_slots(stages: Parts, config: TrainConfig, phase: Phase) -> list[Slot]:
+    """Return fresh optimizer state of what a phase trains."""
     networks = (stages.decnet,) if phase.hard else (stages.decnet, stages.encnet)
     slots = [make_slot(v, rule=config.optimizer) for network in networks for v in network.trainable_variables]
     if not phase.hard:
@@ -233,9 +258,13 @@ def _slots(stages: Parts, config: TrainConfig, phase: Phase) -> list[Slot]:
 
 def hard_nmse_db(stages: Parts, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Return the NMSE with the hard quantizer, the one the device has, in dB; x (frames, N), y (frames, M)."""
-    error = 0.0
-    for start in range(0, len(y), _EVALUATION_FRAMES):
-        part = slice(start, start + _EVALUATION_FRAMES)
-        x_hat = stages.decnet(stages.shq.hard(stages.encnet(tf.constant(y[part], tf.float32)))).numpy()
-        error += float(((x[part] - x_hat) ** 2).sum())
-    return 10.0 * float(np.log10(error / float((x**2).sum())))
+    return nmse_db(x, hard_estimate(stages, y))
+
+
+def hard_estimate(stages: Parts, y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return x̂ (frames, N) with the hard quantizer; y (frames, M)."""
+    pieces = [
+        stages.decnet(stages.shq.hard(stages.encnet(tf.constant(y[start : start + _EVALUATION_FRAMES], tf.float32))))
+        for start in range(0, len(y), _EVALUATION_FRAMES)
+    ]
+    return np.concatenate(pieces).astype(np.float64)

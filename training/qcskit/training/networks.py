@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
+from numpy.typing import NDArray
 
 from qcskit.codec import seeds
 from qcskit.codec.classical.lloyd import lloyd_scalar
 from qcskit.codec.learned.activations import ACTIVATIONS
-from qcskit.codec.signal import SignalConfig, draw_frames
-from qcskit.training.config import TrainConfig
+from qcskit.codec.signal import SignalConfig
+from qcskit.training.backend import keras, tf
+from qcskit.training.config import HARD_FORWARD, WITHOUT_ENCODER, TrainConfig
+from qcskit.training.hooks import hooks_of
 from qcskit.training.shq import SHQ
+from qcskit.training.source import Source
 
 _LLOYD_FRAMES = 50_000
 
@@ -64,24 +66,48 @@ class Side(keras.layers.Layer):  # type: ignore[misc]
 def build_model(train: TrainConfig, signal: SignalConfig) -> Any:
     """Return the untrained model, weights N(0, 1/fan_in) drawn from the seed, biases 0."""
     train = train.resolved(signal)
+    source = Source(signal, hooks_of(train.module, train.module_sha256))
     starts = iter(range(train.seed * 1000, train.seed * 1000 + 1000))
-    encnet = _encnet(train, signal, starts)
-    decnet = _decnet(train, signal, starts)
-    baseline = train.variant == "ce-decnet"
+    outputs = train.outputs or signal.m
+    shapes = {"build_encoder": (signal.m, outputs), "build_decoder": (outputs, signal.n)}
+    own = {name: _own(source, name, train, *shape) for name, shape in shapes.items() if source.hooks.has(name)}
+    encnet = own.get("build_encoder") or _encnet(train, signal, starts)
+    decnet = own.get("build_decoder") or _decnet(train, signal, starts)
+    lloyd = train.variant == "lloyd-decnet"
     shq = SHQ(
         train.levels, steepness=train.steepness_start, mix=train.mix_start, train_shifts=train.shifts == "trained",
-        per_output=baseline or train.quantizer == "per-output", hard_forward=train.variant != "deepqcs", name="shq",
+        per_output=lloyd or train.quantizer == "per-output", hard_forward=train.variant in HARD_FORWARD,
+        initial_v=np.full(train.levels - 1, train.level_sum / (train.levels - 1)),
+        initial_thresholds=_thresholds(train), name="shq",
     )  # fmt: skip
     measurements = keras.Input((signal.m,), name="y")
     model = keras.Model(measurements, decnet(shq(encnet(measurements))), name=train.name)
-    if baseline:
-        _set_lloyd(shq, signal, train)
+    if lloyd:
+        _set_lloyd(shq, source, train)
     return model
+
+
+def _thresholds(train: TrainConfig) -> NDArray[np.float64] | None:
+    """Return the thresholds that the quantizer starts with; None for equal cells."""
+    if train.shift_span is None:
+        return None
+    return train.shift_span * np.linspace(-1.0, 1.0, train.levels - 1) if train.levels > 2 else np.zeros(1)
 
 
 def parts(model: Any) -> Parts:
     """Return the stages of a model made by `build_model` or loaded from its `.keras` file."""
-    return Parts(model.get_layer("encnet"), model.get_layer("shq"), model.get_layer("decnet"))
+    return Parts(*model.layers[-3:])
+
+
+def _own(source: Source, name: str, train: TrainConfig, inputs: int, outputs: int) -> Any:
+    """Return the model that the user's hook builds, (B, inputs) → (B, outputs). Raises QcsError if it is none."""
+    built = source.hooks.call(name, train, source.signal)
+    if not isinstance(built, keras.Model):
+        raise source.hooks.fail(name, f"must return a Keras model, not {type(built).__name__}")
+    shape = source.hooks.guard(name, built, keras.Input((inputs,))).shape
+    if tuple(shape) != (None, outputs):
+        raise source.hooks.fail(name, f"gives a model (None, {inputs}) → {tuple(shape)}, expected (None, {outputs})")
+    return built
 
 
 def _dense(width: int, activation: str, name: str, seed: int, bias: bool = True) -> Any:
@@ -90,7 +116,7 @@ def _dense(width: int, activation: str, name: str, seed: int, bias: bool = True)
 
 
 def _encnet(train: TrainConfig, signal: SignalConfig, starts: Any) -> Any:
-    if train.variant == "ce-decnet":
+    if train.variant in WITHOUT_ENCODER:
         return keras.Sequential([keras.layers.Identity()], name="encnet")
     outputs, inner = train.outputs or signal.m, train.encoder_activation
     last = inner if ACTIVATIONS[inner].bounded else "hard_tanh"  # in the quantizer's [−1, 1]
@@ -115,9 +141,9 @@ def _decnet(train: TrainConfig, signal: SignalConfig, starts: Any) -> Any:
     return keras.Model(start, value, name="decnet")
 
 
-def _set_lloyd(shq: SHQ, signal: SignalConfig, train: TrainConfig) -> None:
+def _set_lloyd(shq: SHQ, source: Source, train: TrainConfig) -> None:
     """Make the layer the Lloyd-Max quantizer of each measurement; its offset is left to DecNet's biases."""
-    y = draw_frames(signal, _LLOYD_FRAMES, train.seed + seeds.LLOYD, part="train")[1]
+    y = source.frames(_LLOYD_FRAMES, train.seed + seeds.LLOYD, "train")[1]
     y = np.concatenate([y, -y]) if train.odd else y
     g = np.stack([lloyd_scalar(column, train.levels).points for column in y.T])
     shq.v.assign(np.diff(g) / 2.0)

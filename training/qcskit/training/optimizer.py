@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import tensorflow as tf
+
+from qcskit.training.backend import tf
 
 _NS_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # quintic of the Muon reference implementation
 _MOMENTUM = 0.95
@@ -74,6 +75,6 @@ def cosine_rate(peak: Any, final: float, share: Any) -> Any:
     return final + (peak - final) * 0.5 * (1.0 + tf.cos(np.pi * share))
 
 
-def sqrt_rate(first: Any, final: float, step: Any, length: float) -> Any:
-    """Return max(final, first / √(1 + step / length)) (DeepQCS paper, section V-A; length stretches it)."""
-    return tf.maximum(final, first / tf.sqrt(1.0 + tf.cast(step, tf.float32) / length))
+def sqrt_rate(first: Any, final: float, step: Any) -> Any:
+    """Return max(final, first / √t) at t = step + 1 (DeepQCS paper, section V-A2)."""
+    return tf.maximum(final, first / tf.sqrt(1.0 + tf.cast(step, tf.float32)))

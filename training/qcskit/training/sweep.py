@@ -58,13 +58,15 @@ def sweep_tables() -> dict[str, type[Table]]:
 class SweepConfig(Table):
     """Table `[sweep]`: every combination is one point; a list left empty keeps the value of [signal] or the method."""
 
-    rates: tuple[float, ...] = Field((), description="bits per source entry; K and I follow")
-    variants: tuple[str, ...] = Field((), description="methods: variants of [train], or classical codecs by name")
-    recipes: tuple[Recipe, ...] = Field((), description="recipes")
-    outputs: tuple[int, ...] = Field((), description="K")
-    sizes: tuple[tuple[int, int, int], ...] = Field((), description="[n, m, s] triples")
-    seeds: tuple[int, ...] = Field((), description="seeds of initialisation and data")
-    workers: int = Field(1, ge=1, description="processes on this machine; its cores are shared out evenly")
+    rates: tuple[float, ...] = Field(default=(), description="bits per source entry; K and I follow")
+    variants: tuple[str, ...] = Field(
+        default=(), description="methods: variants of [train], or classical codecs by name"
+    )
+    recipes: tuple[Recipe, ...] = Field(default=(), description="recipes")
+    outputs: tuple[int, ...] = Field(default=(), description="K")
+    sizes: tuple[tuple[int, int, int], ...] = Field(default=(), description="[n, m, s] triples")
+    seeds: tuple[int, ...] = Field(default=(), description="seeds of initialisation and data")
+    workers: int = Field(default=1, ge=1, description="processes on this machine; its cores are shared out evenly")
 
     @field_validator("variants")
     @classmethod
