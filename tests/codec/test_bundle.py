@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import hostile_bundles
-from support.bundles import BUNDLES, drifting_counts, recorded_bundle, sampled_bundle
+from support.bundles import BUNDLES, drifting_counts, pairs_bundle, recorded_bundle, sampled_bundle
 from support.hostile import odd_files
 
 from qcskit.codec.arrays import npz_bytes
@@ -396,7 +396,7 @@ def moved(by: float):
     ("name", "change", "message"),
     [
         ("small", scaled, r"manifest.json: codec.input_grid is .*, encoder.tflite gives"),
-        ("small", put(codec__input_grid__zero_point=1), "codec.input_grid is"),
+        ("small", put(codec__input_grid__zero_point=1), r"codec\.input_grid and .* do not give the front end"),
         ("small", put(codec__input_grid__scale=0), r"codec\.input_grid\.scale: Input should be greater than 0"),
         ("small", put(codec__activation="relu"), "codec.activation is relu, encoder.tflite gives tanh"),
         ("small", put(codec__packed_bits=31), "codec.packed_bits is 31, tables.npz gives 30"),
@@ -433,7 +433,8 @@ def moved(by: float):
             "signal.npz: phi is not the 'gaussian' of manifest.json",
         ),
         ("classical", put(signal__basis="dct"), "signal.basis 'dct' do not give the dictionary of tables.npz"),
-        ("classical", put(signal__matrix="none"), "manifest.json: signal.matrix: Input should be 'dct'"),
+        ("classical", put(signal__matrix="no"), "manifest.json: signal.matrix: Input should be 'dct'"),
+        ("classical", put(signal__matrix="none"), "signal.source = 'pairs' and matrix = 'none' go together"),
         ("classical", put(codec__packed_bits=1), "codec.packed_bits is 1, tables.npz gives 30"),
         ("classical", put(adc__offset_counts=2**31), r"adc\.offset_counts: Input should be less"),
         ("classical", put(adc__units_per_count=0.0), "units_per_count"),
@@ -559,6 +560,54 @@ def test_simulate_needs_no_recording(made, name: str) -> None:
 def test_a_source_that_is_another_one_is_refused(kept, change, told: str) -> None:
     own = kept.bundle.read_arrays("signal.npz")
     wrong = with_source(kept, **{name: edit(own[name]) for name, edit in change.items()})
+    refused(lambda: load_codec(wrong), rf"signal\.npz: .*{told}.*; run 'qcskit export' again$")
+
+
+@pytest.fixture(scope="module")
+def paired(tmp_path_factory):
+    """A bundle of pairs of which nobody knows how y comes of x."""
+    return pairs_bundle(tmp_path_factory.mktemp("pairs") / "b")
+
+
+def test_pairs_are_drawn_together_in_their_units(paired) -> None:
+    x, y = paired.draw(500, 1)
+    np.testing.assert_allclose(y, 0.03 + 0.002 * (x[:, :6] - 100) / 5)
+    assert len({tuple(row) for row in x}) == 40 == paired.source_windows
+    assert (
+        abs(
+            paired.centre
+            - (paired.bundle.manifest.adc.offset_counts + 0.03 / paired.bundle.manifest.adc.units_per_count)
+        )
+        <= 1
+    )
+    assert paired.bundle.manifest.signal.y_units([[0.0, 1.0]]).tolist() == [[0.03, 0.032]]
+
+
+def test_pairs_without_x_say_so(tmp_path) -> None:
+    codec = pairs_bundle(tmp_path / "b", x_known=False)
+    x, y = codec.draw(50, 1)
+    assert codec.source_windows == 0
+    assert not x.any()
+    assert y.mean() == pytest.approx(0.03, abs=0.001)
+    bare = pairs_bundle(tmp_path / "c", pairs=0)
+    _, y = bare.draw(2000, 1)
+    assert (y.mean(), y.std()) == (pytest.approx(0.03, abs=1e-4), pytest.approx(0.002, rel=0.05))
+    assert simulate(bare.bundle, SimulateConfig(vectors=200, oracle_vectors=50)).passed
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"measured": lambda y: None}, "there is no array 'measured'"),
+        ({"measured": lambda y: y[:-1].copy()}, "it holds 40 windows of x and 39 of y"),
+        ({"measured": lambda y: y[:, :-1].copy()}, r"array 'measured' is float64 \(40, 5\)"),
+        ({"measured": lambda y: np.where(y == y[0, 0], np.nan, y)}, "array 'measured' holds NaN"),
+        ({"phi": lambda phi: np.eye(6, 9)}, r"array 'phi' is float64 \(6, 9\), expected float64 \(0, 9\)"),
+    ],
+)
+def test_pairs_that_are_none_are_refused(paired, change, told: str) -> None:
+    own = paired.bundle.read_arrays("signal.npz")
+    wrong = with_source(paired, **{name: edit(own[name]) for name, edit in change.items()})
     refused(lambda: load_codec(wrong), rf"signal\.npz: .*{told}.*; run 'qcskit export' again$")
 
 

@@ -199,7 +199,7 @@ def test_the_reading_at_zero_that_a_user_gives_is_kept() -> None:
         (COUNTS, {"bits": 12}, "the middle of the signal is at count 117"),
         (COUNTS, {"bits": 8, "signed": False}, "the middle of the signal is at count"),
         (UNITS, {"bits": 10, "offset_counts": 1000}, "the middle of the signal is at count 2065, outside -512 … 511"),
-        (UNITS + 1e6, {}, "no converter of 16 bits fits a recording of offset 1e[+]06 .*set adc.units_per_count"),
+        (UNITS + 1e6, {}, "no converter of 16 bits fits a signal of offset 1e[+]06 .*set adc.units_per_count"),
     ],
 )
 def test_a_converter_that_the_signal_leaves_is_one_line(

@@ -179,7 +179,7 @@ def method(codec: str, levels: int) -> Callable[[Path], None]:
     return write
 
 
-def windows(**settings: Any) -> Callable[[Path], None]:
+def windows(n: int = 12, windows: int = 2, **settings: Any) -> Callable[[Path], None]:
     """Return what writes a bundle of a transform codec, designed from a recording that is a formula."""
 
     def write(path: Path) -> None:
@@ -187,8 +187,8 @@ def windows(**settings: Any) -> Callable[[Path], None]:
         wave = 900 * np.sin(time / 40) + 300 * np.sin(time * time / 5000) + 40 * np.sin(time * 2.1)
         with TemporaryDirectory() as folder:
             np.save(file := Path(folder) / "counts.npy", np.rint(12_000 + wave).astype(np.int16))
-            signal = SignalConfig(n=12, source="recorded", recording=str(file))
-            config = TransformConfig(windows=2, **settings)
+            signal = SignalConfig(n=n, source="recorded", recording=str(file))
+            config = TransformConfig(windows=windows, **settings)
             export = ExportConfig(name=path.name, golden_frames=4, test_windows=20)
             transform.design(path, {"transform": config, "signal": signal}, export)
 
@@ -202,6 +202,7 @@ BUNDLES: dict[str, Callable[[Path], None]] = {
     "sq_consistent": method("ce-sq-consistent", 12), "one_bit": method("1-bit-biht", 2),
     "klt_range": windows(), "klt_rice": windows(coder="rice", bits_per_sample=2.0),
     "dct_bounded": windows(basis="dct", decimate=2, max_bytes=6, crc=True), "lossless": windows(mode="lossless"),
+    "dct_fast": windows(n=128, windows=1, basis="dct", rows=30),
 }  # fmt: skip
 
 

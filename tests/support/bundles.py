@@ -14,14 +14,15 @@ from qcskit.codec import codecs
 from qcskit.codec.classical.config import ClassicalConfig
 from qcskit.codec.coded.scheme import CodedConfig
 from qcskit.codec.interface import Codec
-from qcskit.codec.learned.activations import BOUNDED
-from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig, sensed, source_arrays
+from qcskit.codec.learned.activations import ACTIVATIONS
+from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig, converter_for, sensed, source_arrays
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.codec.transform.config import TransformConfig
 from qcskit.export.classical import design as classical
 from qcskit.export.coded import design as coded
 from qcskit.export.config import ExportConfig
 from qcskit.export.learned.encoder import Encoder, build_encoder
+from qcskit.export.learned.job import Scales, pair_facts
 from qcskit.export.learned.quantize import FloatEncoder, Ranges
 from qcskit.export.learned.run import encoder_draft, input_ranges
 from qcskit.export.transform import design as transform
@@ -43,7 +44,7 @@ def random_encoder(
         tuple((rng.normal(size=(b, a)) * 2 / np.sqrt(a)).astype(np.float32) for a, b in pairs),
         tuple((rng.normal(size=b) * 0.3).astype(np.float32) for _, b in pairs),
         np.sort(rng.uniform(-0.95, 0.95, levels - 1)),
-        (activation,) * (len(pairs) - 1) + (activation if activation in BOUNDED else "hard_tanh",),
+        (activation,) * (len(pairs) - 1) + (activation if ACTIVATIONS[activation].bounded else "hard_tanh",),
         tuple(rng.uniform(1, 6, len(pairs))),
     )
     ranges = Ranges((2.0,), 3.0 if activation == "tanh" else 1.0, 2.0)
@@ -143,6 +144,25 @@ def bounded_bundle(path: Path) -> Codec:
 def lossless_bundle(path: Path) -> Codec:
     """Write the bundle of a lossless codec, and open it."""
     return transform_bundle(path, name="lossless", n=8, mode="lossless", crc=True)
+
+
+def pairs_bundle(path: Path, *, pairs: int = 40, x_known: bool = True) -> Codec:
+    """Write a bundle as a model of one's own gives it, x of 9 entries and y of 6 in units of their own, and open it."""
+    rng, widths, levels = np.random.default_rng(6), (6, 9, 5), 6
+    x, scales = rng.normal(100, 5, (pairs, 9)), Scales(100.0, 5.0, 0.03, 0.002)
+    network = FloatEncoder(
+        tuple((rng.normal(size=(b, a)) * 2 / np.sqrt(a)).astype(np.float32) for a, b in pairwise(widths)),
+        tuple((rng.normal(size=b) * 0.3).astype(np.float32) for b in widths[1:]),
+        np.sort(rng.uniform(-0.9, 0.9, levels - 1)), ("sigmoid", "linear"), (1.0, 3.0),
+    )  # fmt: skip
+    signal = pair_facts(9, widths[0], scales)
+    adc = converter_for(signal, AdcConfig(unit="V"), False, 3.0, recorded=False)
+    made = build_encoder(network, Ranges((3.0,), 3.0, 2.0), signal, adc, "tflm")
+    draft = encoder_draft("pairs", made, network.thresholds, np.linspace(-1, 1, levels))
+    source = {"phi": np.empty((0, 9)), "windows": x if x_known else x[:0],
+              "measured": 0.03 + 0.002 * (x[:, :6] - 100) / 5}  # fmt: skip
+    write_bundle(path, replace(draft, source=source), GOLDEN)
+    return codecs.open_codec(path)
 
 
 BUNDLES = {

@@ -13,26 +13,33 @@ from support.tables import corner_vectors, edge_vectors, index_of, uniform_vecto
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned import int8_fast, tflm
+from qcskit.codec.learned.activations import ACTIVATIONS
 from qcskit.codec.learned.chain import FrontEnd
 from qcskit.codec.learned.int8 import Int8Tables
 from qcskit.codec.learned.int16 import OUTPUT_SCALE, PRE_SCALE, Int16Tables
-from qcskit.export.learned.flatbuffer import TANH_SCALE, DenseOp, encoder_flatbuffer
+from qcskit.export.learned.flatbuffer import DenseOp, encoder_flatbuffer
 from qcskit.export.learned.fold import int8_tables, int16_tables
 
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """FULLY_CONNECTED + TANH: int8 weights (outputs, inputs), their scales, int32 bias, scale of the pre-activation."""
+    """FULLY_CONNECTED and activation: int8 weights (outputs, inputs), their scales, one each or one for all, int32
+    bias, grid of pre-activations.
+    """
 
     weights: NDArray[np.int8]
     weight_scale: NDArray[np.float32]
     bias: NDArray[np.int32]
     pre_scale: float
+    pre_zero_point: int = 0
+    activation: str = "tanh"
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A random encoder as the flatbuffer states it: input grid (zero point 0), layers, quantizer, ADC front end."""
+    """A random encoder as the flatbuffer states it: input grid (zero point: the front end's), layers, thresholds, ADC
+    front end.
+    """
 
     input_scale: float
     layers: tuple[LayerSpec, ...]
@@ -55,28 +62,28 @@ Build = Callable[[ModelSpec], tuple[Int8Tables, bytes]]
 
 def build(spec: ModelSpec) -> tuple[Int8Tables, bytes]:
     """Return tables and flatbuffer of a random model as the exporter makes them."""
-    layers, scale = [], np.float32(spec.input_scale)
+    layers: list[DenseOp] = []
+    grid = (np.float32(spec.input_scale), spec.front_end.rows()[0][3])
     for layer in spec.layers:
-        layers.append(DenseOp(layer.weights, layer.weight_scale, layer.bias, scale, 0, np.float32(layer.pre_scale)))
-        scale = np.float32(TANH_SCALE)
+        pre = (np.float32(layer.pre_scale), layer.pre_zero_point, ACTIVATIONS[layer.activation])
+        layers.append(DenseOp(layer.weights, layer.weight_scale, layer.bias, *grid, *pre))
+        grid = layers[-1].output_grid
     return int8_tables(layers, np.array(spec.thresholds), spec.front_end), encoder_flatbuffer(layers, "random")
 
 
 def build_int16(spec: ModelSpec) -> tuple[Int16Tables, bytes]:
-    """Return tables and flatbuffer of the same random weights with int16 activations; input steps are 1/64.
+    """Return tables and flatbuffer of the same random weights with tanh in int16; input steps are 1/64.
 
     Counts reach the ends of its input grid as they do in int8.
     """
     layers: list[DenseOp] = []
     scale = np.float32(spec.input_scale / 64)
     for number, layer in enumerate(spec.layers):
-        unit = (scale / np.float32(TANH_SCALE if number else spec.input_scale)).astype(np.float64)
+        unit = (scale / np.float32(1 / 128 if number else spec.input_scale)).astype(np.float64)
         bias = np.rint(layer.bias / unit).clip(-(2**30), 2**30).astype(np.int32)
         layers.append(DenseOp(layer.weights, layer.weight_scale, bias, scale, 0, np.float32(PRE_SCALE), bits=16))
         scale = np.float32(OUTPUT_SCALE)
-    front_end = FrontEnd.of(
-        [(offset, mantissa, shift + 8, zero) for offset, mantissa, shift, zero in spec.front_end.rows()]
-    )
+    front_end = FrontEnd.of([(offset, mantissa, shift + 8, 0) for offset, mantissa, shift, _ in spec.front_end.rows()])
     tables = int16_tables(layers, np.array(spec.thresholds), front_end)
     return tables, encoder_flatbuffer(layers, "random")
 
@@ -93,16 +100,20 @@ def random_spec(seed: int, *, depth: tuple[int, int] = (1, 5), widest: int = 256
         weights = _random_weights(rng, outputs, inputs)
         weight_scale = (rng.uniform(0.3, 4, outputs) / np.sqrt(inputs) / 127).astype(np.float32)
         if rng.random() < 0.3:
-            weight_scale[:] = weight_scale[0]
+            weight_scale = weight_scale[:1]  # shared
         bias = np.rint(rng.normal(size=outputs) * rng.choice([0, 0.1, 1, 5]) / (scale * weight_scale)).astype(np.int32)
-        layers.append(LayerSpec(weights, weight_scale, bias, float(np.float32(rng.choice([1.5, 2, 3, 6, 20]) / 127))))
-        scale = 1 / 128
+        pre_scale = float(np.float32(rng.choice([1.5, 2, 3, 6, 20]) / 127))
+        activation = str(rng.choice(list(ACTIVATIONS))) if rng.random() < 0.5 else "tanh"
+        zero = int(rng.integers(-128, 128)) if rng.random() < 0.3 else 0
+        layers.append(LayerSpec(weights, weight_scale, bias, pre_scale, zero, activation))
+        scale = ACTIVATIONS[activation].output_grid[0] or pre_scale
     spread = rng.choice([0.02, 0.5, 1.0, 1.5])
     thresholds = np.sort(rng.uniform(-spread, spread, levels - 1))
     if rng.random() < 0.3:
         thresholds = np.rint(thresholds * 128) / 128  # on the output grid, some equal
     multiplier, shift = int(rng.integers(2**30, 2**31)), int(rng.integers(-14, 3))
-    front_end = FrontEnd(int(rng.integers(-2000, 2000)), multiplier, shift, 0)
+    zero = int(rng.integers(-128, 128)) if rng.random() < 0.3 else 0
+    front_end = FrontEnd(int(rng.integers(-2000, 2000)), multiplier, shift, zero)
     if rng.random() < 0.5:
         front_end = apart(front_end, widths[0], rng)
     return ModelSpec(input_scale, tuple(layers), tuple(thresholds.tolist()), front_end)
@@ -246,9 +257,8 @@ def _keep_units(spec: ModelSpec, position: int, keep: NDArray[np.intp]) -> Model
     """Return the model with only the units `keep` at layer boundary `position` (0: inputs, last: outputs)."""
     if position > 0:
         layer = spec.layers[position - 1]
-        fewer = replace(
-            layer, weights=layer.weights[keep], weight_scale=layer.weight_scale[keep], bias=layer.bias[keep]
-        )
+        scales = np.broadcast_to(layer.weight_scale, layer.bias.shape)[keep]
+        fewer = replace(layer, weights=layer.weights[keep], weight_scale=scales, bias=layer.bias[keep])
         spec = _with_layer(spec, position - 1, fewer)
     rows = spec.front_end.rows()
     if position == 0 and len(rows) > 1:

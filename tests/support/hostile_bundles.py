@@ -6,18 +6,24 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from support import hostile
+from support.tflite import frames
 
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import manifest_checksum, sha256
 from qcskit.codec.interface import Codec, Packets
 from qcskit.codec.stream import DecodeConfig, decode_packets
+from qcskit.export.config import ExportConfig
+from qcskit.export.learned.tflite_model import export_tflite
+from qcskit.firmware_sim.vectors import corners
 
 SLOW_S = 10.0
+_FEW = ExportConfig(golden_frames=8, test_windows=20)
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,36 @@ def mutants(path: Path, name: str, seed: int, count: int) -> Iterator[tuple[str,
         kinds = (hostile.npz_mutants(content, seed, count), hostile.byte_mutants(content, seed, count))
         yield from itertools.islice(_in_turn(kinds, (4, 1)), count)
     elif name.endswith(".tflite"):
-        kinds = (hostile.word_mutants(content, seed, count), hostile.byte_mutants(content, seed, count))
-        yield from itertools.islice(_in_turn(kinds, (3, 1)), count)
+        yield from tflite_mutants(content, seed, count)
     else:
         yield from hostile.byte_mutants(content, seed, count)
+
+
+def tflite_mutants(content: bytes, seed: int, count: int) -> Iterator[tuple[str, bytes]]:
+    """Yield `count` mutants of a flatbuffer."""
+    kinds = (hostile.word_mutants(content, seed, count), hostile.byte_mutants(content, seed, count))
+    yield from itertools.islice(_in_turn(kinds, (3, 1)), count)
+
+
+def export_mutant(content: bytes) -> str:
+    """Export a damaged file of tests/data/tflite; return how that ended: refused, or same: it computes what TFLM does.
+
+    Raises AssertionError if it computes something else, or an error has two lines; and whatever the kit lets through.
+    """
+    refusal = ""
+    with TemporaryDirectory() as folder:
+        try:
+            codec = export_tflite(content, frames(20), out=Path(folder) / "b", levels=5, config=_FEW)
+            inputs = np.concatenate(
+                [codec.bundle.vectors["input"], corners(codec.inputs, 20, np.random.default_rng(0), np.int8)]
+            )
+            own = codec.encode_inputs(inputs)
+            wrong = [o.name for o in codec.oracles() if o.role == "oracle" and o.encode(inputs).differ(own).any()]
+            assert not wrong, f"{wrong} differ"
+        except QcsError as error:
+            refusal = str(error)
+    assert "\n" not in refusal, f"several lines: {refusal}"
+    return "refused" if refusal else "same"
 
 
 def attempt(path: Path, name: str, content: bytes, expected: Result, packets: Packets) -> str:

@@ -171,7 +171,8 @@ def bundle_rows(codec: Any) -> dict[str, str]:
         rows["NMSE deployed"] = f"{nmse.deployed_db:.2f} dB ({frames})"
         if nmse.deployed_db >= 0:
             rows["attention"] = ("what comes back is worse than sending nothing: this codec does not fit this signal; "
-                                 "try another signal.basis (dct, haar, db4) or signal.matrix")  # fmt: skip
+                                 "try another signal.basis (dct, haar, db4) or signal.matrix; of a model of your own, "
+                                 "are x and y in its units, and in this order?")  # fmt: skip
     else:
         exact = nmse.frames and (codec.exact or (nmse.fidelity and nmse.fidelity.exact))
         rows["NMSE deployed"] = f"exact, {frames}" if exact else "not measured"
@@ -183,6 +184,8 @@ def signal_rows(codec: Any) -> dict[str, str]:
     manifest = codec.bundle.manifest
     signal, adc, nmse = manifest.signal, manifest.adc, manifest.nmse
     sees = f"y = Φ x of an analog front end, M = {signal.m} of N = {signal.n}, Φ {signal.matrix}"
+    if signal.matrix == "none":
+        sees = f"y that came with the model, M = {signal.m}; x_hat has N = {signal.n} entries"
     if signal.direct:
         sees = f"samples of x, M = {signal.m} of N = {signal.n}" if signal.m < signal.n else f"x itself, N = {signal.n}"
     rows = {"device sees": sees, "ADC": adc.describe()}

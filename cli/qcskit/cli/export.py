@@ -1,5 +1,7 @@
-"""`qcskit export`: run directory → bundle."""
+"""`qcskit export`: run directory, or a model of one's own → bundle."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,13 +28,33 @@ _SHORT = "--coded"
 
 
 def export(
-    run: Annotated[Path | None, typer.Argument(help="Run directory that 'qcskit train' wrote.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[RUN|MODEL]", help="Run directory that 'qcskit train' wrote, or a .keras or .tflite of your own."
+        ),
+    ] = None,
     codec: Annotated[str | None, typer.Option(help="Design this codec instead, see 'qcskit design --help'.")] = None,
     short: Annotated[bool, typer.Option(_SHORT, help="Design the coded scheme of table \\[coded] instead.")] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="Bundle directory to write.")] = Path("runs/bundle"),
     config: ConfigOption = None,
     settings: SetOption = None,
     name: NameOption = None,
+    calibrate: Annotated[
+        Path | None, typer.Option(metavar="Y", help="Your model: y (frames, M) as it takes them, .npy, .npz or .csv.")
+    ] = None,
+    pairs: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="X Y", help="Your model: x and y on which its decoder is fine-tuned to the integers."),
+    ] = None,
+    test: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="X Y", help="Your model: x and y to measure on; the same file twice: the device sees x."),
+    ] = None,
+    thresholds: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A .tflite: thresholds of its outputs, ascending.")
+    ] = None,
+    levels: Annotated[int | None, typer.Option(help="A .tflite: so many equal cells instead of thresholds.")] = None,
     to: Annotated[
         str | None, typer.Option("--to", "-t", help="Also write BUNDLE-<format>, a library: see 'qcskit package'.")
     ] = None,
@@ -43,24 +65,34 @@ def export(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Turn a training run into a bundle: integers, C tables, decoder, golden vectors. Settings: [export], [adc]."""
+    """Turn a training run, or a model of yours, into a bundle: integers, C tables, decoder, golden vectors.
+
+    Settings: [export], [adc]. A model of yours is any Keras model with a qcskit.training.SHQ layer, or an int8 .tflite.
+    """
     from qcskit.cli.package import write
     from qcskit.codec.files import check_replaceable
     from qcskit.export.packages import check_kind, check_package
 
     wanted = {*filter(None, (codec, _SHORT.strip("-") if short else None))}
-    if len(wanted) + (run is not None) != 1:
-        raise QcsError(f"export needs either a run directory or {_SHORT} or --codec NAME; see 'qcskit export --help'")
+    if len(wanted) + (model is not None) != 1:
+        raise QcsError(f"export needs a run, a model, or {_SHORT} or --codec NAME; see 'qcskit export --help'")
+    files = {"calibrate": calibrate, "pairs": pairs, "test": test, "thresholds": thresholds, "levels": levels}
+    given = {key: value for key, value in files.items() if value is not None}
+    kind = model.suffix.lower() if model and not model.is_dir() else ""
+    _check_options(kind, given)
     settings_model = load("export", config, settings, name=name, allow_loss=allow_loss or None)
-    check_replaceable(out, "manifest.json", *filter(None, [run]))
+    check_replaceable(out, "manifest.json", *filter(None, [model]))
     library = out.with_name(f"{out.name}-{to}")
     if to is not None:
         check_kind(to)
         check_package(library)
-    if run is None:
-        manifest = run_design(wanted.pop(), out, settings_model, config, settings, quiet or json)
+    silent = quiet or json
+    if model is None:
+        manifest = run_design(wanted.pop(), out, settings_model, config, settings, silent)
+    elif kind:
+        manifest = _export_own(model, kind, given, out, settings_model, load("adc", config, settings), silent)
     else:
-        manifest = run_export(run, out, settings_model, load("adc", config, settings), quiet or json)
+        manifest = run_export(model, out, settings_model, load("adc", config, settings), silent)
     package = write([out], to, library, False, None)[0] if to else None
     if json:
         wrote = {"bundle": str(out), "package": str(package) if package else None}
@@ -71,8 +103,49 @@ def export(
             console.print(f"library for {to}: {package}", highlight=False)
 
 
+_TAKES = {"": (), ".keras": ("calibrate", "pairs", "test"), ".tflite": ("calibrate", "thresholds", "levels")}
+"""Which options each kind of model takes."""
+
+
+def _check_options(kind: str, given: dict[str, Any]) -> None:
+    if kind not in _TAKES:
+        raise QcsError(f"a model is a .keras or a .tflite file, not '{kind}'; see 'qcskit export --help'")
+    for option in given:
+        if option not in _TAKES[kind]:
+            other = next(suffix for suffix, options in _TAKES.items() if option in options)
+            raise QcsError(f"--{option} goes with a model of yours, a {other} file; see 'qcskit export --help'")
+
+
+def _export_own(model: Path, kind: str, given: dict[str, Any], out: Path, config: Any, adc: Any, quiet: bool) -> Any:
+    """Export a model that the kit did not train, with a progress bar."""
+    from qcskit.codec.readers import read_array
+
+    def read(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(read_array(file) for file in value)
+        return read_array(value) if isinstance(value, Path) else value
+
+    data = {"calibration" if key == "calibrate" else key: read(value) for key, value in given.items()}
+    calibration = data.pop("calibration", None)
+    with _progress(out, quiet) as progress:
+        from qcskit.export.learned.own import export_model
+        from qcskit.export.learned.tflite_model import export_tflite
+
+        export_it: Any = export_tflite if kind == ".tflite" else export_model
+        codec = export_it(model, calibration, out=out, config=config, adc=adc, progress=progress, **data)
+        return codec.bundle.manifest
+
+
 def run_export(run: Path, out: Path, config: Any, adc: Any, quiet: bool) -> Any:
-    """Export with a progress bar."""
+    """Export a run with a progress bar."""
+    with _progress(out, quiet) as progress:
+        from qcskit.export.learned.run import export_run
+
+        return export_run(run, out, config, progress, adc)
+
+
+@contextmanager
+def _progress(out: Path, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     from qcskit.codec.files import locked
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -82,9 +155,4 @@ def run_export(run: Path, out: Path, config: Any, adc: Any, quiet: bool) -> Any:
         Progress(*columns, console=terminal, disable=quiet) as bar,
     ):
         task = bar.add_task("load TensorFlow", total=None)
-        from qcskit.export.learned.run import export_run
-
-        def progress(stage: str, done: int, total: int) -> None:
-            bar.update(task, description=stage, completed=done, total=total)
-
-        return export_run(run, out, config, progress, adc)
+        yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total)

@@ -27,10 +27,11 @@ def ports(
         return
     table = Table()
     for name in ("port", "USB id", "serial number", "what", "firmware", "model"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for facts in found:
         usb = f"{facts.vid}:{facts.pid}" if facts.vid else ""
         firmware = f"{facts.info.firmware_version}, protocol {facts.info.protocol}" if facts.info else ""
-        model = facts.info.model_id if facts.info else facts.note or ("" if probe else "not asked")
+        told = (facts.info.model_id if facts.info else "", facts.note or ("" if probe else "not asked"))
+        model = ", ".join(filter(None, told))
         table.add_row(facts.device, usb, facts.serial_number or "", facts.description, firmware, model)
     console.print(table)

@@ -3,7 +3,7 @@
 manifest.json           what it is: versions, dimensions, rate, NMSE, SHA-256 of every other file; `codec` is the
                         family's own part
 tables.npz              the integer tables: what the NumPy reference runs and the C text prints
-signal.npz              Φ, and test windows of a recorded source, in units
+signal.npz              Φ, and test windows of a recorded source, in units; pairs of x and y where Φ is not known
 vectors.npz             golden vectors: counts and the packets that answer them
 c/                      the same tables as C text
 and what the family adds, such as decoder.tflite
@@ -31,7 +31,7 @@ from qcskit.codec.golden import check_headers
 from qcskit.codec.json_file import parse_json, read_bounded, why_invalid
 from qcskit.codec.metrics import Fidelity
 from qcskit.codec.sensor import Adc, Sensor, SignalFacts
-from qcskit.codec.signal import SignalConfig, measurement_matrix
+from qcskit.codec.signal import IN_THE_BUNDLE, SignalConfig, measurement_matrix
 
 SCHEMA_VERSION = 3
 _MOST_MANIFEST_BYTES = 16 << 20
@@ -57,6 +57,11 @@ class NmseFacts(Table):
     fidelity: Fidelity | None = None
     clipped: tuple[float, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """The NMSE of what the device sends, in words."""
+        return "NMSE not measured" if self.deployed_db is None else f"NMSE {self.deployed_db:.2f} dB"
+
 
 class CodecFacts(Table):
     """A family's part of the manifest; each family has its own subclass, `Facts` of its room."""
@@ -71,7 +76,7 @@ class Manifest(Table):
     name: str = Field(pattern=MODEL_NAME)
     model_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     inputs: int = Field(ge=1, le=65535)
-    windows: int = Field(1, ge=1, le=65535)
+    windows: int = Field(default=1, ge=1, le=65535)
     packed_bytes_max: int = Field(ge=1, le=65535)
     rate_bits: float
     signal: SignalFacts
@@ -82,6 +87,11 @@ class Manifest(Table):
     files: dict[str, str] = Field(default_factory=dict)
     checksum: str | None = None
     """`manifest_checksum` of the rest; None: not known."""
+
+    @property
+    def who(self) -> str:
+        """Kind, name and model id of the codec, in words."""
+        return f"{self.codec.kind} codec '{self.name}' {self.model_id}"
 
     @field_validator("codec", mode="before")
     @classmethod
@@ -99,11 +109,19 @@ class Bundle:
     """A bundle whose hashes and versions were checked when it was read.
 
     path: its directory, for messages. content: its files by name; what was hashed is what is used.
+    >>> from qcskit.codec import read_bundle
+    >>> bundle = read_bundle("bundle")
+    >>> bundle.manifest.name, bundle.manifest.nmse.frames, bundle.has("decoder.tflite")
+    ('small', 20000, True)
     """
 
     path: Path
     manifest: Manifest
     content: Mapping[str, bytes]
+
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        return f"<bundle '{self.path}': {manifest.who}, {len(self.content)} files, {manifest.nmse.words}>"
 
     def has(self, name: str) -> bool:
         """Tell whether the bundle holds a file."""
@@ -141,9 +159,9 @@ class Bundle:
     @cached_property
     def signal(self) -> SignalConfig:
         """The source model as configuration; of a recording without its file."""
-        facts = self.manifest.signal.model_dump(exclude={"offset", "scale"})
-        if facts.get("source") == "recorded":
-            facts["recording"] = "(in the bundle)"
+        facts = self.manifest.signal.model_dump(exclude={"offset", "scale", "y_offset", "y_scale"})
+        if facts.get("source") in ("recorded", "pairs"):
+            facts["recording"] = IN_THE_BUNDLE
         try:
             return SignalConfig.model_validate(facts)
         except ValidationError as error:
@@ -157,16 +175,20 @@ class Bundle:
             raise QcsError(f"bundle '{self.path}' holds no Φ (signal.npz), so samples of x cannot be sensed: {rows}")
         signal, arrays = self.manifest.signal, self.read_arrays("signal.npz")
         try:
-            phi = take_table(arrays, "phi", np.float64, (signal.m, signal.n))
+            known = self.signal.matrix != "none"
+            phi = take_table(arrays, "phi", np.float64, (signal.m if known else 0, signal.n))
             windows = take_table(arrays, "windows", np.float64, (None, signal.n))
+            measured = None if known else take_table(arrays, "measured", np.float64, (None, signal.m))
+            if measured is not None and len(windows) not in (0, len(measured)):
+                raise QcsError(f"it holds {len(windows)} windows of x and {len(measured)} of y")
             for name in arrays:
                 check_finite(name, arrays[name])
         except QcsError as error:
             raise self.fail(f"signal.npz: {error}") from None
         config = self.signal
-        if config.matrix != "file" and not np.allclose(phi, measurement_matrix(config), rtol=0, atol=1e-9):
+        if known and config.matrix != "file" and not np.allclose(phi, measurement_matrix(config), rtol=0, atol=1e-9):
             raise self.fail(f"signal.npz: phi is not the '{config.matrix}' of manifest.json")
-        return Sensor(signal, self.manifest.adc, phi, windows)
+        return Sensor(signal, self.manifest.adc, phi, windows, measured)
 
     def fail(self, what: str) -> QcsError:
         """Return the error that this bundle's files contradict each other."""
@@ -178,10 +200,16 @@ class Bundle:
             raise self.fail(f"manifest.json: {key} is {stated}, {source} gives {found}")
 
 
-def read_bundle(path: Path) -> Bundle:
+def read_bundle(path: str | Path) -> Bundle:
     """Open a bundle: verify schema, that it holds exactly the files that it lists, and the SHA-256 of each.
 
     Raises QcsError that names the file at fault and what to do.
+    >>> from qcskit.codec import read_bundle
+    >>> bundle = read_bundle("bundle")
+    >>> bundle
+    <bundle 'bundle': learned codec 'small' 3b..., 9 files, NMSE -13... dB>
+    >>> bundle.manifest.signal.n, bundle.manifest.rate_bits, bundle.vectors["counts"].shape
+    (20, 1.5, (64, 10))
     """
     path = Path(path)
     put_back(path)

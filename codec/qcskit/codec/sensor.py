@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, ValidationError, model_serializer, model_validator
 
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
@@ -28,15 +28,21 @@ MOST_OFFSET = 2**31 - 1
 class AdcConfig(Table):
     """Table `[adc]`: the converter in front of the encoder. What is left out is chosen, and said."""
 
-    bits: int | None = Field(None, ge=8, le=16, description="resolution; 16 for recordings, else 12")
-    signed: bool = Field(True, description="counts -2^(bits-1) ... or 0 ... 2^bits - 1")
+    bits: int | None = Field(default=None, ge=8, le=16, description="resolution; 16 for recordings, else 12")
+    signed: bool = Field(default=True, description="counts -2^(bits-1) ... or 0 ... 2^bits - 1")
     offset_counts: int = Field(
-        0, ge=-MOST_OFFSET, le=MOST_OFFSET, description="ADC reading at 0 units; beyond its ends if it never reads 0"
+        default=0,
+        ge=-MOST_OFFSET,
+        le=MOST_OFFSET,
+        description="ADC reading at 0 units; beyond its ends if it never reads 0",
     )
     units_per_count: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="what one count is, in your unit; chosen for synthetic sources"
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="what one count is, in your unit; chosen for synthetic sources",
     )
-    unit: str = Field("", max_length=16, pattern=UNIT, description="name of the unit, such as mV; only printed")
+    unit: str = Field(default="", max_length=16, pattern=UNIT, description="name of the unit, such as mV; only printed")
 
     @model_validator(mode="after")
     def _counts_fit_int16(self) -> Self:
@@ -99,6 +105,7 @@ class SignalFacts(Table):
     """The source that a codec was made for; further keys of `[signal]` ride along.
 
     offset, scale: x in units = offset + scale · x on the codec's own scale; from the training part alone.
+    y_offset, y_scale: the same of y, where it is not known how y comes of x.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -110,6 +117,24 @@ class SignalFacts(Table):
     matrix: str
     offset: FiniteFloat = 0.0
     scale: Annotated[FiniteFloat, Field(gt=0)] = 1.0
+    y_offset: FiniteFloat | None = None
+    y_scale: Annotated[FiniteFloat, Field(gt=0)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_known(self, serialize: Any) -> dict[str, Any]:
+        """Leave out y_offset and y_scale where they say nothing: manifests that have none stay as they are."""
+        return {
+            key: value
+            for key, value in serialize(self).items()
+            if key not in ("y_offset", "y_scale") or value is not None
+        }
+
+    @property
+    def y_grid(self) -> tuple[float, float]:
+        """(offset, scale) of y: y in units = offset + scale · y on the codec's own scale."""
+        if self.y_offset is not None and self.y_scale is not None:
+            return self.y_offset, self.y_scale
+        return (self.offset if self.direct else 0.0), self.scale
 
     @property
     def direct(self) -> bool:
@@ -118,7 +143,8 @@ class SignalFacts(Table):
 
     def y_units(self, y: ArrayLike) -> Array:
         """Return y, on the codec's own scale, in units."""
-        return (self.offset if self.direct else 0.0) + self.scale * np.asarray(y, np.float64)
+        offset, scale = self.y_grid
+        return offset + scale * np.asarray(y, np.float64)
 
 
 @dataclass(frozen=True)
@@ -136,12 +162,17 @@ class CountGrid:
 
 @dataclass(frozen=True)
 class Sensor:
-    """The way from x to counts and back. phi: (M, N). windows: test windows of x in units (windows, N); may be none."""
+    """The way from x to counts and back.
+
+    phi: (M, N); (0, N) where nobody knows how y comes of x. windows: test windows of x in units (windows, N); may be
+    none. measured: where Φ is not known, the y in units (windows, M) of each, or y alone.
+    """
 
     signal: SignalFacts
     adc: Adc
     phi: Array
     windows: Array
+    measured: Array | None = None
 
     @property
     def grid(self) -> CountGrid:
@@ -150,6 +181,9 @@ class Sensor:
 
     def sense(self, x: ArrayLike) -> Array:
         """Return what the device sees of x in units (frames, N), in units (frames, M): samples, or Φ (x − offset)."""
+        if not len(self.phi):
+            raise QcsError(f"nobody said how y comes of x: give rows of what the device sees, {self.signal.m} numbers "
+                           f"each")  # fmt: skip
         values = np.asarray(x, np.float64)
         return (values if self.signal.direct else values - self.signal.offset) @ self.phi.T
 
@@ -158,6 +192,8 @@ class Sensor:
 
         Of a recording whose windows the bundle does not hold: white noise about its offset, of its scale.
         """
+        if self.measured is not None:
+            return self._draw_pairs(self.measured, frames, np.random.default_rng(seed))
         if config.source != "recorded":
             return draw_frames(config, frames, seed, phi=self.phi)
         rng, signal = np.random.default_rng(seed), self.signal
@@ -168,11 +204,19 @@ class Sensor:
         y, noise = self.sense(x), signal.scale * np.sqrt(signal.noise_variance)
         return x, y + noise * rng.standard_normal(y.shape) if noise else y
 
+    def _draw_pairs(self, measured: Array, frames: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return some of the pairs; x of zeros where it is not known, y white about its offset where that is not."""
+        if not len(measured):
+            return np.zeros((frames, self.signal.n)), self.signal.y_units(rng.standard_normal((frames, self.signal.m)))
+        chosen = rng.integers(0, len(measured), frames)
+        x = self.windows[chosen] if len(self.windows) else np.zeros((frames, self.signal.n))
+        return x, measured[chosen]
+
 
 def grid_of(signal: SignalFacts, adc: Adc) -> CountGrid:
     """Return what counts are on the codec's own scale."""
-    centre = adc.offset_counts + (signal.offset / adc.units_per_count if signal.direct else 0.0)
-    return CountGrid(adc.units_per_count / signal.scale, centre)
+    offset, scale = signal.y_grid
+    return CountGrid(adc.units_per_count / scale, adc.offset_counts + offset / adc.units_per_count)
 
 
 def sensed(config: SignalConfig, adc: AdcConfig, reach: float = 1.0) -> tuple[SignalFacts, Adc]:
@@ -190,7 +234,7 @@ def sensed(config: SignalConfig, adc: AdcConfig, reach: float = 1.0) -> tuple[Si
             offset, scale = (offset - adc.offset_counts) * adc.units_per_count, scale * adc.units_per_count
     facts = config.model_copy(update={"snr_db": None}).model_dump(exclude={"recording", "recording_in"})
     signal = SignalFacts(**facts, offset=offset, scale=scale)
-    return signal, _converter(signal, adc, counts and config.matrix in DIRECT, reach, config.source == "recorded")
+    return signal, converter_for(signal, adc, counts and config.matrix in DIRECT, reach, config.source == "recorded")
 
 
 def _holds_counts(config: SignalConfig, adc: AdcConfig, integers: bool) -> bool:
@@ -204,24 +248,29 @@ def _holds_counts(config: SignalConfig, adc: AdcConfig, integers: bool) -> bool:
                    f"set signal.recording_in to counts or to units")  # fmt: skip
 
 
-def _converter(signal: SignalFacts, adc: AdcConfig, counts: bool, reach: float, recorded: bool) -> Adc:
+def converter_for(signal: SignalFacts, adc: AdcConfig, counts: bool, reach: float, recorded: bool) -> Adc:
+    """Return the converter in front of the encoder: what is given, the rest chosen.
+
+    counts: what the device sees was given in counts. reach: as in `sensed`. recorded: 16 bits unless others are given.
+    """
     bits = adc.bits or (RECORDED_BITS if recorded else SYNTHETIC_BITS)
     given, offset = adc.units_per_count, adc.offset_counts
     if given is None and counts:
         given = 1.0
     if given is None:
-        given = float(np.float32(reach * signal.scale / 2 ** (bits - 1)))
+        centre, scale = signal.y_grid
+        given = float(np.float32(reach * scale / 2 ** (bits - 1)))
         if "offset_counts" not in adc.model_fields_set:
             # The middle of the range is where y is 0.
             middle = 0 if adc.signed else 2 ** (bits - 1)
-            offset = middle - (int(np.rint(signal.offset / given)) if signal.direct else 0)
+            offset = middle - int(np.rint(centre / given))
     made = {"bits": bits, "signed": adc.signed, "offset_counts": offset, "units_per_count": given, "unit": adc.unit}
     try:
         converter = Adc.model_validate(made)
     except ValidationError as error:
         raise QcsError(
-            f"[adc]: no converter of {bits} bits fits a recording of offset {signal.offset:.6g} and scale "
-            f"{signal.scale:.6g} ({error.errors()[0]['msg']}); set adc.units_per_count"
+            f"[adc]: no converter of {bits} bits fits a signal of offset {signal.y_grid[0]:.6g} and scale "
+            f"{signal.y_grid[1]:.6g} ({error.errors()[0]['msg']}); set adc.units_per_count"
         ) from None
     centre = grid_of(signal, converter).centre_counts
     if not converter.low <= centre <= converter.high:

@@ -20,46 +20,62 @@ DIRECT = ("identity", "uniform", "subsampling")
 """Matrices with which the device samples x itself, all of it or some: no front end measures."""
 
 
+IN_THE_BUNDLE = "(in the bundle)"
+"""Stands for the file whose windows, or pairs, a bundle holds."""
+
+
 class SignalConfig(Table):
     """Table `[signal]`: what is sensed and how."""
 
-    n: int = Field(20, ge=2, description="N, entries of a source vector")
-    m: int = Field(10, ge=1, description="M, measurements per vector, M <= N; N if matrix = identity or N < 10")
-    s: int = Field(2, ge=1, description="S, non-zero coefficients of a source vector, S <= M; no meaning if recorded")
+    n: int = Field(default=20, ge=1, description="N, entries of a source vector")
+    m: int = Field(default=10, ge=1, description="M, measurements per vector, M <= N; N if matrix = identity or N < 10")
+    s: int = Field(
+        default=2, ge=1, description="S, non-zero coefficients of a source vector, S <= M; no meaning if recorded"
+    )
     noise_variance: float = Field(
-        1e-4,
+        default=1e-4,
         ge=0,
         allow_inf_nan=False,
         description="variance of each entry of the noise n; 0 if a recording is sampled",
     )
     snr_db: float | None = Field(
-        None, allow_inf_nan=False, description="E|Φx|²/E|n|² in dB, replaces noise_variance (recordings: as if white)"
+        default=None,
+        allow_inf_nan=False,
+        description="E|Φx|²/E|n|² in dB, replaces noise_variance (recordings: as if white)",
     )
-    source: Literal["gaussian", "signs", "recorded"] = Field(
-        "gaussian", description="values of the non-zero coefficients: N(0, 1) or ±1; or windows of a recording"
+    source: Literal["gaussian", "signs", "recorded", "pairs"] = Field(
+        default="gaussian",
+        description="values of the non-zero coefficients: N(0, 1) or ±1; or windows of a recording; pairs of x and y "
+        "come with a model of your own, see 'qcskit export --help'",
     )
     basis: Literal["identity", "dct", "haar", "db4"] = Field(
-        "identity", description="orthonormal basis in which x is sparse"
+        default="identity", description="orthonormal basis in which x is sparse"
     )
-    recording: str = Field("", description="file of a recorded source: .npy, .npz, .csv, .wav and more")
+    recording: str = Field(default="", description="file of a recorded source: .npy, .npz, .csv, .wav and more")
     recording_column: str = Field(
-        "", coerce_numbers_to_str=True, description="array of an .npz, column of a .csv, channel of a .wav"
+        default="", coerce_numbers_to_str=True, description="array of an .npz, column of a .csv, channel of a .wav"
     )
     recording_in: Literal["auto", "counts", "units"] = Field(
-        "auto", description="what the file holds; auto: whole numbers within int16 are counts"
+        default="auto", description="what the file holds; auto: whole numbers within int16 are counts"
     )
-    recording_gaps: Literal["refuse", "interpolate"] = Field("refuse", description="what to do with missing values")
-    recording_hop: int = Field(1, ge=1, description="samples from one window of the recording to the next")
-    matrix: Literal["dct", "gaussian", "bernoulli", "identity", "uniform", "subsampling", "file"] = Field(
-        "dct",
+    recording_gaps: Literal["refuse", "interpolate"] = Field(
+        default="refuse", description="what to do with missing values"
+    )
+    recording_hop: int = Field(default=1, ge=1, description="samples from one window of the recording to the next")
+    matrix: Literal["dct", "gaussian", "bernoulli", "identity", "uniform", "subsampling", "file", "none"] = Field(
+        default="dct",
         description="Φ: first M rows of the DCT, N(0, 1), ±1; the device samples x itself: all of it, evenly, at fixed "
-        "random places; or matrix_file",
+        "random places; matrix_file; none: nobody knows how y came of x, as in pairs",
     )
-    matrix_seed: int = Field(0, ge=0, description="seeds a random Φ")
-    matrix_file: str = Field("", description="file that holds Φ (m, n): .npy, .npz or .csv")
+    matrix_seed: int = Field(default=0, ge=0, description="seeds a random Φ")
+    matrix_file: str = Field(default="", description="file that holds Φ (m, n): .npy, .npz or .csv")
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
+        if (self.source == "pairs") != (self.matrix == "none"):
+            raise ValueError("source = 'pairs' and matrix = 'none' go together: give both or none")
+        if self.source == "pairs":
+            return self._pairs()
         if "m" not in self.model_fields_set:
             object.__setattr__(self, "m", self.n if self.matrix == "identity" else min(self.m, self.n))
         if self.m > self.n or (self.matrix == "identity" and self.m < self.n):
@@ -80,6 +96,12 @@ class SignalConfig(Table):
             object.__setattr__(self, "noise_variance", self._noise_variance(self.snr_db))
         return self
 
+    def _pairs(self) -> Self:
+        if self.recording != IN_THE_BUNDLE:
+            raise ValueError("pairs of x and y are no source to train on: they come with a model of your own, 'qcskit "
+                             "export MODEL.keras --pairs X Y'")  # fmt: skip
+        return self
+
     def _noise_variance(self, snr_db: float) -> float:
         # E|Φx|² = E|x|²/N · |Φ|²_F, because the coefficients are white and the basis orthonormal.
         received = frame_energy(self) / self.n * float((measurement_matrix(self) ** 2).sum())
@@ -97,6 +119,8 @@ def measurement_matrix(config: SignalConfig) -> NDArray[np.float64]:
     >>> np.round(np.linalg.norm(measurement_matrix(SignalConfig(n=20, m=10, s=2)), axis=0), 6).min()
     1.0
     """
+    if config.matrix == "none":
+        raise QcsError("nobody said how the y of these pairs came of x: give rows of what the device sees")
     if config.matrix == "dct":
         return matrices.dct_rows(config.m, config.n)
     if config.matrix == "file":

@@ -66,13 +66,16 @@ class Draft:
         return codecs.load_codec(Bundle(Path(self.name), self.manifest(files), files))
 
 
-def measured(codec: Codec, x: NDArray[Any], y: NDArray[np.float64], float_db: float | None = None) -> NmseFacts:
-    """Return how close comes what the device sends for y (frames, inputs) of x (frames, N), on the codec's scale."""
+def measured(codec: Codec, x: NDArray[Any] | None, y: NDArray[np.float64], float_db: float | None = None) -> NmseFacts:
+    """Return how close comes what the device sends for y (frames, inputs) of x (frames, N), on the codec's scale.
+
+    x: None if it is not known: then only what was clipped is.
+    """
     signal = codec.bundle.manifest.signal
     counts = codec.counts(signal.y_units(y))
     clipped = tuple(round(float(share), 6) for share in codec.clipped(counts).mean(axis=0))
-    if not codec.decodes:
-        return NmseFacts(frames=len(x), float_db=float_db, clipped=clipped)
+    if not codec.decodes or x is None:
+        return NmseFacts(frames=len(y), float_db=float_db, clipped=clipped)
     x_units = signal.offset + signal.scale * np.asarray(x, np.float64)
     found = fidelity(x_units, codec.decode(codec.encode_counts(counts)), signal.offset)
     return NmseFacts(frames=len(x), float_db=float_db, deployed_db=found.nmse_db, fidelity=found, clipped=clipped)

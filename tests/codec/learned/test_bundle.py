@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.bundles import learned_bundle
+from support.tflite import frames, read
 
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.codecs import load_codec, open_codec
 from qcskit.codec.errors import QcsError
+from qcskit.export.learned.tflite_model import export_tflite
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +85,31 @@ def test_words_of_a_trained_bundle(bundle_path) -> None:
     assert rows["encoder"] == "EncNet 10-50-10, tanh, 8 levels per output"
     assert rows["arithmetic"].startswith("int8, profile tflm")
     assert "variant deepqcs-q" in rows["trained"]
+
+
+@pytest.fixture(scope="module")
+def asymmetric(tmp_path_factory):
+    """An input grid whose zero point is −58: −1.9 … 5.1."""
+    return export_tflite(read("float_ends"), frames(), out=tmp_path_factory.mktemp("b") / "b", levels=8)
+
+
+def test_edges_reach_both_ends_of_an_input_grid_about_its_middle(asymmetric, codecs_by_profile) -> None:
+    for codec in (asymmetric, codecs_by_profile["tflm"]):
+        inputs = codec.network_input(codec.edges(400, np.random.default_rng(3)))
+        assert inputs.min() < -110
+        assert inputs.max() > 110
+        assert abs(float(np.median(inputs))) < 15  # pools of ever smaller scale about the middle
+
+
+def test_a_zero_point_that_the_tables_do_not_have(asymmetric) -> None:
+    grid = asymmetric.facts.input_grid.model_copy(update={"zero_point": -57})
+    with pytest.raises(QcsError, match="do not give the front end"):
+        load_codec(changed(asymmetric.bundle, input_grid=grid))
+
+
+def test_describe_names_every_activation_and_what_an_asymmetric_input_covers(asymmetric, codecs_by_profile) -> None:
+    rows, symmetric = asymmetric.describe(), codecs_by_profile["tflm"].describe()
+    assert rows["encoder"] == "EncNet 7-9-6-5, relu-tanh-sigmoid, 8 levels per output"
+    assert rows["input covers"] == "-1.912 … 5.053 from ADC count 0"
+    assert "10-20-10, tanh, 8" in symmetric["encoder"]
+    assert symmetric["input covers"] == "± 2 about ADC count 3"

@@ -17,11 +17,15 @@ from qcskit.codec.learned.chain import (
     FRONT_NUMBERS,
     DenseChain,
     FrontEnd,
+    accumulator_unit,
     edge_distance,
     front_end_for,
     matmul_exact,
+    quantize_multiplier,
     requantize,
 )
+from qcskit.codec.learned.tflm import TflmRuntime
+from qcskit.export.learned.flatbuffer import ACTIVATIONS, DenseOp, encoder_flatbuffer
 from qcskit.firmware import HostCodec, build_host_library
 
 
@@ -234,3 +238,26 @@ def test_weights_without_dimensions_are_told_before_the_front_end() -> None:
     arrays = tables.to_arrays()
     with pytest.raises(QcsError, match=r"^array 'hidden0_weights' is int8 \(24,\)"):
         type(tables).from_arrays({**arrays, "hidden0_weights": arrays["hidden0_weights"].ravel()})
+
+
+@pytest.mark.parametrize(("outputs", "scales"), [(1, 1), (3, 1), (3, 3)])
+def test_an_accumulator_is_worth_what_the_runtime_multiplies_it_by(outputs: int, scales: int) -> None:
+    """To the last bit, a shared scale too: biases lie where a product of the scales in float would be noticed."""
+    rng, told, x = np.random.default_rng(0), 0, np.arange(-128, 128, dtype=np.int8)[:, None]
+    for _ in range(100):
+        source, weight = np.float32(rng.uniform(0.01, 0.03)), np.float32(rng.uniform(0.001, 0.01))
+        pre = np.float32(float(source) * float(weight) * 2**17)
+        bias = int((rng.integers(60, 127) + 0.5) * 2**17)
+        ones, biases = np.ones((outputs, 1), np.int8), np.full(outputs, bias, np.int32)
+        layer = DenseOp(ones, np.full(scales, weight), biases, source, 0, pre, 0, ACTIVATIONS["linear"])
+        runtime = TflmRuntime(encoder_flatbuffer((layer,), "one")).run(x)
+        unit = accumulator_unit(float(source), layer.weight_scale, outputs)
+        in_float = float(source * weight)
+        exact, rounded = (
+            requantize(x.astype(np.int64) + bias, *(np.int64(part) for part in quantize_multiplier(one / float(pre))))
+            for one in (float(unit[0]), in_float)
+        )
+        np.testing.assert_array_equal(runtime, np.repeat(exact, outputs, axis=1))
+        told += bool((exact != rounded).any())
+    assert len(unit) == outputs
+    assert told > 20

@@ -7,9 +7,10 @@ from support.python_int8 import python_requantize
 from tflite_micro import runtime
 
 from qcskit.codec.learned import int16
+from qcskit.codec.learned.activations import ACTIVATIONS
 from qcskit.codec.learned.chain import FrontEnd
 from qcskit.codec.learned.int16 import Int16Layer, Int16Tables
-from qcskit.export.learned.flatbuffer import int16_tanh_table, tanh_flatbuffer
+from qcskit.export.learned.flatbuffer import activation_flatbuffer, int16_tanh_table
 
 
 @pytest.mark.parametrize("activation", ["tanh", "hard_tanh", "relu"])
@@ -26,7 +27,9 @@ def test_fast_equals_the_specification(widths: tuple[int, ...], activation: str)
 
 def test_tanh_is_the_runtime_s_for_every_input() -> None:
     every = np.arange(-32768, 32768).astype(np.int16)
-    interpreter = runtime.Interpreter.from_bytes(tanh_flatbuffer(65536, int16.PRE_SCALE, 16), arena_size=1 << 20)
+    interpreter = runtime.Interpreter.from_bytes(
+        activation_flatbuffer(ACTIVATIONS["tanh"], 65536, int16.PRE_SCALE, 0, 16), arena_size=1 << 20
+    )
     interpreter.set_input(every[None, :], 0)
     interpreter.invoke()
     found = int16.tanh(int16_tanh_table(), every)

@@ -3,12 +3,12 @@
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from qcskit.export.learned.flatbuffer import tanh_table
+from qcskit.export.learned.flatbuffer import activation_points
 
 
 def test_tanh_table_is_close_to_tanh_and_ascends() -> None:
     for scale in (0.01, 3 / 127, 0.1):
-        table = tanh_table(float(np.float32(scale)))
+        table = activation_points("tanh", float(np.float32(scale)))
         ideal = np.clip(np.rint(128 * np.tanh(np.arange(-128, 128) * scale)), -128, 127)
         assert np.abs(table - ideal).max() <= 1
         assert np.all(np.diff(table.astype(int)) >= 0)

@@ -13,7 +13,7 @@ from qcskit.codec.signal import SignalConfig
 from qcskit.export.learned.encoder import build_encoder
 from qcskit.export.learned.flatbuffer import DenseOp, encoder_flatbuffer
 from qcskit.export.learned.fold import (
-    AccumulatorError,
+    ProfileError,
     _int8_layer,
     fold_int8,
     int8_tables,
@@ -42,7 +42,7 @@ def test_tables_equal_the_tflm_runtime_on_random_models(seed: int, activation: s
     inputs[:2] = [[-128], [127]]
     output = tflm_outputs(encoder_flatbuffer(layers, "random"), inputs)
     # Straight from the definition: thresholds strictly below the dequantized output.
-    expected = (output[..., None] > np.floor(encoder.thresholds / float(layers[-1].output_scale))).sum(-1)
+    expected = (output[..., None] > np.floor(encoder.thresholds / float(layers[-1].output_grid[0]))).sum(-1)
     np.testing.assert_array_equal(tables.encode_index(inputs), expected)
 
 
@@ -50,7 +50,7 @@ def test_folded_thresholds_are_exact_for_every_attainable_accumulator() -> None:
     rng = np.random.default_rng(0)
     encoder = random_encoder(rng, (12, 5), 16)
     last = _int8_layer(quantize_layers(encoder, Ranges((2.0,), 3.0, 2.0))[0])
-    cuts = output_cuts(encoder.thresholds)
+    cuts = output_cuts(encoder.thresholds, 1 / 128)
     folded = fold_int8(last, cuts)
     reach = 128 * np.abs(last.weights.astype(np.int64)).sum(1)
     for output in range(5):
@@ -92,7 +92,7 @@ def test_native_indices_differ_from_float_only_where_the_stated_bound_allows() -
     biases = [np.float64(layer.input_scale) * np.float64(layer.weight_scale) * layer.bias for layer in layers]
     hidden = (x * float(layers[0].input_scale) @ real[0].T + biases[0]).clip(-1, 1)
     pre = hidden @ real[1].T + biases[1]
-    off = 1.01 * float(layers[0].output_scale)  # half a step, and TFLM's second rounding at most another half
+    off = 1.01 * float(layers[0].output_grid[0])  # half a step, and TFLM's second rounding at most another half
     bound = off * np.abs(real[1]).sum(1)
     low = ((pre - bound)[..., None] > encoder.thresholds).sum(-1)
     high = ((pre + bound)[..., None] > encoder.thresholds).sum(-1)
@@ -129,9 +129,9 @@ def test_an_encoder_too_wide_for_16_bits_says_so() -> None:
          rng.uniform(-1, 1, (3, 600)).astype(np.float32)),
         (np.zeros(600, np.float32), np.zeros(600, np.float32), np.zeros(3, np.float32)), np.array([0.0]),
     )  # fmt: skip
-    with pytest.raises(AccumulatorError, match=r"600 inputs of 16 bits .* take export.profile = native"):
+    with pytest.raises(ProfileError, match=r"600 inputs of 16 bits .* take export.profile = native"):
         build_encoder(encoder, Ranges((2.0,), 1.0, 1.0), *behind_an_adc(40), "tflm16")
     huge = FloatEncoder((np.full((2, 2), 1e18, np.float32),) * 2, (np.zeros(2, np.float32),) * 2, np.array([0.0]))
     for profile in ("tflm", "tflm16"):
-        with pytest.raises(AccumulatorError, match="weights"):
+        with pytest.raises(ProfileError, match="weights"):
             build_encoder(huge, Ranges((2.0,), 3.0, 2.0), *behind_an_adc(2), profile)

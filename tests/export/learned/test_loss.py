@@ -2,8 +2,7 @@
 
 import re
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,9 +12,10 @@ from qcskit.codec.metrics import nmse_db
 from qcskit.codec.sensor import UNKNOWN_ADC, Adc, SignalFacts
 from qcskit.export.config import ExportConfig
 from qcskit.export.learned.encoder import Encoder, build_encoder
+from qcskit.export.learned.job import Frames, Job
 from qcskit.export.learned.loss import CAUSES, explain_loss, outputs
+from qcskit.export.learned.parts import Layer, ModelParts
 from qcskit.export.learned.quantize import FloatEncoder, Ranges
-from qcskit.export.learned.run import Job
 
 M, K = 4, 3
 FINE = Adc(bits=16, units_per_count=2.0**-12)
@@ -54,11 +54,11 @@ def float_outputs(encoder: FloatEncoder, y: np.ndarray) -> np.ndarray:
 
 def job_of(encoder: FloatEncoder) -> Job:
     """Return a job whose decoder is the identity and whose x are the float outputs: what is lost, integers lose."""
-    y = frames()
-    decnet = lambda q: SimpleNamespace(numpy=lambda: q)  # noqa: E731
-    stages: Any = SimpleNamespace(shq=SimpleNamespace(quantizer=lambda: (THRESHOLDS, LEVELS)), decnet=decnet)
-    config = ExportConfig(max_loss_db=0.5)
-    return Job(None, stages, (float_outputs(encoder, y), y), config, UNKNOWN_ADC, lambda *told: None)
+    y, source = frames(), cast(Any, None)
+    layers = [Layer(w, b, "tanh") for w, b in zip(encoder.weights, encoder.biases, strict=True)]
+    parts = ModelParts(tuple(layers), THRESHOLDS, LEVELS, lambda q: q)
+    seen, config = Frames(float_outputs(encoder, y), y), ExportConfig(max_loss_db=0.5)
+    return Job("it", "it", 0, parts, source, seen, config, UNKNOWN_ADC, lambda *told: None)
 
 
 def explained(exact: FloatEncoder, encoder: Encoder, loss_db: float) -> str:
@@ -134,3 +134,15 @@ def test_with_nothing_lost_nothing_is_accused() -> None:
     gains = explained(PLAIN, encoder, 0.6)
     assert lost_db(encoder, PLAIN) < -35
     assert not re.search(r"clip|ADC step|grid", gains.split("each part: ")[1].split(". Largest")[0])
+
+
+def test_steps_that_cost_only_together_are_named_together() -> None:
+    """Inputs among others a thousand times as large: the steps of converter and network are both coarse for them."""
+    exact = network()
+    for column in (1, 2):
+        exact.weights[0][:, column] *= 1e-3
+    exact.weights[0][:, 0] *= 3.0
+    adc = Adc(bits=16, units_per_count=0.9)
+    encoder = made(exact, Ranges((4500.0,)), adc, "tflm16")
+    assert "ADC step and input grid" in explained(exact, encoder, 20.0)
+    assert "scale them alike in front of the converter" in explained(exact, encoder, 20.0)

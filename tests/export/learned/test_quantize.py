@@ -1,10 +1,13 @@
 """Weights that no integer can hold are refused; symmetric grids keep what they cover; weights are rounded jointly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from support.float_encoders import random_encoder
+from support.float_encoders import random_encoder, tflm_outputs
 
 from qcskit.codec.errors import QcsError
+from qcskit.export.learned.flatbuffer import encoder_flatbuffer
 from qcskit.export.learned.quantize import (
     FloatEncoder,
     Ranges,
@@ -28,19 +31,44 @@ def test_weights_are_off_by_half_a_step_at_most() -> None:
     weights, scale, bias = quantize_weights(0, w, np.ones(5, np.float32), np.float32(0.01))
     assert np.abs(weights.astype(int)).max() == 127
     assert (np.abs(weights * scale[:, None] - w) <= 0.5001 * scale[:, None]).all()
-    np.testing.assert_array_equal(bias, np.rint(1 / (np.float64(np.float32(0.01)) * scale)))
+    np.testing.assert_allclose(bias, np.rint(1 / (np.float64(np.float32(0.01)) * scale.astype(np.float64))), rtol=1e-7)
 
 
-def test_weights_and_biases_beyond_their_grid_saturate_and_keep_their_sign() -> None:
-    """Scales of denormal weights are coarse: the quotient exceeds 127."""
-    peak = np.float32(150 * 2.0**-149)
-    w = np.array([[peak, -peak, 0]], np.float32)
-    weights, scale, _ = quantize_weights(0, w, np.zeros(1, np.float32), np.float32(1))
-    assert abs(float(peak) / float(scale[0])) > 127.5
-    assert weights.tolist() == [[127, -127, 0]]
-    for bias in (3e38, -3e38):
-        found = quantize_weights(0, np.ones((1, 1), np.float32), np.array([bias], np.float32), np.float32(0.01))[2]
-        assert found.tolist() == [(2**31 - 1) * (1 if bias > 0 else -1)]
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("bias", [0.7, -0.7, 1e-9, 1e5])
+@pytest.mark.parametrize("size", [0.0, 1e-40, 1e-6, 1e-3, 1.0])
+def test_a_row_that_is_all_but_dead_keeps_its_bias(size: float, bias: float, bits: int) -> None:
+    """Its scale rises until the bias fits in 32 bits, the sums beside it."""
+    w = (np.random.default_rng(1).uniform(-1, 1, (1, 7)) * size).astype(np.float32)
+    step = np.float32(2 / 127 if bits == 8 else 2 / 2**15)
+    weights, scale, found = quantize_weights(0, w, np.array([bias], np.float32), step, None, bits)
+    unit = float(step) * float(scale[0])
+    assert float(found[0]) * unit == pytest.approx(bias, rel=1e-6, abs=0.5 * unit)
+    assert np.abs(weights * scale[0] - w).max() <= max(0.5001 * float(scale[0]), 1e-30)
+    assert unit * 0.5 <= max(1e-6 * abs(bias), 0.5 * float(step) * size / 127 * 1.0001)
+    largest = 2**31 - 1 if bits == 8 else 2**30 - 1
+    assert np.abs(weights.astype(int)).sum() * 2 ** (bits - 1) + abs(int(found[0])) <= largest
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("activation", ["tanh", "hard_tanh", "relu"])
+def test_a_network_with_dead_rows_computes_what_it_did_in_floating_point(activation: str, bits: int) -> None:
+    """One neuron, widths that are no multiple of 4, a row of zeros, one all but dead whose bias carries it."""
+    encoder = random_encoder(np.random.default_rng(7), (7, 5, 1, 3), 4, activation)
+    for weights, bias in zip(encoder.weights[:1], encoder.biases[:1], strict=True):
+        weights[1] *= 1e-6
+        weights[2] = 0
+        bias[:3] = 0.7, 0.7, -0.3
+    layers = quantize_layers(replace(encoder, peaks=(4.0, 4.0, 4.0)), Ranges((2.0,), 3.0, 3.0, 1.0), bits)
+    step = float(layers[0].input_scale)
+    x = np.random.default_rng(8).integers(-(2 ** (bits - 1)), 2 ** (bits - 1), (200, 7))
+    value = x * step
+    for number, (w, b) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
+        value = encoder.activation(number).apply(value @ w.T.astype(float) + b)
+    scale, zero_point = layers[-1].output_grid
+    found = (tflm_outputs(encoder_flatbuffer(layers, "it"), x.astype(f"int{bits}")) - zero_point) * float(scale)
+    assert np.ptp(value) > 0.1
+    assert np.abs(found - value).max() < (0.1 if bits == 8 else 0.05)
 
 
 def moment_of(x: np.ndarray) -> np.ndarray:

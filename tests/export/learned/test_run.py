@@ -1,6 +1,7 @@
 """From a run to a bundle: against the TFLM runtime and Keras, byte for byte reproducible, refusals before the work."""
 
 import filecmp
+import json
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -8,8 +9,6 @@ import numpy as np
 import pytest
 from support.float_encoders import tflm_outputs
 
-from qcskit.codec import seeds
-from qcskit.codec import signal as source
 from qcskit.codec.bundle import NmseFacts, read_bundle
 from qcskit.codec.codecs import load_codec, open_codec
 from qcskit.codec.errors import CheckFailedError, QcsError
@@ -21,8 +20,9 @@ from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.export.config import ExportConfig
 from qcskit.export.learned import run as run_module
-from qcskit.export.learned.fold import AccumulatorError
-from qcskit.export.learned.run import _FINETUNE_GAIN_DB, Job, choose_profile, export_run, input_ranges, read_encoder
+from qcskit.export.learned.fold import ProfileError
+from qcskit.export.learned.job import Job
+from qcskit.export.learned.run import _FINETUNE_GAIN_DB, choose_profile, export_run, input_ranges
 
 QUICK = ExportConfig(finetune_steps=20, golden_frames=16, test_frames=2000, calibration_frames=1000, profile="tflm",
                      allow_loss=True)  # fmt: skip
@@ -164,29 +164,59 @@ def test_what_the_integers_do_not_cover_is_refused(run_path, settings, message, 
         export_run(run_path, tmp_path / "b", QUICK, ignore)
 
 
-def test_an_activation_without_integers_is_refused(run_path, tmp_path) -> None:
-    layers = [SimpleNamespace(activation=SimpleNamespace(__name__=name)) for name in ("gelu", "tanh")]
-    stages = SimpleNamespace(
-        encnet=SimpleNamespace(layers=layers), shq=SimpleNamespace(quantizer=lambda: (np.zeros(1), np.zeros(2)))
-    )
-    frames = (np.zeros((1, 20)), np.zeros((1, 10)))
-    with pytest.raises(QcsError, match=r"EncNet layer 0 ends in 'gelu'.*train with one of: tanh, hard_tanh, relu"):
-        read_encoder(Job(SimpleNamespace(path="run"), stages, frames, QUICK, UNKNOWN_ADC, ignore))
-    layers[0].activation.__name__, layers[1].activation.__name__ = "relu", "relu"
-    with pytest.raises(QcsError, match=r"layer 1 ends in 'relu'.*train with one of: tanh, hard_tanh$"):
-        read_encoder(Job(SimpleNamespace(path="run"), stages, frames, QUICK, UNKNOWN_ADC, ignore))
+def foreign(shape: int, outputs: int) -> bytes:
+    """Return the model.keras of someone else."""
+    import keras
+
+    from qcskit.training.run import _model_bytes
+    from qcskit.training.shq import SHQ
+
+    layers = [keras.layers.Dense(4, "tanh"), SHQ(4), keras.layers.Dense(outputs)]
+    return _model_bytes(keras.Sequential([keras.Input((shape,)), *layers]))
 
 
-def test_a_run_that_is_missing_or_broken_is_one_clear_line(run_path, tmp_path) -> None:
-    with pytest.raises(QcsError, match="does not exist"):
-        export_run(tmp_path / "no", tmp_path / "b", QUICK, ignore)
+NO_HASHES = {"files": {}}
+
+
+@pytest.mark.parametrize(
+    ("change", "model", "message"),
+    [
+        ({}, lambda own: own[:1000], r"model\.keras is not the one of this run \(sha256 differs\)"),
+        (NO_HASHES, lambda own: own[:1000], r"model\.keras cannot be loaded"),
+        (NO_HASHES, lambda own: b"", r"model\.keras cannot be loaded"),
+        (
+            NO_HASHES,
+            lambda own: foreign(3, 20),
+            "its model takes 3 and gives 20 numbers, metrics.json says m = 10 and n = 20",
+        ),
+        (NO_HASHES, lambda own: None, "model.keras cannot be read: No such file"),
+        ({"history": None}, None, "metrics.json: history: Input should be a valid dictionary"),
+        ({"nmse_hard_db": "low"}, None, "metrics.json: nmse_hard_db: Input should be a valid number"),
+        ({"signal": {"n": 20, "colour": 1}}, None, "metrics.json: signal.colour"),
+        ({"run_version": [1]}, None, r"is of version \[1\], expected 1"),
+        ([], None, "is of version unknown, expected 1"),
+        ("no JSON", None, "metrics.json"),
+    ],
+)
+def test_a_run_that_is_broken_or_someone_else_s_is_one_clear_line(
+    run_path, tmp_path, change, model, message: str
+) -> None:
+    metrics, content = json.loads((run_path / "metrics.json").read_text()), (run_path / "model.keras").read_bytes()
     broken = tmp_path / "broken"
     broken.mkdir()
-    (broken / "metrics.json").write_bytes((run_path / "metrics.json").read_bytes())
-    (broken / "model.keras").write_bytes((run_path / "model.keras").read_bytes()[:1000])
-    with pytest.raises(QcsError, match=r"model\.keras cannot be loaded"):
+    text = change if isinstance(change, str) else json.dumps({**metrics, **change} if change != [] else [])
+    (broken / "metrics.json").write_text(text)
+    if (content := model(content) if model else content) is not None:
+        (broken / "model.keras").write_bytes(content)
+    with pytest.raises(QcsError, match=message) as caught:
         export_run(broken, tmp_path / "b", QUICK, ignore)
+    assert "\n" not in str(caught.value)
     assert not (tmp_path / "b").exists()
+
+
+def test_a_run_that_is_missing_is_one_clear_line(tmp_path) -> None:
+    with pytest.raises(QcsError, match="does not exist"):
+        export_run(tmp_path / "no", tmp_path / "b", QUICK, ignore)
 
 
 @dataclass(frozen=True)
@@ -206,14 +236,13 @@ class Trial:
         decnet = SimpleNamespace(get_weights=lambda: self.weights, set_weights=lambda w: setattr(self, "weights", w))
         config, told = ExportConfig(**settings), self.told
 
-        run = SimpleNamespace(signal=SignalConfig(), train=SimpleNamespace(seed=3))
-        stages = SimpleNamespace(decnet=decnet)
-        self.job = Job(run, stages, None, config, UNKNOWN_ADC, lambda *what: told.append(what))
+        source, parts = SimpleNamespace(test=lambda frames: fresh[:frames]), SimpleNamespace(decoder=decnet)
+        self.job = Job("it", "it", 3, parts, source, None, config, UNKNOWN_ADC, lambda *what: told.append(what))
 
         def choose_ranges(job, network, profile):
             job.progress("choose ranges", 1, 2)
             if after[profile] is None:
-                raise AccumulatorError("too wide")
+                raise ProfileError("too wide")
             return SimpleNamespace(profile=profile)
 
         def deploy(job, encoder):
@@ -221,16 +250,16 @@ class Trial:
             self.weights = "fine-tuned for " + encoder.profile
             nmse = NmseFacts(frames=1, float_db=-20.0, deployed_db=-20.0 + after[encoder.profile])
             facts = SimpleNamespace(model_copy=lambda update: SimpleNamespace(**update))
-            return Made(encoder.profile, nmse, facts)
+            return after[encoder.profile], Made(encoder.profile, nmse, facts)
 
-        monkeypatch.setattr(run_module, "read_encoder", lambda job: None)
+        monkeypatch.setattr(Job, "network", lambda job: None)
         monkeypatch.setattr(run_module, "choose_ranges", choose_ranges)
         monkeypatch.setattr(run_module, "deploy", deploy)
         monkeypatch.setattr(run_module, "calibration_loss_db", lambda job, encoder: before.get(encoder.profile, 0.0))
-        fresh = source.test_frames(SignalConfig(), 20_000, 3 + seeds.TEST)[1]
+        fresh = np.arange(30_000)
 
         def explain(job, encoder, loss_db, frames):
-            return f"{encoder.profile} {loss_db:g} {self.weights} {np.array_equal(frames[1], fresh)}"
+            return f"{encoder.profile} {loss_db:g} {self.weights} {np.array_equal(frames, fresh[:20_000])}"
 
         monkeypatch.setattr(run_module, "explain_loss", explain)
 
@@ -283,9 +312,9 @@ def test_a_profile_that_is_asked_for_is_the_only_one(monkeypatch) -> None:
     trial = Trial(monkeypatch, after, {"native": 99.0}, profile="native")
     assert trial.choose().facts.loss_db == {"native": 0.45}
     assert {stage for stage, _, _ in trial.told} == {"choose ranges"}
-    with pytest.raises(AccumulatorError):
+    with pytest.raises(ProfileError):
         Trial(monkeypatch, after, {}, profile="tflm16").choose()
-    with pytest.raises(AccumulatorError):
+    with pytest.raises(ProfileError):
         Trial(monkeypatch, dict.fromkeys(PROFILES), {}).choose()
 
 
@@ -302,3 +331,31 @@ def test_inputs_that_are_alike_share_a_range_and_others_have_their_own() -> None
     outlier = np.concatenate([y, [[1000.0]]])
     assert input_ranges(outlier, 0.99) == pytest.approx((0.99,), abs=2e-3)
     assert input_ranges(outlier, 1.0) == (1000.0,)
+
+
+def test_a_run_whose_user_draws_the_frames_takes_them_along_as_pairs(tmp_path) -> None:
+    """Nobody knows how y comes of x; calibration, fine-tuning, test and bundle all see what `draw` draws."""
+    from qcskit.training.config import TrainConfig
+    from qcskit.training.run import train_run
+
+    module = tmp_path / "my_train.py"
+    module.write_text(
+        "import tensorflow as tf\n"
+        "def draw(frames, seed, part):\n"
+        "    x = tf.random.stateless_uniform((frames, 6), seed) + 3.0\n"
+        "    return x, 0.5 * x[:, :4]\n"
+    )
+    recipe = TrainConfig(levels=4, decoder_widths=(16,), steps=60, warmup_steps=5, batch=100, test_frames=500,
+                         validation_frames=500, module=str(module))  # fmt: skip
+    train_run(tmp_path / "run", recipe, SignalConfig(n=6, m=4, s=2), lambda step, soft, hard: None)
+    export_run(tmp_path / "run", tmp_path / "b", QUICK, ignore)
+    module.unlink()
+    codec = open_codec(tmp_path / "b")
+    manifest = codec.bundle.manifest
+    assert (manifest.signal.matrix, codec.source_windows) == ("none", QUICK.test_windows)
+    for x, y in (codec.draw(100, 1), (codec.bundle.vectors["x"], codec.bundle.vectors["y"])):
+        assert 3.0 <= x.min() < x.max() <= 4.0
+        np.testing.assert_allclose(y, 0.5 * x[:, :4])
+    x, y = codec.draw(3000, 2)
+    assert nmse_db(x, codec.decode(codec.encode(y))) == pytest.approx(manifest.nmse.deployed_db, abs=0.5)
+    assert np.mean(manifest.nmse.clipped) < 0.03

@@ -13,24 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.learned.activations import ACTIVATIONS, Activation
-from qcskit.codec.learned.chain import DenseChain, quantize_multiplier
+from qcskit.codec.learned.activations import OPERATORS, Activation, find_activation
+from qcskit.codec.learned.chain import DenseChain, accumulator_unit, quantize_multiplier
 from qcskit.codec.learned.read_tflite import Operator, Tensor, check_encoder, read_operators
 
 
 @dataclass(frozen=True)
 class Dense:
-    """A layer as the flatbuffer states it: weights int8 (outputs, inputs), bias in accumulator units, scales.
+    """A layer as the flatbuffer states it: weights int8 (outputs, inputs) and their scales, one per output or for all.
 
-    pre: tensor in front of the activation. unit: float64 (outputs,), what one step of an accumulator is worth.
+    raw_bias: int32 (outputs,). source, pre, result: tensors in front of it, in front of its activation, and behind.
     """
 
     weights: NDArray[np.int8]
-    bias: NDArray[np.int64]
-    unit: NDArray[np.float64]
+    weight_scales: tuple[float, ...]
+    raw_bias: NDArray[np.int32]
     source: Tensor
     pre: Tensor
+    result: Tensor
     activation: Activation
+
+    @property
+    def bias(self) -> NDArray[np.int64]:
+        """Of an accumulator: the input's zero point folded in."""
+        sums = self.weights.astype(np.int64).sum(axis=1)
+        return self.raw_bias.astype(np.int64) - self.source.zero_points[0] * sums
+
+    @property
+    def unit(self) -> NDArray[np.float64]:
+        """What one step of each accumulator is worth (outputs,)."""
+        return accumulator_unit(self.source.scales[0], self.weight_scales, len(self.weights))
 
     @property
     def bits(self) -> int:
@@ -40,7 +52,7 @@ class Dense:
 
 def check_tables(content: bytes, tables: DenseChain) -> tuple[Dense, ...]:
     """Return the layers of encoder.tflite. Raises QcsError that names a layer which is not the tables'."""
-    layers = _layers(check_encoder(content))
+    layers = dense_layers(check_encoder(content))
     if tuple(len(layer.weights) for layer in layers) != tables.widths[1:]:
         raise QcsError(f"it has layers of {[len(layer.weights) for layer in layers]} outputs, tables.npz "
                        f"{list(tables.widths[1:])}")  # fmt: skip
@@ -102,33 +114,43 @@ def check_decoder(content: bytes, outputs: int, width: int, levels: Sequence[flo
         raise QcsError(f"its output is {result.kind} {result.shape}, expected FLOAT32 (frames, {width})")
 
 
-def _layers(operators: list[Operator]) -> tuple[Dense, ...]:
+def dense_layers(operators: list[Operator]) -> tuple[Dense, ...]:
+    """Return the layers of a chain of operators. Raises QcsError that names an operator that is no part of one."""
     found = []
     for number, op in enumerate(operators):
-        after = operators[number + 1].name if number + 1 < len(operators) else ""
+        after = operators[number + 1] if number + 1 < len(operators) else op
         if op.name == "FULLY_CONNECTED":
-            found.append(_dense(number, op, after == "TANH"))
+            found.append(_dense(op, after if after.name in OPERATORS else op))
         elif not number or operators[number - 1].name != "FULLY_CONNECTED":
-            raise QcsError(f"operator {number} {op.name} does not follow a FULLY_CONNECTED")
+            raise QcsError(f"{op.where} does not follow a FULLY_CONNECTED")
     return tuple(found)
 
 
-def _dense(number: int, op: Operator, tanh: bool) -> Dense:
-    where = f"operator {number} {op.name}"
-    if len(op.inputs) != 3 or op.inputs[2].kind != "INT32" or len(op.inputs[1].shape) != 2:
-        raise QcsError(f"{where} has no int32 bias, or weights that are no matrix")
-    source, weights, bias = op.inputs
-    pre, outputs = op.outputs[0], weights.shape[0]
-    fitting = len(weights.scales) == outputs and bias.constant_bytes == 4 * outputs and outputs > 0
-    if not fitting or any(len(t.scales) != 1 or len(t.zero_points) != 1 for t in (source, pre)):
-        raise QcsError(f"{where} has other numbers of scales or biases than outputs")
+def _dense(op: Operator, end: Operator) -> Dense:
+    """end: the operator of its activation, or itself."""
+    if len(op.inputs) not in (2, 3) or len(op.inputs[1].shape) != 2 or any(t.kind != "INT32" for t in op.inputs[2:]):
+        raise QcsError(f"{op.where} has a bias that is not int32, or weights that are no matrix")
+    source, weights, *biases = op.inputs
+    pre, result, outputs = op.outputs[0], end.outputs[0], weights.shape[0]
+    fitting = len(weights.scales) in (1, outputs) and all(bias.constant_bytes == 4 * outputs for bias in biases)
+    fitting = fitting and outputs > 0
+    if not fitting or any(len(t.scales) != 1 or len(t.zero_points) != 1 for t in (source, pre, result)):
+        raise QcsError(f"{op.where} has other numbers of scales or biases than outputs")
     if not all(np.isfinite(scale) and scale > 0 for t in (source, weights, pre) for scale in t.scales):
-        raise QcsError(f"{where} has a scale that is not a positive number")
-    activation = next((a for a in ACTIVATIONS.values() if a.fused == op.fused), None)
-    if activation is None or tanh != (activation.fused == "NONE"):
-        raise QcsError(f"{where} has no activation that the integer encoder computes")
+        raise QcsError(f"{op.where} has a scale that is not a positive number")
+    activation = find_activation(op.fused, end.name if end is not op else "")
+    if activation is None:
+        raise QcsError(f"{op.where} has no activation that the integer encoder computes")
+    _check_operator_grid(end, activation)
     values: NDArray[np.int8] = np.frombuffer(weights.constant, np.int8).reshape(weights.shape)
-    raw: NDArray[Any] = np.frombuffer(bias.constant, "<i4").astype(np.int64)
-    folded = raw - source.zero_points[0] * values.astype(np.int64).sum(axis=1)
-    unit = np.float64(source.scales[0]) * np.asarray(weights.scales, np.float64)
-    return Dense(values, folded, unit, source, pre, activation)
+    raw: NDArray[Any] = np.frombuffer(biases[0].constant, "<i4") if biases else np.zeros(outputs, np.int32)
+    return Dense(values, weights.scales, raw.astype(np.int32), source, pre, result, activation)
+
+
+def _check_operator_grid(end: Operator, activation: Activation) -> None:
+    """Raise QcsError unless an operator of an activation gives the one grid that it has in int8."""
+    result = end.outputs[0]
+    scale, zero_point = result.scales[0], result.zero_points[0]
+    if activation.operator and result.kind == "INT8" and activation.output_grid != (scale, zero_point):
+        own = "{:g} at {}".format(*activation.output_grid)
+        raise QcsError(f"{end.where} gives a grid of {scale:g} at {zero_point}, in int8 it is {own}")

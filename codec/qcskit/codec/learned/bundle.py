@@ -8,7 +8,7 @@ c/qcs_tflm_…            the flatbuffer as a C array and its glue, for firmware
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import ModuleType
@@ -76,7 +76,8 @@ class Grid(Table):
 class Facts(CodecFacts):
     """The learned codec of a bundle. input_grid: of the int8 network input; None for int16.
 
-    input_ranges: what the network input covers, ± units of y about its centre; one for all inputs, or one for each.
+    activation: of its first layer. input_ranges: what half of the input grid covers, in units of y; one for all inputs,
+    or one for each. With a zero point of 0 the network input covers ± that about its centre.
     loss_db: NMSE that each profile tried costs against the trained float; skipped_db: of
     those that were given up before the decoder was fine-tuned to them.
     """
@@ -111,11 +112,11 @@ def _tflm(model: bytes, dtype: str) -> Apart:
 
 
 class LearnedCodec(IndexCodec):
-    """A bundle's learned codec. tables: its integers."""
+    """A bundle's learned codec. tables: its integers. activations: of its layers, by Keras's names."""
 
-    def __init__(self, bundle: Bundle, facts: Facts, tables: DenseChain) -> None:
+    def __init__(self, bundle: Bundle, facts: Facts, tables: DenseChain, activations: Sequence[str]) -> None:
         super().__init__(bundle, tables.packing, tables.inputs)
-        self.facts, self.tables = facts, tables
+        self.facts, self.tables, self.activations = facts, tables, activations
         self.arithmetic = ARITHMETICS[facts.arithmetic]
         self.takes_inputs = facts.arithmetic == "int8"
         self.decodes = bundle.has("decoder.tflite")
@@ -123,6 +124,8 @@ class LearnedCodec(IndexCodec):
 
     @cached_property
     def _decoder(self) -> LiteRt:
+        if not self.decodes:
+            raise QcsError(f"bundle '{self.bundle.path}' encodes only: it holds no decoder")
         try:
             return _litert(self.bundle.read("decoder.tflite"))
         except QcsError as error:
@@ -207,10 +210,12 @@ class LearnedCodec(IndexCodec):
 
     def edges(self, packets: int, rng: np.random.Generator) -> Counts:
         """Return counts of which some last accumulator lies closest to a threshold, from a pool of all scales."""
-        # Counts that the whole input grid covers.
-        reach = np.array(self.facts.input_ranges) / self.bundle.manifest.adc.units_per_count + 1.0
-        reach = np.minimum(reach, 32768.0) * 0.5 ** rng.integers(0, 9, (packets * _POOL_FACTOR, 1))
-        pool = np.floor(rng.uniform(-1.0, 1.0, (len(reach), self.inputs)) * reach) + self.tables.front_end.offset
+        # Counts that the whole input grid covers, about its middle.
+        half = np.array(self.facts.input_ranges) / self.bundle.manifest.adc.units_per_count
+        front = self.tables.front_end
+        middle = front.offset - half * (front.zero_point / self.arithmetic.steps)
+        reach = np.minimum(half + 1.0, 32768.0) * 0.5 ** rng.integers(0, 9, (packets * _POOL_FACTOR, 1))
+        pool = np.floor(rng.uniform(-1.0, 1.0, (len(reach), self.inputs)) * reach + middle)
         counts = pool.clip(-32768, 32767).astype(np.int16)
         distance = edge_distance(self.tables.thresholds, self.tables.accumulator(self.tables.network_input(counts)))
         return counts[np.argsort(distance, kind="stable")[:packets]]
@@ -226,7 +231,7 @@ class LearnedCodec(IndexCodec):
         """Return dimensions, arithmetic and training in words."""
         facts, widths = self.facts, "-".join(map(str, self.tables.widths))
         rows = {
-            "encoder": f"EncNet {widths}, {facts.activation}, {facts.levels} levels per output",
+            "encoder": f"EncNet {widths}, {activation_words(self.activations)}, {facts.levels} levels per output",
             "arithmetic": f"{facts.arithmetic}, profile {facts.profile}: {PROFILES[facts.profile]}",
             **({"profiles tried": self._losses()} if facts.loss_db else {}),
             "input covers": self._covered(),
@@ -242,12 +247,18 @@ class LearnedCodec(IndexCodec):
         tried = ", ".join(f"{profile} {loss:+.2f} dB" for profile, loss in self.facts.loss_db.items())
         skipped = "".join(f"; {name} given up at {loss:+.2f} dB" for name, loss in self.facts.skipped_db.items())
         cost = "; 16 bits take about four times the instructions of 8" if self.facts.profile == "tflm16" else ""
-        return f"{tried} against the trained float{skipped}{cost}"
+        judged = "" if self.bundle.manifest.nmse.deployed_db is not None else ", by the encoder's outputs"
+        return f"{tried} against the trained float{judged}{skipped}{cost}"
 
     def _covered(self) -> str:
-        ranges, unit = self.facts.input_ranges, self.bundle.manifest.adc.unit
-        own = f"± {min(ranges):.4g} … {max(ranges):.4g}, input by input" if len(ranges) > 1 else f"± {ranges[0]:.4g}"
-        return f"{own}{f' {unit}' if unit else ''} about ADC count {self.tables.front_end.offset}"
+        ranges, zero, steps = self.facts.input_ranges, self.tables.front_end.zero_point, self.arithmetic.steps
+        named = f" {unit}" if (unit := self.bundle.manifest.adc.unit) else ""
+        if not zero:
+            own = f"{min(ranges):.4g} … {max(ranges):.4g}, input by input" if len(ranges) > 1 else f"{ranges[0]:.4g}"
+            return f"± {own}{named} about ADC count {self.tables.front_end.offset}"
+        low, high = (max(ranges) * (end - zero) / steps for end in (-steps - 1, steps))
+        widest = ", the widest input" if len(ranges) > 1 else ""
+        return f"{low:.4g} … {high:.4g}{named}{widest} from ADC count {self.tables.front_end.offset}"
 
     def curves(self) -> dict[str, dict[str, list[float]]]:
         """Return NMSE over the training, and the quantizer; empty for an encoder that was not trained."""
@@ -264,6 +275,15 @@ class LearnedCodec(IndexCodec):
         tables = self.tables
         scratch = 2 * max(tables.widths[:-1]) * np.dtype(self.arithmetic.dtype).itemsize
         return {"macs": tables.macs, "table_bytes": tables.table_bytes, "scratch_bytes": scratch, **super().cost()}
+
+
+def activation_words(names: Sequence[str]) -> str:
+    """Return the activations of layers in words.
+
+    >>> activation_words(["tanh", "tanh"]), activation_words(["relu", "relu", "sigmoid"])
+    ('tanh', 'relu-relu-sigmoid')
+    """
+    return names[0] if len(set(names)) == 1 else "-".join(names)
 
 
 def read(bundle: Bundle) -> LearnedCodec:
@@ -289,9 +309,10 @@ def read(bundle: Bundle) -> LearnedCodec:
         raise bundle.fail("manifest.json: codec.thresholds are not in ascending order")
     _check_history(bundle, facts)
     _check_arithmetic(bundle, facts, tables)
-    codec = LearnedCodec(bundle, facts, tables)
+    layers = _check_encoder(bundle, facts, tables)
+    codec = LearnedCodec(bundle, facts, tables, [layer.activation.name for layer in layers])
     bundle.check_equal("codec.packed_bits", facts.packed_bits, codec.packing.packed_bits)
-    _check_flatbuffers(codec)
+    _check_decoder(codec)
     return codec
 
 
@@ -308,25 +329,28 @@ def _check_arithmetic(bundle: Bundle, facts: Facts, tables: DenseChain) -> None:
     signal, adc = bundle.manifest.signal, bundle.manifest.adc
     if (facts.input_grid is None, facts.profile == "tflm16") != (facts.arithmetic == "int16",) * 2:
         raise bundle.fail(f"manifest.json: {facts.arithmetic} does not go with profile {facts.profile}")
-    steps, ranges = ARITHMETICS[facts.arithmetic].steps, facts.input_ranges
+    steps, ranges, zero_point = ARITHMETICS[facts.arithmetic].steps, facts.input_ranges, 0
+    if facts.input_grid is not None:
+        zero_point = facts.input_grid.zero_point
     if len(ranges) not in (1, tables.inputs):
         raise bundle.fail(f"manifest.json: codec.input_ranges holds {len(ranges)}, expected 1 or {tables.inputs}")
     try:
         front_end = front_end_for(
-            [own / steps for own in ranges], adc.units_per_count, grid_of(signal, adc).centre_counts
+            [own / steps for own in ranges], adc.units_per_count, grid_of(signal, adc).centre_counts, zero_point
         )
     except QcsError as error:
         raise bundle.fail(f"manifest.json: {error}") from None
     if tables.front_end != front_end:
-        raise bundle.fail("adc, signal and codec.input_ranges of manifest.json do not give the front end of tables.npz")
+        raise bundle.fail("adc, signal, codec.input_grid and codec.input_ranges of manifest.json do not give the front "
+                          "end of tables.npz")  # fmt: skip
     if facts.input_grid is not None and not math.isclose(
-        facts.input_grid.scale, max(ranges) / signal.scale / steps, rel_tol=1e-6
+        facts.input_grid.scale, max(ranges) / signal.y_grid[1] / steps, rel_tol=1e-6
     ):
         raise bundle.fail("manifest.json: codec.input_ranges and codec.input_grid contradict each other")
 
 
-def _check_flatbuffers(codec: LearnedCodec) -> None:
-    bundle, facts, tables = codec.bundle, codec.facts, codec.tables
+def _check_encoder(bundle: Bundle, facts: Facts, tables: DenseChain) -> tuple[agree.Dense, ...]:
+    """Return the layers of encoder.tflite."""
     try:
         layers = agree.check_tables(bundle.read("encoder.tflite"), tables)
         agree.check_thresholds(layers[-1], tables, facts.thresholds, facts.profile == "native")
@@ -337,8 +361,15 @@ def _check_flatbuffers(codec: LearnedCodec) -> None:
     stated = found if grid is None else (grid.scale, grid.zero_point)
     bundle.check_equal("codec.input_grid", stated, found, "encoder.tflite")
     bundle.check_equal("codec.activation", facts.activation, layers[0].activation.name, "encoder.tflite")
-    if codec.decodes:
-        try:
-            agree.check_decoder(bundle.read("decoder.tflite"), tables.outputs, codec.width, facts.quantizer_levels)
-        except QcsError as error:
-            raise bundle.fail(f"decoder.tflite: {error}") from None
+    return layers
+
+
+def _check_decoder(codec: LearnedCodec) -> None:
+    bundle = codec.bundle
+    if not codec.decodes:
+        return
+    try:
+        content, levels = bundle.read("decoder.tflite"), codec.facts.quantizer_levels
+        agree.check_decoder(content, codec.tables.outputs, codec.width, levels)
+    except QcsError as error:
+        raise bundle.fail(f"decoder.tflite: {error}") from None

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from qcskit.codec.arrays import check_ascending, take_table
 from qcskit.codec.errors import QcsError
@@ -65,16 +65,27 @@ class FrontEnd:
         return scaled + self.zero_point
 
 
-def front_end_for(steps: Sequence[float], step: float, offset: int) -> FrontEnd:
-    """Return the map from ADC counts (`step` units each) to grids of `steps`, one for all inputs or one for each."""
+def front_end_for(steps: Sequence[float], step: float, offset: int, zero_point: int = 0) -> FrontEnd:
+    """Return the map from ADC counts (`step` units each) to grids of `steps`, one for all inputs or one for each.
+
+    offset: the count that becomes `zero_point`.
+    """
     rows = []
     for own in steps:
         multiplier, shift = quantize_multiplier(step / own)
         if shift > MAX_FRONT_SHIFT:
             raise QcsError(f"an ADC count ({step} units) is over 2^14 steps of the network input ({own}): check the "
                            f"ADC scale")  # fmt: skip
-        rows.append((offset, multiplier, shift, 0))
+        rows.append((offset, multiplier, shift, zero_point))
     return FrontEnd.of(rows)
+
+
+def accumulator_unit(input_scale: float, weight_scales: ArrayLike, outputs: int) -> NDArray[np.float64]:
+    """Return what one step of each accumulator (outputs,) is worth, as TFLite Micro computes it: in double.
+
+    weight_scales: one per output, or one that all share, which changes nothing.
+    """
+    return np.broadcast_to(np.float64(input_scale) * np.asarray(weight_scales, np.float64), (outputs,))
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:

@@ -12,13 +12,22 @@ import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.learned.activations import OPERATORS
 
-ENCODER_OPERATORS = ("FULLY_CONNECTED", "TANH")
+ENCODER_OPERATORS = ("FULLY_CONNECTED", *OPERATORS)
 """What an exported encoder consists of."""
 
 _IDENTIFIER = b"TFL3"
 _MOST_ENTRIES = 1 << 28
 _ITEM_BYTES = {"INT8": 1, "UINT8": 1, "BOOL": 1, "INT16": 2, "FLOAT16": 2, "INT32": 4, "FLOAT32": 4, "INT64": 8}
+_INSTEAD = {
+    **dict.fromkeys(("ADD", "SUB", "MUL", "DIV"), "fold scaling into the layer beside it before you convert, or export "
+                    "the Keras model, which does that"),
+    **dict.fromkeys(("RELU", "RELU6", "RELU_N1_TO_1"), "give the layer before it this activation, so that it is fused"),
+    "SOFTMAX": "convert the model without it, and put the thresholds on what it takes",
+    "QUANTIZE": "between layers it stands where two scales meet; convert the whole model at once",
+}  # fmt: skip
+"""What would do in place of an operator."""
 _CONVERT = "export one with 'qcskit export', or convert with full-integer int8 quantization"
 
 
@@ -41,16 +50,36 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator: name as in the TFLite schema, fused activation, its tensors."""
+    """One operator: its place in the file, name as in the TFLite schema, fused activation, its tensors."""
 
+    place: int
     name: str
     fused: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
 
+    @property
+    def where(self) -> str:
+        """What messages call it."""
+        return f"operator {self.place} {self.name}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Operators in order of execution; tensors that go in and come out. One tensor of the file is one object."""
+
+    operators: list[Operator]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
 
 def read_operators(content: bytes) -> list[Operator]:
-    """Return the operators of a `.tflite` file in order of execution.
+    """Return the operators of a `.tflite` file in order of execution. Raises QcsError as `read_graph` does."""
+    return read_graph(content).operators
+
+
+def read_graph(content: bytes) -> Graph:
+    """Return what a `.tflite` file computes.
 
     Raises QcsError in one line if it is not a flatbuffer, truncated, damaged or has several subgraphs.
     """
@@ -60,54 +89,65 @@ def read_operators(content: bytes) -> list[Operator]:
         )
         raise QcsError(f"this is not a TensorFlow Lite flatbuffer: {what}")
     try:
-        return _operators(schema.Model.GetRootAsModel(content, 0), content)
+        return _graph(schema.Model.GetRootAsModel(content, 0), content)
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         said = " ".join(str(error).split())[:200]
         raise QcsError(f"the flatbuffer is truncated or damaged ({type(error).__name__}: {said})") from None
 
 
 def check_encoder(content: bytes) -> list[Operator]:
-    """Return the operators of an encoder that the kit's arithmetic covers: a chain of `ENCODER_OPERATORS`, all int8 or
-    all int16 with int8 weights.
-
-    Raises QcsError in one line that names the operator, tensor or fault.
-    """
+    """Return the operators of an encoder that the kit's arithmetic covers. Raises QcsError as `check_chain` does."""
     operators = read_operators(content)
-    if not operators:
-        raise QcsError("the flatbuffer holds no operator")
-    for number, op in enumerate(operators):
-        where = f"operator {number} {op.name}"
-        if op.name not in ENCODER_OPERATORS:
-            raise QcsError(f"{where} is not supported; an encoder consists of {' and '.join(ENCODER_OPERATORS)} only")
-        if not op.inputs or len(op.outputs) != 1:
-            raise QcsError(f"{where} has {len(op.inputs)} inputs and {len(op.outputs)} outputs: the file is damaged")
-        for tensor in (op.inputs[0], op.outputs[0]):
-            if tensor.kind.startswith("FLOAT"):
-                raise QcsError(f"{where}: tensor '{tensor.name}' is {tensor.kind}: this is a float model; {_CONVERT}")
-            if tensor.kind not in ("INT8", "INT16"):
-                raise QcsError(f"{where}: tensor '{tensor.name}' is {tensor.kind}, expected INT8 or INT16; {_CONVERT}")
-            if tensor.kind != operators[0].inputs[0].kind:
-                raise QcsError(f"{where}: tensor '{tensor.name}' is {tensor.kind}, the network's input "
-                               f"{operators[0].inputs[0].kind}; {_CONVERT}")  # fmt: skip
-            if not tensor.scales:
-                raise QcsError(f"{where}: tensor '{tensor.name}' has no quantization scale; {_CONVERT}")
-        if op.name == "FULLY_CONNECTED":
-            _check_dense(op, where)
-        if number and op.inputs[0].name != operators[number - 1].outputs[0].name:
-            raise QcsError(f"{where} does not read the operator before it: only a chain of layers is supported")
+    check_chain(operators)
     return operators
 
 
-def _check_dense(op: Operator, where: str) -> None:
+def check_chain(operators: list[Operator]) -> None:
+    """Raise QcsError unless this is a chain of `ENCODER_OPERATORS`, all int8 or all int16 with int8 weights.
+
+    In one line that names the operator, tensor or fault, and what would do.
+    """
+    if not operators:
+        raise QcsError("the flatbuffer holds no operator")
+    kind = operators[0].inputs[0].kind if operators[0].inputs else ""
+    for before, op in zip([None, *operators], operators, strict=False):
+        if op.name not in ENCODER_OPERATORS:
+            instead = _INSTEAD.get(op.name, "")
+            raise QcsError(f"{op.where} is not supported; an encoder consists of {', '.join(ENCODER_OPERATORS)} "
+                           f"only{instead and ': '}{instead}")  # fmt: skip
+        if not op.inputs or len(op.outputs) != 1:
+            raise QcsError(f"{op.where} has {len(op.inputs)} inputs and {len(op.outputs)} outputs: the file is damaged")
+        for tensor in (op.inputs[0], op.outputs[0]):
+            _check_grid(tensor, op.where, kind)
+        if op.name == "FULLY_CONNECTED":
+            _check_dense(op)
+        if before is not None and op.inputs[0] is not before.outputs[0]:
+            raise QcsError(f"{op.where} does not read the operator before it: only a chain of layers is supported")
+
+
+def _check_grid(tensor: Tensor, where: str, kind: str) -> None:
+    """Raise QcsError unless activations are of this kind and quantized."""
+    named = f"{where}: tensor '{tensor.name}'"
+    if tensor.kind.startswith("FLOAT"):
+        raise QcsError(f"{named} is {tensor.kind}: this is a float model; {_CONVERT}")
+    if tensor.kind not in ("INT8", "INT16"):
+        raise QcsError(f"{named} is {tensor.kind}, expected INT8 or INT16; {_CONVERT}")
+    if tensor.kind != kind:
+        raise QcsError(f"{named} is {tensor.kind}, the network's input {kind}; {_CONVERT}")
+    if not tensor.scales:
+        raise QcsError(f"{named} has no quantization scale; {_CONVERT}")
+
+
+def _check_dense(op: Operator) -> None:
     weights = op.inputs[1] if len(op.inputs) > 1 else None
     if weights is None or weights.kind != "INT8" or not weights.constant_bytes:
         found = "missing" if weights is None else f"{weights.kind}, {weights.constant_bytes} bytes"
-        raise QcsError(f"{where}: its weights are {found}, expected constant INT8; {_CONVERT}")
+        raise QcsError(f"{op.where}: its weights are {found}, expected constant INT8; {_CONVERT}")
     if any(weights.zero_points):
-        raise QcsError(f"{where}: its weights have a zero point, expected symmetric weights; {_CONVERT}")
+        raise QcsError(f"{op.where}: its weights have a zero point, expected symmetric weights; {_CONVERT}")
 
 
-def _operators(model: Any, content: bytes) -> list[Operator]:
+def _graph(model: Any, content: bytes) -> Graph:
     if model.SubgraphsLength() != 1:
         raise QcsError(f"the flatbuffer has {model.SubgraphsLength()} subgraphs, expected 1")
     graph = model.Subgraphs(0)
@@ -115,7 +155,8 @@ def _operators(model: Any, content: bytes) -> list[Operator]:
         raise ValueError("a vector is longer than the file")
     buffers = [_constant(model.Buffers(i)) for i in range(model.BuffersLength())]
     tensors = [_tensor(graph.Tensors(i), buffers) for i in range(graph.TensorsLength())]
-    return [_operator(model, graph.Operators(i), tensors) for i in range(graph.OperatorsLength())]
+    operators = [_operator(model, i, graph.Operators(i), tensors) for i in range(graph.OperatorsLength())]
+    return Graph(operators, *_ends(graph, "the graph", tensors))
 
 
 def _constant(buffer: Any) -> bytes:
@@ -142,7 +183,7 @@ def _tensor(tensor: Any, buffers: list[bytes]) -> Tensor:
     return Tensor(name, kind, shape, scales, zeros, constant)
 
 
-def _operator(model: Any, op: Any, tensors: list[Tensor]) -> Operator:
+def _operator(model: Any, place: int, op: Any, tensors: list[Tensor]) -> Operator:
     code = model.OperatorCodes(op.OpcodeIndex())
     # Before schema 3a codes stood in one byte; readers take the larger of both fields.
     builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
@@ -154,11 +195,16 @@ def _operator(model: Any, op: Any, tensors: list[Tensor]) -> Operator:
         table = op.BuiltinOptions()
         options.Init(table.Bytes, table.Pos)
         fused = _name(schema.ActivationFunctionType, options.FusedActivationFunction())
-    inputs = [int(i) for i in op.InputsAsNumpy()] if op.InputsLength() else []
-    outputs = [int(i) for i in op.OutputsAsNumpy()] if op.OutputsLength() else []
+    return Operator(place, name, fused, *_ends(op, f"an operator {name}", tensors))
+
+
+def _ends(node: Any, what: str, tensors: list[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Return the tensors that go into a node and come out of it; optional ones that are left out are not among them."""
+    inputs = [int(i) for i in node.InputsAsNumpy()] if node.InputsLength() else []
+    outputs = [int(i) for i in node.OutputsAsNumpy()] if node.OutputsLength() else []
     if any(i >= len(tensors) or i < -1 for i in (*inputs, *outputs)):
-        raise ValueError(f"an operator {name} refers to a tensor that is not there")
-    return Operator(name, fused, tuple(tensors[i] for i in inputs if i >= 0), tuple(tensors[i] for i in outputs))
+        raise ValueError(f"{what} refers to a tensor that is not there")
+    return tuple(tensors[i] for i in inputs if i >= 0), tuple(tensors[i] for i in outputs if i >= 0)
 
 
 def _word(raw: bytes) -> str:

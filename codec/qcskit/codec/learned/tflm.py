@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.learned.activations import ACTIVATIONS
+from qcskit.codec.learned.activations import OPERATORS, find_activation
 
 _LEAST_ARENA = 1 << 16
 """Bytes of tensor arena that any small model fits in; larger ones get ten times the flatbuffer."""
@@ -98,18 +98,23 @@ class NativeOracle:
 
         model = schema.ModelT.InitFromPackedBuf(bytearray(flatbuffer), 0)
         graph = model.subgraphs[0]
-        codes = [model.operatorCodes[op.opcodeIndex].builtinCode for op in graph.operators]
+        numbers = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
+        codes = [numbers[op.opcodeIndex] for op in graph.operators]
         dense = [i for i, code in enumerate(codes) if code == schema.BuiltinOperator.FULLY_CONNECTED]
         if not dense:
             raise QcsError("it holds no FULLY_CONNECTED")
         last = graph.operators[dense[-1]]
-        source, weights, bias = (graph.tensors[i] for i in last.inputs)
+        source, weights, *biases = (graph.tensors[i] for i in last.inputs if i >= 0)
         self._step, self._zero_point = float(source.quantization.scale[0]), int(source.quantization.zeroPoint[0])
-        self._weights = _constant(model, weights, np.int8) * np.asarray(weights.quantization.scale, float)[:, None]
-        self._bias = _constant(model, bias, np.int32) * np.asarray(bias.quantization.scale, float)
-        numbers = vars(schema.ActivationFunctionType)
-        fused = last.builtinOptions.fusedActivationFunction
-        self._activation = next(a for a in ACTIVATIONS.values() if numbers[a.fused] == fused)
+        scales = np.asarray(weights.quantization.scale, float)
+        self._weights = _constant(model, weights, np.int8) * scales[:, None]
+        self._bias = sum(_constant(model, bias, np.int32) * (self._step * scales) for bias in biases)
+        words = {number: word for word, number in vars(schema.ActivationFunctionType).items() if word.isupper()}
+        after = [word for word in OPERATORS if vars(schema.BuiltinOperator)[word] in codes[dense[-1] + 1 :]]
+        activation = find_activation(words[last.builtinOptions.fusedActivationFunction], *(after or ("",)))
+        if activation is None:
+            raise QcsError("its last layer has no activation that the integer encoder computes")
+        self._activation = activation
         self._thresholds = np.asarray(thresholds, float)
         self._hidden: Runtime | None = None
         if dense[-1] > 0:

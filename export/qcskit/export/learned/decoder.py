@@ -1,11 +1,13 @@
 """The decoder as a float32 flatbuffer: indices (frames, K) int32 → x_hat (frames, N), batch dimension free."""
 
+import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.chatter import captured_stderr
+from qcskit.codec.errors import QcsError
 
 
 def decoder_flatbuffer(decnet: Any, levels: NDArray[np.float64], outputs: int) -> bytes:
@@ -23,5 +25,12 @@ def decoder_flatbuffer(decnet: Any, levels: NDArray[np.float64], outputs: int) -
     frozen = convert_variables_to_constants_v2(decode.get_concrete_function())
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
     with captured_stderr():
-        content: bytes = converter.convert()
+        try:
+            content: bytes = converter.convert()
+        except Exception as error:  # of the converter's own, with pages of its intermediate language
+            operators = ", ".join(dict.fromkeys(re.findall(r"'(tf\.\w+)' op", str(error)))) or "an operator"
+            raise QcsError(
+                f"the decoder cannot become TensorFlow Lite: {operators} has no builtin there; build it of layers that "
+                f"have, or export the encoder alone, a model that ends at its SHQ layer"
+            ) from None
     return content

@@ -56,7 +56,7 @@ def build_encoder(
 ) -> Encoder:
     """Return the integer encoder on these ranges, behind this ADC."""
     grid, arithmetic = grid_of(signal, adc), arithmetic_of(profile)
-    units = tuple(float(np.float32(own)) * signal.scale for own in ranges.inputs)
+    units = tuple(float(np.float32(own)) * signal.y_grid[1] for own in ranges.inputs)
     steps = [own / ARITHMETICS[arithmetic].steps for own in units]
     front_end = front_end_for(steps, adc.units_per_count, grid.centre_counts)
     # Counts are centred on a whole count: what that leaves goes into the first layer's biases.

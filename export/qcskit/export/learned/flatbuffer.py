@@ -1,4 +1,5 @@
-"""Write the integer EncNet as a TensorFlow Lite flatbuffer: FULLY_CONNECTED and TANH only, byte for byte reproducible.
+"""Write the integer EncNet as a TensorFlow Lite flatbuffer: FULLY_CONNECTED, TANH and LOGISTIC, byte for byte
+reproducible.
 
 Weights are int8, activations int8 or int16. Hard tanh, ReLU and ReLU6 are fused into FULLY_CONNECTED: such an encoder
 has no TANH at all.
@@ -21,19 +22,16 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from qcskit.codec.chatter import captured_stderr
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned.activations import ACTIVATIONS, Activation
+from qcskit.codec.learned.chain import accumulator_unit
 from qcskit.codec.learned.int16 import OUTPUT_SCALE
 from qcskit.codec.learned.read_tflite import read_operators
-
-TANH_SCALE = 1.0 / 128.0
-"""Output scale of an int8 TANH, fixed by the TensorFlow Lite quantization specification; its zero point is 0."""
 
 Bits = Literal[8, 16]
 """Of an activation."""
 
-_TANH_SCALES: dict[Bits, float] = {8: TANH_SCALE, 16: OUTPUT_SCALE}
 _KINDS: dict[Bits, int] = {8: schema.TensorType.INT8, 16: schema.TensorType.INT16}
 _VERSIONS: dict[Bits, dict[int, int]] = {
-    8: {schema.BuiltinOperator.FULLY_CONNECTED: 4, schema.BuiltinOperator.TANH: 2},
+    8: {schema.BuiltinOperator.FULLY_CONNECTED: 4, schema.BuiltinOperator.TANH: 2, schema.BuiltinOperator.LOGISTIC: 2},
     16: {schema.BuiltinOperator.FULLY_CONNECTED: 12, schema.BuiltinOperator.TANH: 3},
 }
 """Of int8 kernels, and of int16 × int8 with weights scaled per output (lite/tools/versioning/op_version.cc)."""
@@ -51,9 +49,11 @@ _SCHEMA_VERSION = 3
 class DenseOp:
     """FULLY_CONNECTED with int8 weights and its activation, as the flatbuffer states it.
 
-    weights: int8 (outputs, inputs), symmetric per output with weight_scale float32 (outputs,). bias: int32 (outputs,)
-    in units of input_scale · weight_scale. pre_scale, pre_zero_point: grid of FULLY_CONNECTED's output.
-    activation: tanh is an operator of its own with its own output grid; the others are fused and keep pre's grid.
+    weights: int8 (outputs, inputs), symmetric with weight_scale float32 (outputs,), or (1,) that all outputs share.
+    bias: int32 (outputs,) in units of input_scale · weight_scale. pre_scale, pre_zero_point: grid of FULLY_CONNECTED's
+    output.
+    activation: tanh and sigmoid are operators of their own with their own output grids; the others are fused and keep
+    pre's grid.
     bits: of activations, input and output.
     """
 
@@ -68,14 +68,17 @@ class DenseOp:
     bits: Bits = 8
 
     @property
-    def output_scale(self) -> np.float32:
-        """Scale of the layer's output grid."""
-        return np.float32(_TANH_SCALES[self.bits]) if self.activation.fused == "NONE" else self.pre_scale
+    def unit(self) -> NDArray[np.float64]:
+        """What one step of each accumulator is worth (outputs,)."""
+        return accumulator_unit(float(self.input_scale), self.weight_scale, len(self.weights))
 
     @property
-    def output_zero_point(self) -> int:
-        """Zero point of the layer's output grid."""
-        return 0 if self.activation.fused == "NONE" else self.pre_zero_point
+    def output_grid(self) -> tuple[np.float32, int]:
+        """(scale, zero point) of the layer's output."""
+        if not self.activation.operator:
+            return self.pre_scale, self.pre_zero_point
+        scale, zero_point = self.activation.output_grid if self.bits == 8 else (OUTPUT_SCALE, 0)
+        return np.float32(scale), zero_point
 
 
 class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
@@ -155,16 +158,16 @@ def encoder_flatbuffer(layers: Sequence[DenseOp], description: str) -> bytes:
         graph.operator(schema.BuiltinOperator.FULLY_CONNECTED, (current, weights, bias), pre, options,
                        schema.BuiltinOptions.FullyConnectedOptions)  # fmt: skip
         current = pre
-        if layer.activation.fused == "NONE":
-            current = graph.tensor(f"a{number}", (1, outputs), kind, _TANH_SCALES[bits], 0)
-            graph.operator(schema.BuiltinOperator.TANH, (pre,), current)
+        if layer.activation.operator:
+            current = graph.tensor(f"a{number}", (1, outputs), kind, *layer.output_grid)
+            graph.operator(vars(schema.BuiltinOperator)[layer.activation.operator], (pre,), current)
     return graph.finish(0, current, description)
 
 
 @cache
-def tanh_table(pre_scale: float) -> NDArray[np.int8]:
-    """Return TFLM's int8 TANH: entry q + 128 is what the runtime gives for q on a grid of `pre_scale`."""
-    return _tanh_of(np.arange(-128, 128, dtype=np.int8), pre_scale, 8)
+def activation_points(name: str, pre_scale: float, pre_zero_point: int = 0) -> NDArray[np.int8]:
+    """Return TFLM's int8 operator of an activation: entry q + 128 is what the runtime gives for q on this grid."""
+    return _points(ACTIVATIONS[name], np.arange(-128, 128, dtype=np.int8), pre_scale, pre_zero_point, 8)
 
 
 @cache
@@ -174,11 +177,12 @@ def int16_tanh_table() -> NDArray[np.int16]:
     On a grid of 2/12288 an input q stands for 2 q of the table's steps, 256 of which lie between two points; at a point
     the output is the point. The last one is what the output saturates at.
     """
-    return _tanh_of((128 * np.arange(256)).astype(np.int16), 2.0 / (3 * 4096), 16)
+    return _points(ACTIVATIONS["tanh"], (128 * np.arange(256)).astype(np.int16), 2.0 / (3 * 4096), 0, 16)
 
 
-def _tanh_of(values: NDArray[Any], scale: float, bits: Bits) -> NDArray[Any]:
-    interpreter = runtime.Interpreter.from_bytes(tanh_flatbuffer(len(values), scale, bits), arena_size=1 << 20)
+def _points(activation: Activation, values: NDArray[Any], scale: float, zero_point: int, bits: Bits) -> NDArray[Any]:
+    content = activation_flatbuffer(activation, len(values), scale, zero_point, bits)
+    interpreter = runtime.Interpreter.from_bytes(content, arena_size=1 << 20)
     interpreter.set_input(values[None, :], 0)
     interpreter.invoke()
     table: NDArray[Any] = interpreter.get_output(0)[0].copy()
@@ -186,13 +190,14 @@ def _tanh_of(values: NDArray[Any], scale: float, bits: Bits) -> NDArray[Any]:
     return table
 
 
-def tanh_flatbuffer(width: int, scale: float, bits: Bits) -> bytes:
-    """Return a flatbuffer that is one TANH of `width` values on a grid of this scale."""
+def activation_flatbuffer(activation: Activation, width: int, scale: float, zero_point: int, bits: Bits) -> bytes:
+    """Return a flatbuffer that is the operator of an activation for `width` values on a grid."""
     graph, kind = _Graph(bits), _KINDS[bits]
-    source = graph.tensor("x", (1, width), kind, scale, 0)
-    last = graph.tensor("y", (1, width), kind, _TANH_SCALES[bits], 0)
-    graph.operator(schema.BuiltinOperator.TANH, (source,), last)
-    return graph.finish(source, last, "tanh")
+    source = graph.tensor("x", (1, width), kind, scale, zero_point)
+    grid = activation.output_grid if bits == 8 else (OUTPUT_SCALE, 0)
+    last = graph.tensor("y", (1, width), kind, *grid)
+    graph.operator(vars(schema.BuiltinOperator)[activation.operator], (source,), last)
+    return graph.finish(source, last, activation.name)
 
 
 def measured_arena_bytes(flatbuffer: bytes) -> int:

@@ -11,8 +11,8 @@ from qcskit.codec.learned import int16
 from qcskit.codec.learned.chain import FrontEnd, quantize_multiplier, requantize
 from qcskit.codec.learned.int8 import Int8Layer, Int8Tables
 from qcskit.codec.learned.int16 import Int16Layer, Int16Tables
-from qcskit.export.learned.flatbuffer import TANH_SCALE, DenseOp, int16_tanh_table, tanh_table
-from qcskit.export.learned.quantize import INT32_MAX
+from qcskit.export.learned.flatbuffer import DenseOp, activation_points, int16_tanh_table
+from qcskit.export.learned.quantize import LARGEST_SUM
 
 Integers = NDArray[np.int64]
 Profile = Literal["tflm", "native", "tflm16"]
@@ -21,8 +21,8 @@ int16 output of TFLM with 16-bit activations.
 """
 
 
-class AccumulatorError(QcsError):
-    """The integers of a profile cannot hold an accumulator of this encoder."""
+class ProfileError(QcsError):
+    """The integers of a profile cannot hold this encoder."""
 
 
 def int8_tables(
@@ -37,7 +37,7 @@ def int8_tables(
     if profile == "native":
         folded = native_thresholds(layers[-1], last, thresholds)
     else:
-        folded = fold_int8(last, output_cuts(thresholds, layers[-1].output_scale, layers[-1].output_zero_point))
+        folded = fold_int8(last, output_cuts(thresholds, *layers[-1].output_grid))
     return Int8Tables(tuple(hidden), last.weights, folded, front_end)
 
 
@@ -47,13 +47,11 @@ def int16_tables(layers: Sequence[DenseOp], thresholds: NDArray[np.float64], fro
     Raises QcsError if an accumulator could exceed 32 bits.
     """
     *hidden, last = [_int16_layer(layer) for layer in layers]
-    folded = fold_int16(last, output_cuts(thresholds, layers[-1].output_scale))
+    folded = fold_int16(last, output_cuts(thresholds, *layers[-1].output_grid))
     return Int16Tables(tuple(hidden), last.weights, folded, front_end)
 
 
-def output_cuts(
-    thresholds: NDArray[np.float64], scale: float | np.float32 = TANH_SCALE, zero_point: int = 0
-) -> Integers:
+def output_cuts(thresholds: NDArray[np.float64], scale: float | np.float32, zero_point: int = 0) -> Integers:
     """Return per threshold the smallest integer output q above it: q > floor(zero_point + t / scale)."""
     cuts: Integers = np.floor(zero_point + np.asarray(thresholds) / float(scale)).astype(np.int64) + 1
     return cuts
@@ -64,12 +62,9 @@ def native_thresholds(layer: DenseOp, last: Int8Layer, thresholds: NDArray[np.fl
 
     A boundary outside the activation's range, or beyond what the weights reach, is never or always reached.
     """
-    if not layer.activation.bounded:
-        raise QcsError(f"the last layer's activation is {layer.activation.name}; expected one within -1 ... 1")
     boundary = layer.activation.boundary(np.asarray(thresholds, np.float64))
-    unit = np.float64(layer.input_scale) * layer.weight_scale.astype(np.float64)
     reach = 128.0 * np.abs(last.weights.astype(np.int64)).sum(axis=1)[:, None]
-    exact = np.floor(boundary[None, :] / unit[:, None]) + 1 - last.bias[:, None]
+    exact = np.floor(boundary[None, :] / layer.unit[:, None]) + 1 - last.bias[:, None]
     return np.clip(exact, -reach, reach + 1).astype(np.int32)
 
 
@@ -123,35 +118,35 @@ def _int8_layer(layer: DenseOp) -> Int8Layer:
 
 
 def _int16_layer(layer: DenseOp) -> Int16Layer:
-    scaling = requantization(layer, layer.bias.astype(np.int64), limit=2**30 - 1)
-    table = int16_tanh_table() if layer.activation.fused == "NONE" else np.empty(0, np.int16)
+    scaling = requantization(layer, layer.bias.astype(np.int64))
+    if layer.activation.operator not in ("", "TANH"):
+        raise ProfileError(f"profile tflm16 does not compute {layer.activation.name}: take tflm or native")
+    table = int16_tanh_table() if layer.activation.operator else np.empty(0, np.int16)
     bounds = layer.activation.clamp(layer.pre_scale, layer.pre_zero_point, 16)
     return Int16Layer(layer.weights, layer.bias, *scaling, *bounds, table)
 
 
-def requantization(
-    layer: DenseOp, bias: Integers, limit: int = INT32_MAX
-) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+def requantization(layer: DenseOp, bias: Integers) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     """Return Q31 multipliers and shifts (outputs,) as TFLM computes them from a layer's scales.
 
-    bias: the input zero point folded in. Raises AccumulatorError if an accumulator, shifted left, could exceed `limit`.
+    bias: the input zero point folded in. Raises ProfileError if an accumulator, shifted left, could exceed 32 bits.
     """
-    ratio = np.float64(layer.input_scale) * layer.weight_scale.astype(np.float64) / np.float64(layer.pre_scale)
-    pairs = [quantize_multiplier(float(value)) for value in ratio]
+    limit = LARGEST_SUM[layer.bits]
+    pairs = [quantize_multiplier(float(value)) for value in layer.unit / np.float64(layer.pre_scale)]
     reach = (1 << layer.bits - 1) * np.abs(layer.weights.astype(np.int64)).sum(axis=1) + np.abs(bias)
     left = np.maximum([shift for _, shift in pairs], 0)
     if np.any(left > 30) or np.any(reach << left > limit):
-        advice = "its weights or biases are too large: train again"
+        advice = "its weights are too large for inputs of this range: scale the inputs to about 1"
         if layer.bits == 16:
             cause = f"{layer.weights.shape[1]} inputs of 16 bits are too many or its weights too large"
             advice = f"{cause}; take export.profile = native, or a narrower layer"
-        raise AccumulatorError(f"an accumulator of EncNet can exceed {limit.bit_length() + 1} bits: {advice}")
+        raise ProfileError(f"an accumulator of EncNet can exceed {limit.bit_length() + 1} bits: {advice}")
     return np.array([m for m, _ in pairs], np.int32), np.array([s for _, s in pairs], np.int8)
 
 
 def activation_table(layer: DenseOp) -> NDArray[np.int8]:
-    """Return the layer's 256-entry activation: TFLM's TANH, or the clamp that it fuses into FULLY_CONNECTED."""
-    if layer.activation.fused == "NONE":
-        return tanh_table(float(layer.pre_scale))
+    """Return the layer's 256-entry activation: TFLM's operator, or the clamp that it fuses into FULLY_CONNECTED."""
+    if layer.activation.operator:
+        return activation_points(layer.activation.name, float(layer.pre_scale), layer.pre_zero_point)
     low, high = layer.activation.clamp(layer.pre_scale, layer.pre_zero_point, 8)
     return np.arange(-128, 128).clip(low, high).astype(np.int8)

@@ -19,6 +19,11 @@ INT32_MAX = 2**31 - 1
 _DAMPING = 1e-4
 """Of the moment's mean diagonal, so that weights of inputs that never move stay near what they were."""
 _INT16_STEPS = 32767
+LARGEST_SUM: dict[Bits, int] = {8: INT32_MAX, 16: 2**30 - 1}
+"""Of an accumulator, in magnitude, in 8 and 16 bits."""
+_LEAST_ROOM = 2**24
+_LEAST_SCALE = 1e-30
+"""Weights and biases below are nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,14 @@ class FloatEncoder:
 class Ranges:
     """What the grids cover: ± y per input, or one for all; ± pre-activations of hidden and last layers (int8 alone).
 
-    inputs: on the codec's own scale. hidden: for ReLU and ReLU6 the part of the largest output seen that the grid
-    covers. Hard tanh needs no range.
+    inputs: on the codec's own scale. hidden, last: where tanh (or a sigmoid, twice as wide) may be clipped. peak: the
+    part of the largest output seen that the grids of what has no bounds cover. Hard tanh needs no range.
     """
 
     inputs: tuple[float, ...]
     hidden: float = 1.0
     last: float = 1.0
+    peak: float = 1.0
 
     @property
     def input(self) -> float:
@@ -89,17 +95,18 @@ def quantize_layers(encoder: FloatEncoder, ranges: Ranges, bits: Bits = 8) -> tu
     input_scale, input_zero_point = np.float32(ranges.input / (127.0 if bits == 8 else 2**15)), 0
     for number, (w, b) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
         moment = encoder.moments[number] if encoder.moments else None
-        weights, weight_scale, bias = quantize_weights(number, w, b, input_scale, moment)
+        weights, weight_scale, bias = quantize_weights(number, w, b, input_scale, moment, bits)
         last, activation = number == len(encoder.weights) - 1, encoder.activation(number)
         if bits == 8:
             covered = ranges.last if last else ranges.hidden
+            covered = ranges.peak if activation.needs_peak else covered
             scale, zero_point = activation.pre_grid(covered, encoder.peak(number))
         else:
             scale, zero_point = _int16_scale(activation, encoder.peak(number)), 0
         layers.append(DenseOp(
             weights, weight_scale, bias, input_scale, input_zero_point, scale, zero_point, activation, bits
         ))  # fmt: skip
-        input_scale, input_zero_point = layers[-1].output_scale, layers[-1].output_zero_point
+        input_scale, input_zero_point = layers[-1].output_grid
     return tuple(layers)
 
 
@@ -109,6 +116,7 @@ def quantize_weights(
     b: NDArray[np.float32],
     input_scale: np.float32,
     moment: NDArray[np.float64] | None = None,
+    bits: Bits = 8,
 ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.int32]]:
     """Return int8 weights symmetric per output, |w| <= 127, their scales, and int32 biases of encoder layer `number`.
 
@@ -117,8 +125,11 @@ def quantize_weights(
     """
     if not (np.isfinite(w).all() and np.isfinite(b).all()):
         raise QcsError(f"encoder layer {number} holds NaN or infinity: the training has diverged, train again")
-    peak = np.abs(w).max(axis=1)
-    weight_scale = np.where(peak > 0, peak / 127.0, 1.0).astype(np.float32)
+    # As fine as the weights allow, or as the bias does that goes with small ones: what the sums leave of 32 bits.
+    room = max(0.99 * LARGEST_SUM[bits] - w.shape[1] * 127.0 * 2 ** (bits - 1), _LEAST_ROOM)
+    finest = np.abs(b) / (np.float64(input_scale) * room)
+    needed = np.maximum(np.abs(w).max(axis=1) / 127.0, finest)
+    weight_scale = np.where(needed > _LEAST_SCALE, needed, 1.0).astype(np.float32)
     exact = np.concatenate([w / weight_scale[:, None], (b / weight_scale)[:, None]], axis=1).astype(np.float64)
     weights, bias = round_jointly(exact, moment) if moment is not None else (np.rint(exact[:, :-1]), exact[:, -1])
     weights, b = weights.clip(-127, 127).astype(np.int8), bias * weight_scale
@@ -147,7 +158,7 @@ def round_jointly(exact: NDArray[np.float64], moment: NDArray[np.float64]) -> tu
 
 
 def _int16_scale(activation: Activation, peak: float) -> np.float32:
-    if activation.fused == "NONE":
+    if activation.operator:
         return np.float32(PRE_SCALE)
-    reached = 1.0 if activation.bounded else min(max(peak, 1e-6), activation.high)
+    reached = 1.0 if activation.bounded else min(peak if peak > 0.0 else 1.0, activation.high)
     return np.float32(reached / _INT16_STEPS)

@@ -64,7 +64,7 @@ _INT16_INPUT = """\
 def tflm_files(name: str, encoder: Encoder, thresholds: NDArray[np.float64], flatbuffer: bytes) -> dict[str, str]:
     """Return qcs_tflm_<name>.h and qcs_tflm_encoder.cc of a model."""
     last = encoder.layers[-1]
-    cuts = output_cuts(thresholds, last.output_scale, last.output_zero_point)
+    cuts = output_cuts(thresholds, *last.output_grid)
     return {
         f"qcs_tflm_{name}.h": _header(name, encoder.tables, flatbuffer, cuts),
         "qcs_tflm_encoder.cc": _glue(name, encoder, flatbuffer),
@@ -90,7 +90,7 @@ def _header(name: str, tables: DenseChain, flatbuffer: bytes, cuts: NDArray[np.i
 
 
 def _operators(flatbuffer: bytes) -> list[str]:
-    words = {"FULLY_CONNECTED": "FullyConnected", "TANH": "Tanh"}
+    words = {"FULLY_CONNECTED": "FullyConnected", "TANH": "Tanh", "LOGISTIC": "Logistic"}
     return list(dict.fromkeys(words[op.name] for op in read_operators(flatbuffer)))
 
 
