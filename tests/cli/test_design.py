@@ -86,9 +86,9 @@ def test_a_codec_that_is_worse_than_sending_nothing_says_so(basis: str, fits: bo
         (["design", "coded", "--codec", "ec-vq"], "give the codec once"),
         (["design", "coded", "-s", "coded.kk=3"], "unknown key 'kk' in [coded]; did you mean 'k'?"),
         (["export", "--codec", "cedou"], "did you mean 'coded'?"),
-        (["export"], "either a run directory or --coded or --codec NAME"),
-        (["export", "run", "--coded"], "either a run directory or --coded or --codec NAME"),
-        (["export", "--coded", "--codec", "ec-vq"], "either a run directory or --coded or --codec NAME"),
+        (["export"], "a run, a model, or --coded or --codec NAME"),
+        (["export", "run", "--coded"], "a run, a model, or --coded or --codec NAME"),
+        (["export", "--coded", "--codec", "ec-vq"], "a run, a model, or --coded or --codec NAME"),
         (["export", "--coded", "--to", "arduno"], "did you mean 'arduino'?"),
     ],
 )

@@ -33,7 +33,7 @@ def test_a_port_that_another_program_has_open_says_which() -> None:
         assert other.stdin is not None
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
-        told = rf"^cannot open port '{port}': .*'python[^']*' \(process {other.pid}\) has it open; end that first, or"
+        told = rf"^cannot open port '{port}': .*'python[^']*' \(process {other.pid}\).* has it open; end that first, or"
         with pytest.raises(LinkError, match=told):
             Link(port)
         assert [holder for holder in holders(port, but_us=True) if str(other.pid) in holder]

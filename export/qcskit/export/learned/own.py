@@ -138,13 +138,13 @@ def export_model(
     >>> from qcskit.training import SHQ
     >>> keras.utils.set_random_seed(1)
     >>> layers = [keras.layers.Dense(6, "tanh"), SHQ(8), keras.layers.Dense(6)]
-    >>> model = keras.Sequential([keras.Input((6,)), *layers])
+    >>> model = keras.Sequential([keras.Input((6,)), *layers], name="mine")
     >>> model.compile(keras.optimizers.Adam(0.01), "mse")
     >>> x = np.random.default_rng(0).normal(0, 0.3, (5000, 6))
     >>> fitted = model.fit(x, x, epochs=2, verbose=0)
     >>> codec = export_model(model, test=(x, x), calibration=x, out="own", config=ExportConfig(finetune_steps=0))
     >>> codec
-    <learned codec 'sequential' ...: 6 counts to 3 bytes to 6 entries, 3 bits per entry, NMSE ... dB>
+    <learned codec 'mine' ...: 6 counts to 3 bytes to 6 entries, 3 bits per entry, NMSE ... dB>
     """
     out = Path(out)
     check_replaceable(out)
