@@ -4,17 +4,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Emulators and cross compilers; without them the demo runs on the board `native`. `qcskit doctor` explains each.
 PACKAGES := gcc g++ python3-venv qemu-system-arm qemu-system-misc gcc-arm-none-eabi gcc-riscv64-unknown-elf \
-            gcc-avr avr-libc arduino-core-avr simavr libsimavr-dev libsimavrparts1 libelf-dev cppcheck clang libclang-rt-dev cmake
+            gcc-avr avr-libc arduino-core-avr simavr libsimavr-dev libsimavrparts1 libelf-dev cppcheck clang libclang-rt-dev cmake \
+            arduino-builder avrdude stm32flash
 APT := apt-get install -y --no-install-recommends $(PACKAGES)
 
-.PHONY: demo test test-all lint tools format docs clean
+.PHONY: demo test test-all lint tools format docs site lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       train, export, simulate, measure on an emulated board, report"
 	@echo "make test       lint and all tests but the slow ones, which take over 20 s each"
 	@echo "make test-all   lint and all tests"
-	@echo "make docs       docs/api.md from the docstrings, and the outputs of docs/notebooks"
+	@echo "make docs       docs/api.md from the docstrings, the pictures and the outputs of docs/notebooks"
+	@echo "make site       the documentation as a site, in build/site"
+	@echo "make lock       requirements/pyXYZ.txt of this PYTHON, from the ranges of pyproject.toml"
 	@echo "make tools      install emulators and cross compilers (Debian; root or password-less sudo)"
 
 demo: tools $(VENV)/.installed
@@ -42,14 +45,21 @@ format: $(VENV)/.installed
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/make_api.py
+	$(BIN)/python docs/make_figures.py
 	$(BIN)/python docs/make_notebooks.py
 
+site: $(VENV)/.installed
+	$(BIN)/mkdocs build --strict
+	@echo "build/site/index.html"
+
 # Debian's own python3 needs the package python3-venv; another Python brings venv along.
-$(VENV)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@
+# Asks no network if it holds what the lock and pyproject.toml say.
+$(VENV)/.installed: pyproject.toml $(wildcard requirements/*)
+	$(PYTHON) requirements/install.py $(VENV)
+
+# Once per Python: make lock PYTHON=python3.12
+lock:
+	$(PYTHON) requirements/lock.py
 
 tools:
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \

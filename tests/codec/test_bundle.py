@@ -80,7 +80,7 @@ def test_a_bundle_reads_back(bundle_path) -> None:
 
 
 def test_what_is_no_bundle(tmp_path) -> None:
-    with pytest.raises(QcsError, match="does not exist; write one with 'qcskit export'"):
+    with pytest.raises(QcsError, match="does not exist; write one with 'qcskit export' or 'qcskit design'"):
         read_bundle(tmp_path / "no")
     with pytest.raises(QcsError, match=r"has no manifest\.json: this is not a bundle"):
         read_bundle(tmp_path)

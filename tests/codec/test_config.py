@@ -26,6 +26,7 @@ def test_tables_come_from_components_and_families() -> None:
         "adc",
         "train",
         "export",
+        "package",
         "simulate",
         "hil",
         "sweep",
@@ -110,6 +111,7 @@ DATA = {
     "signal.recording", "signal.recording_column", "signal.matrix_file",  # files that are read, and what in them
     "train.encoder_activation", "classical.codec", "sweep.variants",  # words of a list
     "simulate.boards",  # names of the registry
+    "package.version", "package.license", "package.author", "package.url", "package.lib_name",  # words, in metadata
 }  # fmt: skip
 """Keys of free text that name nothing that is run, written or opened as a device."""
 
@@ -132,3 +134,22 @@ def test_every_key_of_free_text_is_marked_or_known_to_be_data() -> None:
                 free.add(f"{table}.{key}")
     assert marked == {"simulate.compiler", "hil.port", "train.module"}
     assert free == DATA
+
+
+def test_an_error_says_who_gave_the_value(tmp_path: Path) -> None:
+    """The file is blamed for its own keys alone."""
+    file = tmp_path / "qcs.toml"
+    file.write_text("[signal]\nsteps = 0\n")
+    with pytest.raises(QcsError, match=r"^configuration '.*qcs\.toml': \[signal\] steps: .*got 0"):
+        load_table(Example, "signal", file)
+    for wrong, told in (({"steps": -1}, r"\[signal\] steps: .*got -1"), ({"step": 1}, "unknown key 'step'")):
+        good = file if "steps" in wrong else None
+        with pytest.raises(QcsError, match=f"^command line: {told}"):
+            load_table(Example, "signal", good, wrong)
+
+
+def test_a_key_without_a_value_is_as_if_the_file_did_not_name_it(tmp_path: Path) -> None:
+    file = tmp_path / "qcs.toml"
+    file.write_text('[signal]\nsteps = 7\nname = "y"\n')
+    unset = parse_overrides(["signal.steps="])["signal"]
+    assert load_table(Example, "signal", file, unset) == Example(name="y")

@@ -76,7 +76,9 @@ def test_subsampling_picks_distinct_entries() -> None:
 def test_a_matrix_file_is_used_as_it_is(tmp_path) -> None:
     phi = np.random.default_rng(3).standard_normal((10, 20))
     for name in ("a.npy", "a.csv", "a.npz"):
-        writer = {"npy": np.save, "npz": np.savez}.get(name[2:], lambda f, a: np.savetxt(f, a, delimiter=",", fmt="%r"))
+        writer = {"npy": np.save, "npz": np.savez}.get(
+            name[2:], lambda f, a: np.savetxt(f, a, delimiter=",", fmt="%.17g")
+        )
         writer(tmp_path / name, phi)
         config = SignalConfig(matrix="file", matrix_file=str(tmp_path / name))
         np.testing.assert_array_equal(measurement_matrix(config), phi)

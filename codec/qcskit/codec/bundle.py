@@ -214,7 +214,7 @@ def read_bundle(path: str | Path) -> Bundle:
     path = Path(path)
     put_back(path)
     if not path.is_dir():
-        raise QcsError(f"bundle '{path}' does not exist; write one with 'qcskit export'")
+        raise QcsError(f"bundle '{path}' does not exist; write one with 'qcskit export' or 'qcskit design'")
     manifest = _read_manifest(path)
     content: dict[str, bytes] = {}
     bundle = Bundle(path, manifest, content)
@@ -232,6 +232,8 @@ def read_bundle(path: str | Path) -> Bundle:
 def _read_manifest(path: Path) -> Manifest:
     where = f"bundle '{path}'"
     if not os.path.lexists(path / "manifest.json"):
+        if (path / "bundle" / "manifest.json").is_file():
+            raise QcsError(f"'{path}' is no bundle, but holds one: give '{path / 'bundle'}'")
         raise QcsError(f"{where} has no manifest.json: this is not a bundle; {_AGAIN}")
     try:
         raw = parse_json(read_bounded(path / "manifest.json", where, _MOST_MANIFEST_BYTES), f"{where}: manifest.json")

@@ -1,6 +1,7 @@
 """One `qcs.toml`, one table per component, read into the frozen model that stands beside its user."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,9 @@ MODEL_NAME = r"^[a-z][a-z0-9_]{0,30}$"
 def tables() -> tuple[str, ...]:
     """Return the table names that a `qcs.toml` may hold: one per component, and one per family of codecs."""
     own = (family.table for family in families())
-    return tuple(dict.fromkeys(("signal", "adc", "train", "export", "simulate", "hil", "sweep", "decode", *own)))
+    return tuple(
+        dict.fromkeys(("signal", "adc", "train", "export", "package", "simulate", "hil", "sweep", "decode", *own))
+    )
 
 
 TRUSTED: dict[str, JsonValue] = {"trusted": True}
@@ -31,6 +34,9 @@ class Table(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+
+UNSET = object()
+"""What `table.key=` gives a key: its default, whatever the file says."""
 
 T = TypeVar("T", bound=Table)
 
@@ -67,7 +73,7 @@ def read_toml(path: Path | None) -> dict[str, Any]:
 
 
 def parse_overrides(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Turn `table.key=value` strings into nested tables; a value is TOML, and a bare word is a string.
+    """Turn `table.key=value` strings into nested tables; a value is TOML, a bare word a string, nothing is UNSET.
 
     >>> parse_overrides(["train.steps=500", "signal.matrix=dct"])
     {'train': {'steps': 500}, 'signal': {'matrix': 'dct'}}
@@ -81,7 +87,7 @@ def parse_overrides(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         if table not in tables():
             raise QcsError(f"--set '{setting}': unknown table '{table}'; {nearest(table, tables())}")
         try:
-            value = tomllib.loads(f"v = {text.strip()}")["v"]
+            value = tomllib.loads(f"v = {text.strip()}")["v"] if text.strip() else UNSET
         except tomllib.TOMLDecodeError:
             value = text.strip()
         found.setdefault(table, {})[name] = value
@@ -103,6 +109,9 @@ def load_table(
     given = dict(overrides or {})
     if not named:
         _refuse_trusted(model, name, path, values.keys() - given.keys())
+    for key in [key for key, value in given.items() if value is UNSET and key in model.model_fields]:
+        del given[key]
+        values = {other: value for other, value in values.items() if other != key}
     while True:
         try:
             return model.model_validate({**values, **given})
@@ -113,7 +122,7 @@ def load_table(
             if first["type"] in ("string_type", "literal_error") and isinstance(given.get(key), bool | int | float):
                 given[key] = str(given[key]).lower()
                 continue
-            raise QcsError(_explain(error, model, name, path)) from None
+            raise QcsError(_explain(error, model, name, "command line" if key in given else path)) from None
 
 
 def _refuse_trusted(model: type[Table], name: str, path: Path | None, keys: Collection[str]) -> None:
@@ -123,13 +132,26 @@ def _refuse_trusted(model: type[Table], name: str, path: Path | None, keys: Coll
                            f"file; if you trust it: -c {path}, or --set {name}.{key}=VALUE")  # fmt: skip
 
 
-def _explain(error: ValidationError, model: type[Table], name: str, path: Path | None) -> str:
+def _explain(error: ValidationError, model: type[Table], name: str, place: Path | str | None) -> str:
+    """Return in one line what is wrong. place: a file, or words for where the key was given."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    where = f"configuration '{path}'" if path else "configuration"
+    where = f"configuration '{place}'" if isinstance(place, Path) else place or "configuration"
     if first["type"] == "extra_forbidden":
         return f"{where}: unknown key '{key}' in [{name}]; {nearest(key, list(model.model_fields))}"
     reason = first["msg"].removeprefix("Value error, ")
-    place = f"[{name}] {key}" if key else f"[{name}]"
+    if first["type"] == "string_pattern_mismatch":
+        reason = f"a name is of small letters, digits and _, a letter first; try {_as_name(str(first['input']))}"
+    whole = f"[{name}] {key}" if key else f"[{name}]"
     got = f" (got {first['input']!r})" if key else ""
-    return f"{where}: {place}: {reason}{got}"
+    return f"{where}: {whole}: {reason}{got}"
+
+
+def _as_name(text: str) -> str:
+    """Return the nearest name that MODEL_NAME takes.
+
+    >>> _as_name("My model, 2nd"), _as_name("2.5")
+    ('my_model_2nd', 'm_2_5')
+    """
+    words = re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
+    return (words if words[:1].isalpha() else f"m_{words}")[:31].strip("_")

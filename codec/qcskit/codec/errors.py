@@ -9,10 +9,14 @@ class QcsError(Exception):
     ...     open_codec("nowhere")
     ... except QcsError as error:
     ...     print(error)
-    bundle 'nowhere' does not exist; write one with 'qcskit export'
+    bundle 'nowhere' does not exist; write one with 'qcskit export' or 'qcskit design'
     """
 
     exit_code = 2
+
+
+class MissingLibraryError(QcsError):
+    """A library that an extra brings is not installed; the message names both."""
 
 
 class CheckFailedError(QcsError):

@@ -18,7 +18,7 @@ from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import manifest_checksum, sha256
 
-_LIBRARIES = ("numpy", "tflite-micro", "tflite-runtime", "ai-edge-litert")
+_LIBRARIES = ("numpy", "tflite-micro", "ai-edge-litert")
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Text = Annotated[str, StringConstraints(max_length=10_000)]
 

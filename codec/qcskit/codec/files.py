@@ -89,6 +89,23 @@ def check_replaceable(path: Path, marker: str = "manifest.json", *needed: Path) 
         raise QcsError(f"'{path}' holds {what}, not listed in its {marker} or edited since, {kept} or move them away")
 
 
+def check_named(path: Path, name: str, marker: str = "manifest.json") -> None:
+    """Raise QcsError if directory `path` is of a model of another name; one of the same is a new version of it."""
+    found = _model_name((_real(path) / marker).read_bytes()) if (_real(path) / marker).is_file() else ""
+    if found and found != name:
+        kept = "so it is not replaced; choose another --out, or delete it"
+        raise QcsError(f"'{path}' holds model '{found}' and not '{name}', {kept}")
+
+
+def _model_name(marker: bytes) -> str:
+    """Return the name of the model of a bundle or a run, "" if its marker names none."""
+    try:
+        raw = json.loads(marker)
+        return str(raw.get("name") or raw["train"]["name"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return ""
+
+
 def _check_place(path: Path, needed: Iterable[Path]) -> None:
     """Raise QcsError if `path` lies below a file, or is or lies in what is needed."""
     for source in needed:
@@ -162,10 +179,12 @@ def put_back(path: Path) -> None:
 def write_directory(path: Path, files: Mapping[str, bytes], marker: str = "manifest.json") -> None:
     """Write `files` (relative name → content) as directory `path`, all or nothing; one of them is the marker.
 
-    It replaces a directory only if that is empty, or holds nothing but what its marker lists, as it was written. Raises
-    QcsError that names what else is there, or why nothing can be written.
+    It replaces a directory only if that is empty, or holds nothing but what its marker lists, as it was written, and no
+    model of another name. Raises QcsError that names what else is there, or why nothing can be written.
     """
     check_replaceable(path, marker)
+    if name := _model_name(files[marker]):
+        check_named(path, name, marker)
     with refusing(path), locked(path):
         target = _real(path)
         new, old = _beside(target, "new"), _beside(target, "old")

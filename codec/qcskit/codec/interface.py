@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.sensor import Sensor, grid_of
+from qcskit.codec.text import same_text
 
 Counts = NDArray[np.int16]
 Array = NDArray[np.float64]
@@ -268,7 +269,7 @@ class Codec(ABC):
         """Return `c_files`: what may be compiled. Raises CheckFailedError if the bundle's own C is another one."""
         files, bundle = self.c_files(), self.bundle
         for name, text in files.items():
-            if bundle.read(f"c/{name}") != text.encode():
+            if not same_text(bundle.read(f"c/{name}"), text):
                 raise CheckFailedError(str(bundle.fail(f"c/{name} is not what tables.npz gives")))
         for name in bundle.manifest.files:
             if name.startswith("c/") and name.removeprefix("c/") not in files and name not in self.c_beside:

@@ -6,7 +6,7 @@ No fast-math: results do not depend on the machine's vector width.
 from collections.abc import Callable
 from typing import Any
 
-from qcskit.codec.errors import QcsError
+from qcskit.codec.optional import missing as missing_library
 
 Function = Callable[..., Any]
 
@@ -44,7 +44,7 @@ def missing(function: Function) -> Function:
     """Return a function of the same name that raises QcsError, saying how to install numba."""
 
     def refuse(*_args: Any, **_kwargs: Any) -> Any:
-        raise QcsError("decoding coded measurements needs numba; run: pip install 'qcskit[speed]'")
+        raise missing_library("numba", "speed", "decoding coded measurements")
 
     refuse.__name__ = function.__name__
     return refuse

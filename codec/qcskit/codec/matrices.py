@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import idct
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.readers import read_array
@@ -27,6 +26,8 @@ def dct_basis(n: int) -> Matrix:
     >>> bool(np.allclose(dct_basis(5).T @ dct_basis(5), np.eye(5)))
     True
     """
+    from scipy.fft import idct  # here: it would double the start of every command
+
     return idct(np.eye(n), norm="ortho", axis=0)
 
 

@@ -4,7 +4,6 @@ What a file is shows in its content; its suffix decides for text alone. A missin
 wants it, interpolated; nothing is left out silently. Whatever is wrong is one QcsError with file and place.
 """
 
-import importlib
 import stat
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.optional import optional
 from qcskit.codec.text_tables import TextTable, open_table, read_all, read_column
 from qcskit.codec.wav import read_wav
 
@@ -100,11 +100,11 @@ def check_readable(path: Path) -> None:
         found = path.stat()
     except (OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
-            raise QcsError(f"'{path}' does not exist; give the file of a recording") from None
+            raise QcsError(f"'{path}' does not exist; give the file of your data") from None
         raise QcsError(f"'{path}' cannot be read: {error}") from None
     if not stat.S_ISREG(found.st_mode):
         what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
-        raise QcsError(f"'{path}' is {what}; give the file of a recording")
+        raise QcsError(f"'{path}' is {what}; give the file of your data")
     if found.st_size == 0:
         raise QcsError(f"'{path}' is empty: 0 bytes")
     if found.st_size > MAX_BYTES:
@@ -297,11 +297,7 @@ def _read_parquet(path: Path, column: str) -> _Raw:
 
 
 def _extra(module: str, extra: str, path: Path) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise QcsError(f"'{path}': this kind of file needs {module.partition('.')[0]}; "
-                       f"install it with: pip install 'qcskit[{extra}]'") from None  # fmt: skip
+    return optional(module, extra, f"'{path}': this kind of file")
 
 
 def _filled(raw: _Raw, fill: Fill, path: Path) -> NDArray[np.float64]:

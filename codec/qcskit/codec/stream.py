@@ -61,7 +61,8 @@ def split_packets(chunks: Iterable[bytes], size: int, fixed: bool = True) -> Ite
                 raise QcsError(f"a packet of {wrong} bytes, at most {size} are possible; is it of another bundle?")
     if rest:
         most = f"{'' if fixed else 'at most '}{size}"
-        raise QcsError(f"the input ends inside a packet: {len(rest)} of {most} bytes; is it of another bundle?")
+        told = f"the input ends inside a packet: {len(rest)} of {most} bytes"
+        raise QcsError(f"{told}; was it cut short, or is it of another bundle?")
 
 
 def _prefixed(data: bytes, most: int) -> tuple[list[bytes], bytes, int | None]:

@@ -209,16 +209,10 @@ def test_package_holds_the_codec(made, kind):
     assert any(b"qcs_fine_encode(" in content for content in files.values())
 
 
-def command(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "qcskit.cli", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
-    )
-
-
 FEW_SETS = ("--set", "classical.train_frames=2000", "--set", "classical.test_frames=300")
 
 
-def test_command_line_from_export_to_decode(tmp_path):
+def test_command_line_from_export_to_decode(tmp_path, command):
     done = command("export", "--codec", "ce-usq-omp", *FEW_SETS, "--out", "b", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["codec"]["method"] == "ce-usq-omp"

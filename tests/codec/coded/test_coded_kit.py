@@ -127,13 +127,7 @@ def test_period_must_fit_int16(tmp_path):
         design(tmp_path / "b", {"coded": CodedConfig(m=128, period_bits=16)}, ExportConfig(**SMALL))
 
 
-def command(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "qcskit.cli", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False
-    )
-
-
-def test_command_line_from_export_to_decode(tmp_path):
+def test_command_line_from_export_to_decode(tmp_path, command):
     settings = ("--set", "coded.n=60", "--set", "coded.k=2", "--set", "coded.m=64", "--set", "export.test_frames=200")
     done = command("export", "--coded", *settings, "--out", "b", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

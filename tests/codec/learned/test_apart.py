@@ -77,13 +77,13 @@ def test_a_crash_is_a_sentence_and_stays_one(bundle_path) -> None:
 
 
 def test_a_bundle_s_runtimes_are_never_in_this_process(bundle_path) -> None:
-    """This mutant passes every check of its form and kills LiteRT."""
+    """This mutant passes every check of its form; LiteRT refuses it or dies of it, as its release may be."""
     codec = open_codec(bundle_path)
     *_, (_, mutant) = word_mutants(codec.bundle.read("decoder.tflite"), 101, 176)
     agree.check_decoder(mutant, 10, 20, codec.facts.quantizer_levels)
     changed = replace(codec.bundle, content={**codec.bundle.content, "decoder.tflite": mutant})
     packets = codec.encode_counts(codec.bundle.vectors["counts"])
-    with pytest.raises(QcsError, match=r"decoder\.tflite: the LiteRT runtime crashed on this model \(SIG\w+\)"):
+    with pytest.raises(QcsError, match=r"decoder\.tflite: the LiteRT runtime (crashed on|does not accept) this model"):
         load_codec(changed).decode(packets)
     for oracle in (bundle_module._tflm(codec.bundle.read("encoder.tflite"), "|i1"), codec._decoder):
         assert isinstance(oracle, Apart)

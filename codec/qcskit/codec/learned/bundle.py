@@ -22,7 +22,7 @@ from qcskit.codec import codecs
 from qcskit.codec.arrays import check_names
 from qcskit.codec.bundle import Bundle, CodecFacts
 from qcskit.codec.config import Table
-from qcskit.codec.errors import QcsError
+from qcskit.codec.errors import MissingLibraryError, QcsError
 from qcskit.codec.indexed import Index, IndexCodec
 from qcskit.codec.interface import Array, Counts, Oracle, Packets
 from qcskit.codec.learned import agree, c_int8, c_int16, int8_fast, int16, tflm
@@ -31,6 +31,7 @@ from qcskit.codec.learned.chain import DenseChain, edge_distance, front_end_for
 from qcskit.codec.learned.int8 import Int8Tables
 from qcskit.codec.learned.int16 import Int16Tables
 from qcskit.codec.learned.litert import LiteRt
+from qcskit.codec.optional import need
 from qcskit.codec.sensor import grid_of
 from qcskit.codec.text import c_files
 
@@ -108,6 +109,7 @@ def _litert(model: bytes, reference: bool = False) -> LiteRt:
 
 @lru_cache(maxsize=_KEPT)
 def _tflm(model: bytes, dtype: str) -> Apart:
+    need(tflm.RUNTIME, "simulate", tflm.PURPOSE)
     return Apart("TFLite Micro", model, "tflm", dtype=dtype)
 
 
@@ -178,6 +180,8 @@ class LearnedCodec(IndexCodec):
         """Return TFLite Micro (of a native codec: its hidden layers, then float64), and LiteRT where it has a say."""
         try:
             return self._oracles(self.bundle.read("encoder.tflite"), self.facts.thresholds)
+        except MissingLibraryError:
+            raise
         except QcsError as error:
             raise self.bundle.fail(f"encoder.tflite: {error}") from None
 
@@ -271,10 +275,8 @@ class LearnedCodec(IndexCodec):
         return {"training": {key: history[key] for key in ("step", "soft_db", "hard_db")}, "quantizer": quantizer}
 
     def cost(self) -> dict[str, int]:
-        """Return multiply-accumulates and bytes."""
-        tables = self.tables
-        scratch = 2 * max(tables.widths[:-1]) * np.dtype(self.arithmetic.dtype).itemsize
-        return {"macs": tables.macs, "table_bytes": tables.table_bytes, "scratch_bytes": scratch, **super().cost()}
+        """Return multiply-accumulates and bytes; scratch differs from core to core."""
+        return {"macs": self.tables.macs, "table_bytes": self.tables.table_bytes, **super().cost()}
 
 
 def activation_words(names: Sequence[str]) -> str:

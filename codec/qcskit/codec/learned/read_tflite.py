@@ -6,17 +6,20 @@ Nothing is executed: the file may be truncated, random or hostile.
 import math
 import struct
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned.activations import OPERATORS
+from qcskit.codec.optional import missing
 
 ENCODER_OPERATORS = ("FULLY_CONNECTED", *OPERATORS)
 """What an exported encoder consists of."""
 
+_SCHEMAS = ("tflite_micro.tensorflow.lite.micro.python.schema_py_generated", "ai_edge_litert.schema_py_generated")
 _IDENTIFIER = b"TFL3"
 _MOST_ENTRIES = 1 << 28
 _ITEM_BYTES = {"INT8": 1, "UINT8": 1, "BOOL": 1, "INT16": 2, "FLOAT16": 2, "INT32": 4, "FLOAT32": 4, "INT64": 8}
@@ -73,6 +76,17 @@ class Graph:
     outputs: tuple[Tensor, ...]
 
 
+@cache
+def tflite_schema() -> Any:
+    """Return the classes of the TFLite schema, from whichever runtime is here. Raises MissingLibraryError."""
+    for module in _SCHEMAS:
+        try:
+            return import_module(module)
+        except ImportError:
+            continue
+    raise missing("ai_edge_litert", "learned", "a .tflite file")
+
+
 def read_operators(content: bytes) -> list[Operator]:
     """Return the operators of a `.tflite` file in order of execution. Raises QcsError as `read_graph` does."""
     return read_graph(content).operators
@@ -88,6 +102,7 @@ def read_graph(content: bytes) -> Graph:
             f"{len(content)} bytes" if len(content) < 8 else f"bytes 4 to 8 are {content[4:8]!r}, not {_IDENTIFIER!r}"
         )
         raise QcsError(f"this is not a TensorFlow Lite flatbuffer: {what}")
+    schema = tflite_schema()
     try:
         return _graph(schema.Model.GetRootAsModel(content, 0), content)
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError) as error:
@@ -166,7 +181,7 @@ def _constant(buffer: Any) -> bytes:
 
 def _tensor(tensor: Any, buffers: list[bytes]) -> Tensor:
     name = _word(tensor.Name() or b"")
-    kind = _name(schema.TensorType, tensor.Type())
+    kind = _name(tflite_schema().TensorType, tensor.Type())
     shape = tuple(int(n) for n in np.atleast_1d(tensor.ShapeAsNumpy())) if tensor.ShapeLength() else ()
     constant = buffers[tensor.Buffer()]
     if any(size < 0 for size in shape) or math.prod(shape) > _MOST_ENTRIES:
@@ -184,6 +199,7 @@ def _tensor(tensor: Any, buffers: list[bytes]) -> Tensor:
 
 
 def _operator(model: Any, place: int, op: Any, tensors: list[Tensor]) -> Operator:
+    schema = tflite_schema()
     code = model.OperatorCodes(op.OpcodeIndex())
     # Before schema 3a codes stood in one byte; readers take the larger of both fields.
     builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LITERT = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter")
+"""The runtime's two names: up to Python 3.11 on Linux, and everywhere else."""
 _LENGTH = struct.Struct("<Qc")
 _MOST_ADDRESS_BYTES = 8 << 30
 

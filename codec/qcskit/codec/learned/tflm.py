@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned.activations import OPERATORS, find_activation
+from qcskit.codec.learned.read_tflite import tflite_schema
+from qcskit.codec.optional import optional
+
+RUNTIME = "tflite_micro.python.tflite_micro.runtime"
+PURPOSE = "the oracle, which is built for Linux x86-64,"
 
 _LEAST_ARENA = 1 << 16
 """Bytes of tensor arena that any small model fits in; larger ones get ten times the flatbuffer."""
@@ -27,8 +32,7 @@ class TflmRuntime:
     """
 
     def __init__(self, flatbuffer: bytes, dtype: type[np.integer[Any]] = np.int8) -> None:
-        from tflite_micro.python.tflite_micro import runtime
-
+        runtime = optional(RUNTIME, "simulate", PURPOSE)
         try:
             arena = max(_LEAST_ARENA, 10 * len(flatbuffer))
             self._interpreter = runtime.Interpreter.from_bytes(flatbuffer, arena_size=arena)
@@ -93,9 +97,7 @@ class NativeOracle:
     def __init__(
         self, flatbuffer: bytes, thresholds: Sequence[float], runtime: "Callable[[bytes], Runtime] | None" = None
     ) -> None:
-        import flatbuffers
-        from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
+        schema = tflite_schema()
         model = schema.ModelT.InitFromPackedBuf(bytearray(flatbuffer), 0)
         graph = model.subgraphs[0]
         numbers = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
@@ -120,7 +122,7 @@ class NativeOracle:
         if dense[-1] > 0:
             graph.operators = graph.operators[: dense[-1]]
             graph.outputs = last.inputs[:1]
-            builder = flatbuffers.Builder(1 << 16)
+            builder = optional("flatbuffers", "simulate", PURPOSE).Builder(1 << 16)
             builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
             self._hidden = (runtime or TflmRuntime)(bytes(builder.Output()))
 

@@ -1,0 +1,5 @@
+"""`python -m qcskit` is the command `qcskit`."""
+
+from qcskit.cli import main
+
+main()
