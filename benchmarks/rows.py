@@ -75,7 +75,7 @@ def write_rows(out: Path, name: str, rows: list[Row], curves: list[dict[str, obj
 def environment() -> dict[str, str]:
     """Return machine and versions."""
     facts = {"python": platform.python_version(), "machine": platform.machine(), "cores": str(os.cpu_count())}
-    for package in ("numpy", "tflite-micro", "tensorflow-cpu", "tflite-runtime"):
+    for package in ("numpy", "tflite-micro", "tensorflow-cpu", "ai-edge-litert"):
         try:
             facts[package] = version(package)
         except PackageNotFoundError:

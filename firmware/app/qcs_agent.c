@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The agent's state machine. Receive: ring -> COBS -> body. Reply: segments of memory -> COBS ->
  * ring of bytes. */
 #include "qcs_agent.h"

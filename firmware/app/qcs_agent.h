@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Serial agent: answers the frames of docs/protocol.md with any codec behind qcs.h.
  *
  * It never waits: qcs_agent_poll moves at most one byte in, at most what `write` accepts out, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The whole firmware: one model behind the agent, on whatever port it is linked with.
  * The build defines QCS_MODEL_HEADER ("qcs_model_demo.h"), QCS_MODEL_CODEC (qcs_demo_codec), the
  * model's sizes as QCS_model_INPUTS (QCS_DEMO_INPUTS), ..., and QCS_MODEL_BEGIN
@@ -17,6 +18,12 @@
 QCS_AGENT_DEFINE(memory, model, RX_BYTES);
 
 static qcs_agent_t agent;
+static volatile bool ready;
+
+void qcs_port_receive(uint8_t byte) {
+  if (ready)
+    qcs_agent_receive(&agent, byte);
+}
 
 #ifdef QCS_MODEL_BEGIN
 extern const qcs_codec_t QCS_MODEL_CODEC;
@@ -29,6 +36,7 @@ int main(void) {
     qcs_port_idle(); /* never answers: its memory does not suffice */
 #endif
   qcs_agent_init(&agent, &QCS_MODEL_CODEC, qcs_port_start(), &memory);
+  ready = true;
   for (;;)
     if (!qcs_agent_poll(&agent))
       qcs_port_idle();

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Functions that do nothing at an address of their own. */
 #include "qcs_mark.h"
 

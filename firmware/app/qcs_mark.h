@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Markers around each encode, for counting instructions from outside (a TCG plugin, a debugger).
  * Off unless QCS_MARKERS is defined. */
 #ifndef QCS_MARK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* qcskit: integer encoders of bit-saving sensor codecs. Portable C11, no malloc, no libc but memcpy
  * and memset.
  *

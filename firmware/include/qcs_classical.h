@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Device side of classical codecs, which quantize each measurement by itself: ADC counts -> cells
  * -> packed bytes. An index is the number of its measurement's thresholds that are <= count: tables
  * state the first count of the next cell. Mirrors qcskit.codec.classical.bundle.CountCells.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Device side of coded compressive sensing: ADC counts -> p-level sawtooth -> packed bytes.
  *
  * A phase of 32 bits wraps once per period of the sawtooth: phase = count * step + offset, modulo

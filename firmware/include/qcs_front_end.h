@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ADC counts -> the network's input grid: what the learned codecs have in front of their first
  * layer. A model has one front end for all inputs, or one for each. Mirrors
  * qcskit.codec.learned.chain.FrontEnd. */

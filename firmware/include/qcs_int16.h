@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Learned codecs with int16 activations and int8 weights, for rates at which int8 inputs lose too
  * much. Mirrors qcskit.codec.learned.int16.
  *

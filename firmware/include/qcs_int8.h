@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Learned codecs with int8 activations: layers of int8 weights, the quantizer folded into
  * thresholds on the last accumulators. Tables are made by `qcskit export`; which form the compiler
  * takes stands in qcs_layout.h. Mirrors qcskit.codec.learned.int8.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The form of a model's tables: one per family of instruction sets, chosen by the compiler's
  * feature macros; exported models hold all of them, the compiler takes one. */
 #ifndef QCS_LAYOUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Device side of lossless codecs: ADC counts -> best of three predictors -> Rice codes whose
  * parameter follows the residuals before -> one packet. Section 7 of docs/transform.md is the
  * specification; mirrors qcskit.codec.transform.lossless.encode.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Constant tables in flash. Everywhere but on AVR flash is ordinary memory and these are plain
  * reads.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Device side of the transform codec: ADC counts of some windows -> integer transform -> quantizer
  * -> range coder or Rice -> one packet. docs/transform.md is the specification; mirrors
  * qcskit.codec.transform.packet.encode.

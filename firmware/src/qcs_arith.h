@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Integer arithmetic that several encoders share: requantization and the search among thresholds.
  */
 #ifndef QCS_ARITH_H

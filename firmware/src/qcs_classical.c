@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Thresholds per measurement, and packing. */
 #include "qcs_classical.h"
 

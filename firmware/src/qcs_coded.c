@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The sawtooth quantizer and its packing. */
 #include "qcs_coded.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ADC counts to the network's input grid, in 8 and in 16 bits. */
 #include "qcs_int16_kernels.h"
 #include "qcs_int8_kernels.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The whole int16 encoder. */
 #include "qcs_int16_kernels.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of products of the int16 encoder for Armv7E-M and Armv8-M with DSP: SXTB16 widens bytes 0, 2
  * and 1, 3 of four weights, SMLAD takes two products; two PKH bring x into that order once for four
  * rows: 1.6 instructions per product. Words are loaded from any address. Equal to qcs_int16_sums.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From sums to activations of the int16 encoder, plain C: the specification of qcs_int16_mve.c. */
 #include "qcs_int16_kernels.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels of the int16 encoder, one signature each: plain C defines them, that of an instruction
  * set sits behind the compiler's feature macro (qcs_layout.h). All read the same tables.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The int16 encoder for Armv8.1-M with MVE. Sums: eight products per VMLADAVA, weights widened by
  * the load, x shared by four rows: 0.3 instructions per product. Activations: four at a time. Equal
  * to qcs_int16_sums.c and qcs_int16_finish.c. */

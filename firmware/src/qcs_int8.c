@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The whole int8 encoder: layers alternate between two halves of the scratch memory. */
 #include "qcs_int8_kernels.h"
 

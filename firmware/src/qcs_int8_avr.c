@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What an AVR does better in its own way, for qcs_int8_dense.c and qcs_front_end.c: sums of
  * products in assembly, requantization by 16-bit products. Bit-exact with the C that they replace.
  */

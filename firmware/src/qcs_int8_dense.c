@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layers, plain C: the specification of every other kernel. */
 #include "qcs_int8_kernels.h"
 #include "qcs_rom.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Layers for Armv7E-M and Armv8-M with the DSP extension: four rows in three chained sums.
  *
  * Derivation and layout of the tables: codec/qcskit/codec/learned/kernels/dsp.py. Rows a, b, c, d

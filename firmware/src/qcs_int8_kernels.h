@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The steps of the int8 encoder, one signature each. The plain C files beside this header define
  * what they compute; a kernel for an instruction set sits in its own file with the same signature,
  * behind the compiler's feature macro. A function whose name ends in _step starts a part of the

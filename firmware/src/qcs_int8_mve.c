@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Layers for Armv8.1-M with MVE (Cortex-M55, M85): four rows at a time, 16 products per VMLADAVA,
  * requantization, activation and quantizer in vectors. Layout of the tables:
  * codec/qcskit/codec/learned/kernels/mve.py. Bit-exact with qcs_int8_dense.c. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Indices of the fast kernels, four to a word, to packed bytes. */
 #include "qcs_int8_kernels.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Layers for Armv6-M, Armv7-M without DSP and RV32: one multiplication for two rows.
  *
  * Derivation and layout of the tables: codec/qcskit/codec/learned/kernels/pair.py. A word holds the

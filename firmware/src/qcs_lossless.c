@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Lossless packets: section 7 of docs/transform.md. */
 #include "qcs_lossless.h"
 

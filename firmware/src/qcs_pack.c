@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Indices to bits, least significant first: groups of base-I numbers in one bit stream. */
 #include "qcs_pack.h"
 

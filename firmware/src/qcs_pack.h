@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Indices to bits, see qcskit.codec.packing: groups of base-I numbers in one bit stream. */
 #ifndef QCS_PACK_H
 #define QCS_PACK_H

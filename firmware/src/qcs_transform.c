@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Packets of the transform codec: what does not fit becomes raw or coarser, and the CRC. Section 5
  * of docs/transform.md. */
 #include "qcs_transform.h"

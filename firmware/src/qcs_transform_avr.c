@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of products of the transform codec on an AVR. */
 #include "qcs_transform_parts.h"
 

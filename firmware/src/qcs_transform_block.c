@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of products of the transform codec. An AVR has its own in qcs_transform_avr.c. */
 #include "qcs_transform_parts.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Section 1 of docs/transform.md for a model with steps: a network of folds, turns and blocks gives
  * the sums of all windows. Mirrors qcskit.codec.transform.network.network_sums. */
 #include "qcs_transform_parts.h"

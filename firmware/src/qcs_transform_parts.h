@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the payload coders of the transform codec share: from a sum to an index, where a window
  * ends, bits of a payload. */
 #ifndef QCS_TRANSFORM_PARTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sections 3 and 4 of docs/transform.md: symbols of a window, and the range coder. */
 #include "qcs_transform_parts.h"
 

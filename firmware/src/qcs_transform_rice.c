@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The Rice codes of section 4 of docs/transform.md. */
 #include "qcs_transform_parts.h"
 

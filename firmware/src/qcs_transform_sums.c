@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Section 1 of docs/transform.md: counts of a window -> folded samples -> a sum per row. */
 #include "qcs_transform_parts.h"
 

@@ -1,5 +1,6 @@
 """The registry of boards: built-in ones, a user's own, and what is said of a wrong entry."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,15 @@ import pytest
 from support.raw_line import Line
 from support.tables import c_dir, random_tables
 
-from qcskit.firmware import FirmwareError, boards, build, find_board, start
+from qcskit import firmware
+from qcskit.firmware import PROOFS, FirmwareError, board_problems, boards, build, find_board, one_per_processor, start
+from qcskit.firmware.boards import _read
+from qcskit.firmware.flashing import COPY, PACKAGES
+
+MINE = (
+    "[mine]\nsummary = 'my desk'\ncore = 'host'\ncompiler = 'gcc'\npackage = 'gcc'\nflags = ['-O1']\n"
+    "ports = ['native']\nlink = 'pty'\nemulator = ['{elf}']\n"
+)
 
 
 def test_an_unknown_board_suggests_the_nearest() -> None:
@@ -23,23 +32,66 @@ def test_an_unknown_board_suggests_the_nearest() -> None:
         ("[b]\nsumary = 'x'\n", "unknown key 'sumary'"),
         ("[b]\nflags = 'x'\n", "wrong type"),
         ("b = 1\n", "must be a table"),
-        ("[b\n", "boards.toml"),
+        ("[b\n", "Expected ']'"),
+        ("[b]\nsummary = 'x'\ncore = 'Cortex-M4'\nports = []\nlink = 'serial'\nflash = ['a']\n", "a list of commands"),
+        ("[b]\nsummary = 'x'\ncore = 'Cortex-M4'\nports = []\nlink = 'usb'\n", "link = 'usb', must be"),
+        ("[b]\nsummary = 'x'\ncore = 'Cortex-M4'\nports = []\nlink = 'pty'\ntried = 'no'\n", "tried = 'no', must be"),
     ],
 )
-def test_a_wrong_entry_is_named(text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = tmp_path / "boards.toml"
+def test_a_wrong_entry_is_named_and_takes_no_other_board_along(
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built_in, own = boards(), tmp_path / "boards.toml"
     own.write_text(text)
     monkeypatch.setenv("QCSKIT_BOARDS", str(own))
-    with pytest.raises(FirmwareError, match=message):
-        boards()
+    assert boards() == built_in
+    (problem,) = board_problems()
+    assert message in problem
+    assert "boards.toml" in problem
+    with pytest.raises(FirmwareError, match=re.escape(message)):
+        find_board("b")
+
+
+def test_a_wrong_entry_leaves_the_right_ones_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "boards.toml"
+    own.write_text(f"{MINE}[wrong]\nsummary = 1\n")
+    monkeypatch.setenv("QCSKIT_BOARDS", str(own))
+    assert find_board("mine").summary == "my desk"
+    assert len(board_problems()) == 1
+
+
+def test_the_boards_that_come_along_are_right() -> None:
+    assert _read(Path(firmware.__file__).with_name("boards.toml"))[1] == {}
+    for board in boards().values():
+        assert board.proof in PROOFS
+        assert board.ready == (bool(board.emulator) and not board.missing)
+        for command in board.flash:
+            assert command[0] in {*PACKAGES, COPY}
+            assert {"{uf2}"}.isdisjoint(command) or board.uf2_family
+
+
+@pytest.mark.parametrize(("old", "new"), [("cortex-m0", "microbit"), ("avr", "mega"), ("avr-328p", "uno")])
+def test_a_board_is_found_by_its_old_name(old: str, new: str) -> None:
+    assert find_board(old) is find_board(new)
+    assert old not in boards()
+
+
+def test_of_each_processor_there_is_one_board() -> None:
+    names = {board.name for board in one_per_processor(boards().values())}
+    assert names >= {"native", "cortex-m3", "cortex-m4", "rv32", "microbit", "mega", "uno"}
+    assert not names & {"netduino2", "netduinoplus2", "nucleo-f446re", "nrf52840-dk", "hifive1"}
+
+
+def test_a_board_without_an_emulator_builds_but_does_not_start(tmp_path: Path) -> None:
+    board = find_board("nucleo-g071rb")
+    assert (board.proof, board.ready) == ("", False)
+    with pytest.raises(FirmwareError, match="has no emulator; give its serial port"):
+        start(board, tmp_path / "any.elf")
 
 
 def test_a_user_adds_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "boards.toml"
-    own.write_text(
-        "[mine]\nsummary = 'my desk'\ncore = 'host'\ncompiler = 'gcc'\npackage = 'gcc'\nflags = ['-O1']\n"
-        "ports = ['native']\nlink = 'pty'\nemulator = ['{elf}']\n"
-    )
+    own.write_text(MINE)
     monkeypatch.setenv("QCSKIT_BOARDS", str(own))
     model = c_dir("demo", random_tables(np.random.default_rng(7), [10, 50, 10], 8))
     with start("mine", build("mine", model, "demo")) as emulator:

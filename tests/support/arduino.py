@@ -19,7 +19,7 @@ def build_sketch(library: Path, example: str, out: Path, mcu: str = "atmega2560"
     sketch.write_text(f"#include <Arduino.h>\n{source}", encoding="utf-8")
     core = HARDWARE / "cores" / "arduino"
     include = [f"-I{place}" for place in (core, HARDWARE / "variants" / variant, library / "src")]
-    files = [sketch, *(library / "src").glob("*.c"), *core.glob("*.c"), *core.glob("*.cpp"), *core.glob("*.S")]
+    files = [sketch, *(library / "src").rglob("*.c"), *core.glob("*.c"), *core.glob("*.cpp"), *core.glob("*.S")]
 
     def compile_one(file: Path) -> Path:
         target = out / f"{file.name}.o"

@@ -168,7 +168,7 @@ def _build(core: Core, checks: Sequence[Check], plain: bool) -> Path:
         files |= c_text(f"m{number}", check.tables)
     place = firmware.c_directory(files)
     ports, riscv = root / "ports", _riscv(core)
-    family = ports / ("qemu_rv32" if riscv else "cortex_m")
+    family = ports / ("riscv" if riscv else "cortex_m")
     startup = family / ("qcs_start.S" if riscv else "qcs_startup.c")
     own = ("qcs_kernel_check.c", "qcs_guard.c", "qcs_check_rv32.c" if riscv else "qcs_check_cortex_m.c")
     return compile_cached(Job(

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from qcskit.firmware import Board, find_board
+from qcskit.firmware import Board, find_board, install_command
 
 
 def need_board(board: str | Board) -> Board:
@@ -12,8 +12,8 @@ def need_board(board: str | Board) -> Board:
     entry = find_board(board) if isinstance(board, str) else board
     if entry.missing:
         tools = ", ".join(tool for tool, _package in entry.missing)
-        packages = " ".join(sorted({package for _tool, package in entry.missing}))
-        pytest.skip(f"{entry.name} needs {tools}: sudo apt-get install {packages}")
+        packages = sorted({package for _tool, package in entry.missing})
+        pytest.skip(f"{entry.name} needs {tools}: {install_command(*packages)}")
     return entry
 
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Port for ATmega328P and ATmega2560 at 16 MHz: USART0 fed by its interrupt, Timer1 as a cycle
  * counter. */
 #include <avr/interrupt.h>
@@ -7,10 +8,6 @@
 
 #include "qcs_port.h"
 
-#ifndef QCS_BAUD
-#define QCS_BAUD 115200UL
-#endif
-
 /* The ATmega328P's only USART has no number in the vector's name. */
 #ifdef USART0_RX_vect
 #define RX_VECTOR USART0_RX_vect
@@ -18,32 +15,16 @@
 #define RX_VECTOR USART_RX_vect
 #endif
 
-/* Bytes from the interrupt to `read`; the agent keeps them from there. Single bytes as indices: no
- * locking needed. */
-static volatile uint8_t fifo[256];
-static volatile uint8_t fifo_in, fifo_out;
+static volatile bool arrived;
 static volatile uint16_t overflows; /* of Timer1 */
 
+/* To the agent at once: an encode may take longer than its buffer is deep. */
 ISR(RX_VECTOR) {
-  const uint8_t byte = UDR0;
-  const uint8_t in = fifo_in;
-  if ((uint8_t)(in + 1U) != fifo_out) {
-    fifo[in] = byte;
-    fifo_in = (uint8_t)(in + 1U);
-  }
+  qcs_port_receive(UDR0);
+  arrived = true;
 }
 
 ISR(TIMER1_OVF_vect) { overflows++; }
-
-static int read_byte(void *context) {
-  (void)context;
-  const uint8_t out = fifo_out;
-  if (out == fifo_in)
-    return -1;
-  const uint8_t byte = fifo[out];
-  fifo_out = (uint8_t)(out + 1U);
-  return byte;
-}
 
 static uint16_t write_bytes(void *context, const uint8_t bytes[], uint16_t n) {
   (void)context;
@@ -68,7 +49,6 @@ static uint32_t cycles(void *context) {
 
 const qcs_agent_io_t *qcs_port_start(void) {
   static const qcs_agent_io_t io = {
-      .read = read_byte,
       .write = write_bytes,
       .ticks = cycles,
       .tick_source = QCS_TICKS_CYCLES,
@@ -89,11 +69,12 @@ const qcs_agent_io_t *qcs_port_start(void) {
 
 void qcs_port_idle(void) {
   cli();
-  if (fifo_in == fifo_out) {
+  if (!arrived) {
     SMCR = 1 << SE; /* idle mode: the UART and Timer1 go on */
     sei();          /* takes effect after the next instruction: no byte slips in between */
     sleep_cpu();
     SMCR = 0;
   }
+  arrived = false;
   sei();
 }

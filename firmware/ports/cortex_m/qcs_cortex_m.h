@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the Cortex-M ports share. */
 #ifndef QCS_CORTEX_M_H
 #define QCS_CORTEX_M_H

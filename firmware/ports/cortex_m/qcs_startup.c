@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Start-up of any Cortex-M: vector table, memory, and a fault handler that says where it happened.
  */
 #include "qcs_cortex_m.h"
@@ -10,9 +11,13 @@ extern uint32_t qcs_data_from[], qcs_data_start[], qcs_data_end[], qcs_bss_start
 int main(void);
 void qcs_reset(void);
 void qcs_fault(void);
+void qcs_port_interrupt(void) __attribute__((weak, alias("qcs_fault")));
 void qcs_fault_report(const uint32_t frame[8], uint32_t exc_return);
 
+static void find_vectors(void);
+
 void qcs_reset(void) {
+  find_vectors();
   for (uint32_t *to = qcs_data_start, *from = qcs_data_from; to != qcs_data_end;)
     *to++ = *from++;
   for (uint32_t *to = qcs_bss_start; to != qcs_bss_end;)
@@ -67,18 +72,34 @@ void qcs_fault_report(const uint32_t frame[8], uint32_t exc_return) {
   }
 }
 
-/* Initial stack pointer, then exceptions 1 .. 15 and the first interrupts, none of which is ever
- * enabled in PRIMASK. */
+/* Initial stack pointer, exceptions 1 .. 15, and the one interrupt that is ever enabled, QCS_IRQ. A
+ * board whose data names none keeps interrupts masked. */
 typedef union {
   uint32_t *stack;
   void (*handler)(void);
 } qcs_vector_t;
 
-__attribute__((section(".vectors"), used)) static const qcs_vector_t vectors[16] = {
-    {.stack = qcs_stack_top}, {.handler = qcs_reset}, {.handler = qcs_fault},
-    {.handler = qcs_fault},   {.handler = qcs_fault}, {.handler = qcs_fault},
-    {.handler = qcs_fault},   {.handler = qcs_fault}, {.handler = qcs_fault},
-    {.handler = qcs_fault},   {.handler = qcs_fault}, {.handler = qcs_fault},
-    {.handler = qcs_fault},   {.handler = qcs_fault}, {.handler = qcs_fault},
+__attribute__((section(".vectors"), used)) static const qcs_vector_t vectors[] = {
+    {.stack = qcs_stack_top},
+    {.handler = qcs_reset},
     {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+    {.handler = qcs_fault},
+#ifdef QCS_IRQ
+    [16 + QCS_IRQ] = {.handler = qcs_port_interrupt},
+#endif
 };
+
+/* A boot loader may have left its own table in VTOR. A Cortex-M0 has no VTOR and ignores it. */
+static void find_vectors(void) { QCS_REG(0xE000ED08U) = (uint32_t)(uintptr_t)vectors; }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* memcpy and memset: the firmware and the compiler's own code need no more of libc. */
 #include <stdint.h>
 #include <string.h>

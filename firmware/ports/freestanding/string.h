@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The two functions of libc that the firmware uses, for toolchains without one. */
 #ifndef QCS_FREESTANDING_STRING_H
 #define QCS_FREESTANDING_STRING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A loop around the one entry of every codec. */
 #include "qcs_host.h"
 

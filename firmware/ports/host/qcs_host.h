@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Batches of packets on the host, for simulation and for gateways. Arrays are row-major, n rows. */
 #ifndef QCS_HOST_H
 #define QCS_HOST_H

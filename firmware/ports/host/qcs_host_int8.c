@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The int8 encoder on blocks of packets: the arithmetic of firmware/src with the packets side by
  * side in memory, so that a host compiler turns every inner loop into SIMD instructions. Bit-exact
  * with qcs_int8_encode_inputs; a test holds the two equal. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Kernel checks on Cortex-M. */
 #include "qcs_check_port.h"
 #include "qcs_cortex_m.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What qcs_kernel_check.c asks of an emulator: semihosting, in each family's own words. */
 #ifndef QCS_CHECK_PORT_H
 #define QCS_CHECK_PORT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Kernel checks on RV32, with the start-up code of the board `rv32`. */
 #include <stdint.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Guard bytes around the memory of an encode. The build defines QCS_CHECK_MOST_PACKED_BYTES and
  * QCS_CHECK_MOST_SCRATCH_BYTES. */
 #include "qcs_guard.h"

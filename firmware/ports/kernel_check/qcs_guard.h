@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An encode in memory that shows what it must not touch: packed and scratch have exactly the bytes
  * that the codec states, stand between guard bytes, and are aligned no better than qcs.h asks for.
  */

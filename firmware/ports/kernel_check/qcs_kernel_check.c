@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs many models on one core: for each, the given vectors, then pseudo-random ones; prints a
  * hash of all packed bytes, or what an encode overran. tests/support/cores.py generates
  * qcs_checks[] and compares. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What qcs_kernel_check.c runs. */
 #ifndef QCS_KERNEL_CHECK_H
 #define QCS_KERNEL_CHECK_H

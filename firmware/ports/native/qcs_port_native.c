@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Port `native`: the firmware as a host process behind a pseudo-terminal.
  * Started with a path it opens that terminal; without, it makes one and prints its path. */
 #define _GNU_SOURCE /* posix_openpt, cfmakeraw */

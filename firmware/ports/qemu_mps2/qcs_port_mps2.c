@@ -1,10 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Port for the Arm MPS2/MPS3 boards as QEMU emulates them: CMSDK UART and timer. The board's data
  * gives the addresses: QCS_UART, QCS_UART_IRQ (receive), QCS_TIMER. */
 #include <stddef.h>
 
 #include "qcs_cortex_m.h"
 #include "qcs_port.h"
-#include "qcs_ticks.h"
 
 /* CMSDK APB UART (Arm DDI 0479, 4.3) */
 #define UART_DATA QCS_REG(QCS_UART + 0x00U)

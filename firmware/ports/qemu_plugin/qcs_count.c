@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* QEMU TCG plugin: counts what the processor does between two marker functions, per instruction
  * address.
  *

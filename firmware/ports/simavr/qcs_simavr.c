@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An AVR on the host: libsimavr behind a pseudo-terminal, with cycle-accurate counts between two
  * marker functions.
  *

@@ -86,6 +86,10 @@ def model_flags(model_name: str, codec: str = "codec") -> tuple[str, ...]:
 
 def _board_flags(entry: Board, root: Path) -> tuple[str, ...]:
     flags = [flag.replace("{root}", str(root)) for flag in entry.flags]
+    if not any(flag.startswith("-DQCS_BAUD=") for flag in flags):
+        flags.append(f"-DQCS_BAUD={entry.baud}UL")
+    if entry.icount_shift:
+        flags.append(f"-DQCS_ICOUNT_SHIFT={entry.icount_shift}")
     if entry.script:
         flags.append(f"-Wl,-T,{root / 'ports' / entry.script}")
     return (*(_FREESTANDING if entry.freestanding else ()), *flags)

@@ -81,7 +81,7 @@ CORES = {
     core.name: core
     for core in (
         # Cortex-M0's code runs on M0+ as it is; the M0+ is the lower end.
-        _arm("Cortex-M0", "QCS_LAYOUT_PAIR", "cortex-m0", 200 << 10, (M0PLUS, M0)),
+        _arm("Cortex-M0", "QCS_LAYOUT_PAIR", "microbit", 200 << 10, (M0PLUS, M0)),
         # Armv6-M code is a subset of Armv7-M: a Cortex-M3 has the memory that the micro:bit lacks.
         _arm("Cortex-M0+", "QCS_LAYOUT_PAIR", "cortex-m3", 3 << 20, (M0PLUS, M0)),
         _arm("Cortex-M3", "QCS_LAYOUT_PAIR", "cortex-m3", 3 << 20),
@@ -91,7 +91,7 @@ CORES = {
         _arm("Cortex-M55", "QCS_LAYOUT_MVE", "cortex-m55", 400 << 10, abi="hard"),
         Core("RV32IMC", "riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf",
              ("-march=rv32imc_zicsr", "-mabi=ilp32"), "QCS_LAYOUT_PAIR", "rv32", 6 << 20),
-        Core("AVR", "avr-gcc", "gcc-avr avr-libc", ("-mmcu=atmega2560",), "QCS_LAYOUT_PLAIN", "avr", 60 << 10),
+        Core("AVR", "avr-gcc", "gcc-avr avr-libc", ("-mmcu=atmega2560",), "QCS_LAYOUT_PLAIN", "mega", 60 << 10),
     )
 }  # fmt: skip
 """Cores that the C core is written for, by name."""

@@ -156,6 +156,10 @@ def _command(entry: Board, elf: Path, listener: socket.socket | None) -> list[st
                   "-semihosting-config", "enable=on,target=native"]  # fmt: skip
     if words[0] == "{simavr}":
         words[0] = str(build_simavr())
+    elif words[0] == "{rp2040}":
+        if not where_is("python rp2040py"):
+            raise MissingToolError("rp2040py", entry.emulator_package, f"emulator of board {entry.name}")
+        words[:1] = [sys.executable, "-P", str(Path(__file__).with_name("rp2040.py"))]
     elif "{" not in entry.emulator[0]:
         words[0] = find_tool(words[0], entry.emulator_package, f"emulator of board {entry.name}")
     return words

@@ -17,7 +17,7 @@ from elftools.elf.sections import SymbolTableSection
 from qcskit.firmware.compile import Job, compile_cached
 from qcskit.firmware.cores import Core
 from qcskit.firmware.errors import FirmwareError
-from qcskit.firmware.host import WARNINGS, model_sources
+from qcskit.firmware.host import WARNINGS, c_directory, model_sources
 from qcskit.firmware.sources import sources
 from qcskit.firmware.symbols import functions
 from qcskit.firmware.tflm import LIBRARIES, Tflm, glue_object, library_hash
@@ -40,6 +40,72 @@ class Footprint:
     def flash_bytes(self) -> int:
         """Code and tables."""
         return self.code_bytes + self.table_bytes
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a caller provides on one core, as its compiler lays them out.
+
+    scratch_bytes: the core's form of the tables decides. io_bytes: counts and packet. agent_ram_bytes: all that the
+    serial agent keeps, with the smallest receive buffer that takes a packet's frame; scratch and packet are in it.
+    """
+
+    scratch_bytes: int
+    io_bytes: int
+    agent_ram_bytes: int
+
+
+_PROBE = """\
+#include "qcs_agent.h"
+#include "qcs_model_{name}.h"
+extern qcs_{name}_scratch_t probe_scratch;
+qcs_{name}_scratch_t probe_scratch;
+extern qcs_{name}_counts_t probe_counts;
+qcs_{name}_counts_t probe_counts;
+extern qcs_{name}_packed_t probe_packed;
+qcs_{name}_packed_t probe_packed;
+QCS_AGENT_DEFINE(memory, {NAME}, QCS_AGENT_FRAME_BYTES(2 * QCS_{NAME}_INPUTS));
+extern qcs_agent_t memory_agent;
+qcs_agent_t memory_agent;
+const qcs_agent_memory_t *probe(void);
+const qcs_agent_memory_t *probe(void) {{ return &memory; }}
+"""
+
+
+def memory(core: Core, c_dir: Path, model_name: str) -> Memory:
+    """Return what the caller of a model `c_dir/qcs_model_<model_name>.h` provides on `core`.
+
+    Raises MissingToolError naming the Debian package if the compiler is missing, FirmwareError if it fails.
+    """
+    root = sources()
+    place = c_directory({"probe.c": _PROBE.format(name=model_name, NAME=model_name.upper())})
+    free = () if core.name == "AVR" else (root / "ports" / "freestanding",)
+    probe = compile_cached(
+        Job(
+            output="probe.o",
+            compiler=core.compiler,
+            package=core.package,
+            purpose=f"memory on {core.name}",
+            flags=("-std=c11", *WARNINGS, "-O1", *core.flags, "-ffreestanding", "-fno-common", "-c"),
+            sources=(place / "probe.c",),
+            include=(root / "include", root / "app", Path(c_dir).resolve(), *free),
+        )
+    )
+    sizes = _object_sizes(probe)
+    agent = sum(size for name, size in sizes.items() if name.startswith("memory_"))
+    return Memory(sizes["probe_scratch"], sizes["probe_counts"] + sizes["probe_packed"], agent)
+
+
+def _object_sizes(elf: Path) -> dict[str, int]:
+    """Return the size of each variable of an object file, by name."""
+    with elf.open("rb") as file:
+        return {
+            symbol.name: symbol["st_size"]
+            for section in ELFFile(file).iter_sections()
+            if isinstance(section, SymbolTableSection)
+            for symbol in section.iter_symbols()
+            if symbol["st_info"]["type"] == "STT_OBJECT"
+        }
 
 
 def footprint(

@@ -155,7 +155,9 @@ def flame_svg(result: Profile, width: int = 900, row: int = 22) -> str:
             inner += spent / total * width
         x += layer.instructions / total * width
     height = 3 * row
+    title = f"one encode on {result.board}: layers, below them their functions, by instructions"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
-        f'font-size="12" role="img" aria-label="flame picture of one encode">\n' + "\n".join(rows) + "\n</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {-row} {width} {height + row}" font-family="sans-serif" '
+        f'font-size="12" role="img" aria-label="{title}">\n<title>{title}</title>\n'
+        f'<text x="0" y="-7" font-weight="bold" fill="currentColor">{title}</text>\n' + "\n".join(rows) + "\n</svg>\n"
     )

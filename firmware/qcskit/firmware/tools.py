@@ -1,6 +1,8 @@
 """Which compilers and emulators this machine has, over all boards."""
 
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 
 from qcskit.firmware.boards import boards, where_is
 from qcskit.firmware.compile import tool_version
@@ -33,4 +35,6 @@ def tool_report() -> list[Tool]:
 def _version(path: str) -> str:
     if path.endswith(".h"):
         return "header found"
+    if path.endswith(".py"):
+        return f"Python package {version(Path(path).parent.name)}"
     return tool_version(path) if path else ""

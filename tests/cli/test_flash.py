@@ -1,0 +1,82 @@
+"""`qcskit flash`: the board's answer decides, not the tool's exit code."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.bundles import learned_bundle
+
+from qcskit import firmware
+from qcskit.cli import flash as verb
+from qcskit.cli.flash import flashed, write_firmware
+from qcskit.codec.errors import CheckFailedError, QcsError
+from qcskit.codec.interface import Codec
+from qcskit.firmware import Emulator, build, c_directory, find_board, start
+from qcskit.hil.config import HilConfig
+
+
+@pytest.fixture(scope="module")
+def codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    return learned_bundle(tmp_path_factory.mktemp("b") / "b")
+
+
+@pytest.fixture(scope="module")
+def device(codec: Codec) -> Iterator[Emulator]:
+    """A "real" board that runs the codec already: a process behind a terminal."""
+    elf = build("native", c_directory(codec.checked_c_files()), codec.name)
+    with start("native", elf) as emulator:
+        yield emulator
+
+
+def tool(monkeypatch: pytest.MonkeyPatch, *command: str) -> None:
+    """Let the board `native` be written by a command."""
+    board = replace(find_board("native"), flash=(command,))
+    monkeypatch.setattr(firmware, "find_board", lambda name: board)
+
+
+@pytest.mark.parametrize(("command", "code"), [("true", 0), ("false", 1)])
+def test_a_board_that_answers_as_the_model_is_written(
+    command: str, code: int, codec: Codec, device: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool(monkeypatch, command)
+    done = write_firmware(codec, "native", device.url)
+    assert (done["port"], done["exit_code"], done["tool"]) == (device.url, code, command)
+    assert done["model_id"] == codec.bundle.manifest.model_id
+    assert done["image_sha256"] == firmware.image_digest(device.elf.read_bytes())
+
+
+def test_a_tool_that_says_all_is_well_is_not_believed(
+    device: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = learned_bundle(tmp_path / "other", seed=5)
+    tool(monkeypatch, "echo", "all is well")
+    monkeypatch.setattr(verb, "ANSWER_S", 0.1)
+    with pytest.raises(CheckFailedError, match=r"model.*echo ended with 0 and said: all is well"):
+        write_firmware(other, "native", device.url)
+
+
+def test_without_a_port_the_one_that_answers_is_found(
+    codec: Codec, device: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qcskit.hil import ports
+
+    find_ports = ports.find_ports
+    monkeypatch.setattr(ports, "find_ports", lambda probe, baud: find_ports(probe, baud, (device.url,)))
+    tool(monkeypatch, "true")
+    assert write_firmware(codec, "native")["port"] == device.url
+    monkeypatch.setattr(verb, "ANSWER_S", 0.1)
+    with pytest.raises(CheckFailedError, match="no serial port answers as model"):
+        write_firmware(learned_bundle(tmp_path / "other", seed=5), "native")
+
+
+def test_hil_writes_the_board_first_and_takes_its_rate(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Any] = []
+    monkeypatch.setattr(verb, "write_firmware", lambda *arguments: written.append(arguments))
+    options = flashed(codec, "uno", HilConfig(port=["/dev/ttyA", "/dev/ttyB"]))
+    assert written == [(codec, "uno", "/dev/ttyA"), (codec, "uno", "/dev/ttyB")]
+    assert options.baud == 250_000
+    assert flashed(codec, "uno", HilConfig(port=["/dev/ttyA"], baud=9600)).baud == 9600
+    with pytest.raises(QcsError, match="'emu:uno' is emulated"):
+        flashed(codec, "uno", HilConfig(port=["emu:uno"]))
