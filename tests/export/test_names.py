@@ -40,24 +40,25 @@ def test_nasty_names_compile_in_c_and_in_cxx(tmp_path: Path) -> None:
     for name, content in package.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    include = [f"-I{tmp_path / 'include'}", f"-I{tmp_path / 'src'}", "-Wall", "-Wextra", "-Werror"]
-    headers = "".join(f'#include "qcs_model_{name}.h"\n' for name in NASTY)
+    include = [f"-I{tmp_path / 'include'}", "-Wall", "-Wextra", "-Werror"]
+    headers = "".join(f'#include "qcs_{name}.h"\n' for name in NASTY)
     agents = "".join(f"QCS_AGENT_DEFINE(memory_{name}, {name.upper()}, 1024);\n" for name in NASTY)
     used = f"int use(void);\nint use(void) {{ return {' + '.join(f'memory_{name}.rx_bytes' for name in NASTY)}; }}\n"
-    (tmp_path / "all.c").write_text(f'#include <stdio.h>\n{headers}#include "qcs_agent.h"\n{agents}{used}')
+    (tmp_path / "all.c").write_text(f'#include <stdio.h>\n{headers}#include "qcs_{NASTY[0]}_agent.h"\n{agents}{used}')
     (tmp_path / "all.cc").write_text(f"#include <cstdio>\n{headers}")
-    models = sorted((tmp_path / "src").glob("qcs_model_*.c"))
+    models = sorted((tmp_path / "src").rglob("qcs_model_*.c"))
     assert len(models) == len(NASTY)
     compiles("gcc", "-std=c11", *include, *models, tmp_path / "all.c", tmp_path / "example" / "main.c")
     compiles("g++", "-std=c++14", *include, tmp_path / "all.cc")
     for name in NASTY:
-        compiles("gcc", "-std=c11", *include, f"-I{root / 'ports'}", "-include", "stdio.h", *model_flags(name),
+        ours = [f"-I{place}" for place in (tmp_path / "src" / "core", root / "ports", root / "app")]
+        compiles("gcc", "-std=c11", *include, *ours, "-include", "stdio.h", *model_flags(name),
                  root / "app" / "qcs_main.c")  # fmt: skip
 
 
 def words(text: str) -> set[str]:
-    """Identifiers of C text outside comments."""
-    return set(re.findall(r"\w+", re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL)))
+    """Identifiers of C text outside comments and names of files."""
+    return set(re.findall(r"\w+", re.sub(r"/\*.*?\*/|//[^\n]*|#include[^\n]*", "", text, flags=re.DOTALL)))
 
 
 def test_no_identifier_of_the_core_has_a_form_that_a_model_s_have(tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ _MOVED = {
 """Keys of old, and what took their place."""
 
 
+FOR_DESIGNS = ("name", "max_loss_db", "allow_loss", "golden_frames", "test_frames", "test_windows")
+"""Keys that act where nothing is trained; all others are about networks."""
+
+
 class ExportConfig(Table):
     """Table `[export]`: one export.
 

@@ -189,8 +189,8 @@ def test_equal_cells_divide_what_the_output_can_be(name: str, low: float | None,
     ends = (low if low is not None else (-128 - zero) * scale, high if high is not None else (127 - zero) * scale)
     assert output_range(last) == pytest.approx(ends)
     edges, values = quantizer(last, None, 4)
-    np.testing.assert_allclose(np.diff([ends[0], *edges, ends[1]]), (ends[1] - ends[0]) / 4)
-    np.testing.assert_allclose(values, ends[0] + (np.arange(4) + 0.5) * (ends[1] - ends[0]) / 4)
+    np.testing.assert_allclose(np.diff([ends[0], *edges, ends[1]]), (ends[1] - ends[0]) / 4, rtol=1e-5)
+    np.testing.assert_allclose(values, ends[0] + (np.arange(4) + 0.5) * (ends[1] - ends[0]) / 4, rtol=1e-5)
     edges, values = quantizer(last, [ends[0] - 1.0, ends[0] + 0.1], None)
     np.testing.assert_allclose(values[:2], [edges[0], np.mean(edges)])
 

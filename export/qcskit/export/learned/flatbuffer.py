@@ -16,15 +16,18 @@ from typing import Any, Literal
 import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
-from tflite_micro import runtime
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from qcskit.codec.chatter import captured_stderr
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned.activations import ACTIVATIONS, Activation
 from qcskit.codec.learned.chain import accumulator_unit
 from qcskit.codec.learned.int16 import OUTPUT_SCALE
-from qcskit.codec.learned.read_tflite import read_operators
+from qcskit.codec.learned.read_tflite import read_operators, tflite_schema
+from qcskit.codec.learned.tflm import RUNTIME
+from qcskit.codec.optional import optional
+
+runtime = optional(RUNTIME, "simulate", "export of a learned codec, on Linux x86-64,")
+schema = tflite_schema()
 
 Bits = Literal[8, 16]
 """Of an activation."""
@@ -81,7 +84,7 @@ class DenseOp:
         return np.float32(scale), zero_point
 
 
-class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
+class _AlignedBuffer(schema.BufferT):  # type: ignore[misc, name-defined]
     """A constant buffer whose data starts on a 16-byte boundary, so that a C array can be read in place."""
 
     def Pack(self, builder: Any) -> Any:  # noqa: N802  (name given by the generated code)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qcskit.codec import seeds
 from qcskit.codec.bundle import Manifest
 from qcskit.codec.errors import CheckFailedError, QcsError
-from qcskit.codec.files import check_replaceable
+from qcskit.codec.files import check_named, check_replaceable
 from qcskit.codec.learned.bundle import PROFILES, Facts
 from qcskit.codec.sensor import UNKNOWN_ADC, Adc, AdcConfig, SignalFacts, converter_for, sensed, source_arrays
 from qcskit.export.config import ExportConfig
@@ -133,6 +133,7 @@ def run_job(run: Any, config: ExportConfig, progress: Progress, adc: AdcConfig =
 
 def export_job(out: Path, job: Job) -> Manifest:
     """Write the bundle of a job to `out` in one rename and return its manifest; the model is left as it was."""
+    check_named(out, job.name)
     decoder = job.parts.decoder
     trained = decoder.get_weights() if decoder else []
     try:
