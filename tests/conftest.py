@@ -1,9 +1,11 @@
 """Fixtures that several components share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.command import Run, command_server
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.pop("COLUMNS", None)  # a console keeps the width it is made with, whatever a test then says
@@ -36,3 +38,10 @@ def source_env() -> dict[str, str]:
     root = Path(__file__).parents[1]
     roots = sorted(str(package.parent) for package in root.glob("*/qcskit"))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(roots), "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="session")
+def command(source_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """The command, started from a process that has its libraries loaded."""
+    with command_server(source_env, tmp_path_factory.mktemp("command")) as run:
+        yield run

@@ -23,10 +23,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 @pytest.fixture
-def run(source_env: dict[str, str], tmp_path: Path) -> Run:
-    """Return a function that runs the command in tmp_path."""
+def run(command: Run, source_env: dict[str, str], tmp_path: Path) -> Run:
+    """Return a function that runs the command in tmp_path; with `start`, another start of Python."""
 
-    def call(*arguments: str, start: tuple[str, ...] = ("-m", "qcskit.cli")) -> subprocess.CompletedProcess[str]:
+    def call(*arguments: str, start: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        if not start:
+            return command(*arguments, cwd=tmp_path)
         return subprocess.run([sys.executable, *start, *arguments], capture_output=True, text=True, cwd=tmp_path,
                               env=source_env, check=False, timeout=120)  # fmt: skip
 

@@ -88,7 +88,7 @@ def test_what_is_wrong_is_one_line_and_writes_nothing(extra: tuple[str, ...], wo
 
 
 def test_a_picture_needs_its_extra(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qcskit.cli.advise.find_spec", lambda name: None)
+    monkeypatch.setattr("qcskit.codec.optional.find_spec", lambda name: None)
     assert "pip install 'qcskit[report]'" in str(advise("-o", "p.svg").exception)
 
 

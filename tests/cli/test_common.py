@@ -97,7 +97,7 @@ def test_the_log_of_a_board_is_text(capsys: pytest.CaptureFixture[str]) -> None:
         ("simulate", "BUNDLE", "-n", "20", "-j", "1"),
         ("package", "BUNDLE", "--to", "plain", "-o", f"package {NAME}"),
         ("decode", "BUNDLE", "BUNDLE/vectors.npz", "-o", f"{NAME}.npy"),
-        ("report", "BUNDLE", "-o", f"{NAME}.html"),
+        ("report", "BUNDLE", "--no-cost", "-o", f"{NAME}.html"),
         ("hil", "BUNDLE", "-p", f"/dev/{NAME}", "-o", f"{NAME}.json"),
         ("ports", "-p", f"nothing://{NAME}"),
         ("profile", "BUNDLE", "--board", EVIL),
@@ -122,10 +122,11 @@ def test_what_is_made_of_hostile_results_is_text(told: Told, hostile: Path, tmp_
     board = json.dumps(EVIL)  # a basic string of TOML as well
     text = f'[[board]]\nname = {board}\nport = "emu:native"\n[[board]]\nname = "gone"\nport = {board}\n'
     (tmp_path / "bench.toml").write_text(text)
-    code, shown = told("hil", str(hostile), "--bench", "bench.toml", "-n", "50", "--junit", "junit.xml")
+    code, shown = told("hil", str(hostile), "--bench", "bench.toml", "-n", "50", "--junit", "junit.xml",
+                       "-o", "results.json")  # fmt: skip
     assert code == 1, shown
     assert_text(shown)
-    code, shown = told("report", str(hostile), "-r", "results.json")
+    code, shown = told("report", str(hostile), "-r", "results.json", "-o", "report.html", "--no-cost")
     assert code == 0, shown
     page = (tmp_path / "report.html").read_text()
     assert_text(page)

@@ -153,6 +153,18 @@ def test_hop_column_and_what_is_left(sampled: Codec, called: Called) -> None:
         assert (done["packets"], done["bytes"], done["samples_left"]) == (len(packets), len(packets.bytes), left)
 
 
+def test_what_was_clipped_is_said_beside_the_json_too(
+    sampled: Codec, called: Called, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savetxt("loud.csv", np.r_[np.full(8, 32767), drifting_counts(72)], fmt="%d")
+    np.savetxt("soft.csv", drifting_counts(80), fmt="%d")
+    for file, told in (("loud.csv", "attention: 10.00% of the counts were clipped"), ("soft.csv", "")):
+        done = CliRunner().invoke(build_app(), ["encode", str(sampled.bundle.path), file, "-o", "p.bin", "--json"])
+        assert done.exit_code == 0
+        assert told in done.stderr
+        assert bool(told) == bool(done.stderr)
+
+
 def test_the_clipped_share_is_that_of_the_counts(sampled: Codec, called: Called) -> None:
     samples = drifting_counts(200)
     samples[:30] = 32767

@@ -84,7 +84,8 @@ def heard() -> Iterator[None]:
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 @pytest.mark.usefixtures("heard")
 def test_control_c_is_one_word_and_130(tmp_path: Path, source_env: dict[str, str], made: Made) -> None:
-    command = [sys.executable, "-c", SAVING, "simulate", str(made("classical")), "-n", "50000000", "-j", "1"]
+    command = [sys.executable, "-c", SAVING, "simulate", str(made("classical")), "-n", "50000000", "-j", "1",
+               "-o", "verdict.json"]  # fmt: skip
     child = subprocess.Popen(command, cwd=tmp_path, env=source_env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              text=True)  # fmt: skip
     try:

@@ -41,8 +41,23 @@ def test_names_of_tables_are_printed(arguments: tuple[str, ...], text: str) -> N
 
 
 def test_every_table_is_printed_by_some_verb() -> None:
-    text = "".join(printed(verb, "--keys") for verb in ("demo", "sweep", "decode", "design"))
+    text = printed("config")
     assert [table for table in tables() if f"Keys of [{table}]" not in text] == []
+
+
+def test_a_verb_prints_the_tables_that_it_reads_and_no_key_that_does_nothing_there() -> None:
+    text = printed("design", "transform", "--keys")
+    assert "Keys of [transform]" in text
+    assert "• golden_frames:" in text
+    assert "finetune_steps" not in text
+    assert "• finetune_steps:" in printed("export", "--keys")
+
+
+@pytest.mark.parametrize("verb", ["train", "export", "simulate", "hil"])
+def test_the_longest_helps_are_grouped(verb: str) -> None:
+    text = printed(verb, "--help")
+    for panel in ("Input and output", "Settings", "What is shown"):
+        assert f"─ {panel} ─" in text
 
 
 def test_the_help_of_design_lists_the_registry() -> None:

@@ -112,10 +112,10 @@ def shown(path: Path) -> str:
 @pytest.mark.parametrize("name", BUNDLES)
 def test_instructions_are_those_of_the_counter(name: str, made: Made) -> None:
     need_board("cortex-m3")
-    need_board("avr")
+    need_board("mega")
     codec = open_codec(made(name))
     found = inspect_json(str(made(name)), "--no-cost", "--count")["instructions"]
-    for board in ("cortex-m3", "avr"):
+    for board in ("cortex-m3", "mega"):
         vectors = np.concatenate([codec.bundle.vectors["counts"][:8], codec.edges(24, np.random.default_rng(0))])
         run = count(board, made(name) / "c", codec.name, vectors)
         spent = {"mean": run.instructions[:8].mean(), "max": run.instructions.max(), "vectors": 32}
@@ -139,9 +139,9 @@ def cells(table: Table) -> list[list[str]]:
 
 
 def test_a_board_that_cannot_hold_the_model_says_so(tmp_path: Path) -> None:
-    need_board("avr-328p")
+    need_board("uno")
     learned_bundle(tmp_path / "big", widths=(20, 200, 200, 20))
-    row = inspect_json(str(tmp_path / "big"), "--no-cost", "--count")["instructions"]["avr-328p"]
+    row = inspect_json(str(tmp_path / "big"), "--no-cost", "--count")["instructions"]["uno"]
     assert row["core"] == "AVR"
     assert "cannot hold this model" in row["not_run"]
 

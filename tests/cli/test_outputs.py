@@ -81,7 +81,7 @@ def test_a_file_does_not_go_into_the_bundle_that_it_is_about(verb: str, place: s
         (["report", "bundle", "-r", "packets.bin", "-o", "packets.bin"], "packets.bin"),
         (["report", "bundle", "-v", "packets.bin", "-o", "packets.bin"], "packets.bin"),
         (["hil", "bundle", "-p", "emu:native", "-o", "r.json", "--junit", "r.json"], "r.json"),
-        (["export", "bundle", "-o", "bundle"], "bundle"),
+        (["export", "thesis", "-o", "thesis"], "thesis"),
         (["package", "bundle", "--to", "plain", "-o", "bundle"], "bundle"),
         (["package", "bundle", "--to", "plain", "-o", "bundle/library"], "bundle"),
     ],

@@ -14,6 +14,7 @@ from support.tampered import tampered
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
+from qcskit.cli.report import weigh
 from qcskit.codec.bundle import read_bundle
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
@@ -27,10 +28,12 @@ Called = Callable[..., Any]
 
 
 def test_a_bundle_alone_gives_a_page_without_outside_references(bundle_path: Path, tmp_path: Path) -> None:
-    done = CliRunner().invoke(build_app(), ["report", str(bundle_path), "-o", str(tmp_path / "r.html"), "--json"])
+    done = CliRunner().invoke(
+        build_app(), ["report", str(bundle_path), "-o", str(tmp_path / "r.html"), "--json", "--no-cost"]
+    )
     assert json.loads(done.stdout) == {"report": str(tmp_path / "r.html")}
     text = (tmp_path / "r.html").read_text()
-    assert text.count("<svg") == 4
+    assert text.count("<svg") == 6
     assert "no device was measured" in text
     assert not re.search(r'(src|href)="https?:', text)
     assert [file.name for file in tmp_path.iterdir()] == ["r.html"]
@@ -66,12 +69,33 @@ def test_evidence_of_another_bundle_is_refused(bundle_path: Path, tmp_path: Path
     """The same tables, and so the same model id; one byte of one file differs, and the hashes know it."""
     measured(called, bundle_path)
     other = tampered(read_bundle(bundle_path), tmp_path / "b", "manifest.json", lambda m: m["tools"].update(x="1")).path
-    called("report", str(bundle_path), "-r", "r.json", "-v", "v.json", "-o", "good.html", "-q")
+    called("report", str(bundle_path), "-r", "r.json", "-v", "v.json", "-o", "good.html", "-q", "--no-cost")
     assert "bit-exact" in (tmp_path / "good.html").read_text()
     for option, file, command in (("-r", "results 'r.json'", "hil"), ("-v", "verdict 'v.json'", "simulate")):
         with pytest.raises(QcsError, match=f"{file} is of another bundle than '.*b'.*; run 'qcskit {command}' on this"):
             called("report", str(other), option, file.split("'")[1], "-o", "bad.html")
     assert not (tmp_path / "bad.html").exists()
+
+
+def test_what_cannot_be_counted_is_told_and_the_page_stands(bundle_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a compiler or an emulator says."""
+    codec = open_codec(bundle_path)
+    for broken in ("profile.counted", "memory.footprints"):
+
+        def fails(*asked: object, **more: object) -> None:
+            raise QcsError("the emulator was killed")
+
+        monkeypatch.setattr(f"qcskit.cli.{broken}", fails)
+        monkeypatch.setattr("qcskit.firmware.Board.missing", ())
+        assert weigh(codec).counted == "not measured: the emulator was killed"
+
+
+def test_a_page_is_shown_in_the_browser(called: Called, bundle_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("webbrowser.open", shown.append)
+    for option in ((), ("--open",)):
+        called("report", str(bundle_path), "-q", "--no-cost", "-o", "a b.html", *option)
+    assert shown == [(Path.cwd() / "a b.html").as_uri()]
 
 
 def test_results_and_verdict_swapped_are_refused(bundle_path: Path, called: Called) -> None:
@@ -102,7 +126,7 @@ def test_own_data_and_the_figures_in_units_are_on_the_page(tmp_path: Path, calle
     np.savetxt("day.csv", drifting_counts(80), fmt="%d")
     called("hil", str(bundle), "-p", "emu:native", "--data", "day.csv", "-q", "-o", "r.json")
     called("simulate", str(bundle), "-n", "100", "--data", "day.csv", "-q", "-o", "v.json")
-    called("report", str(bundle), "-r", "r.json", "-v", "v.json", "-o", "r.html", "-q")
+    called("report", str(bundle), "-r", "r.json", "-v", "v.json", "-o", "r.html", "-q", "--no-cost")
     page = (tmp_path / "r.html").read_text()
     error = json.loads((tmp_path / "r.json").read_text())["devices"][0]["nmse"]["fidelity"]["largest_error"]
     for words in (

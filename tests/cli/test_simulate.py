@@ -60,14 +60,14 @@ def test_a_mismatch_in_json(wrong: Path, run: Run) -> None:
 
 
 def test_boards_that_cannot_hold_the_model_are_listed(tmp_path: Path, run: Run) -> None:
-    need_board("avr-328p")
+    need_board("uno")
     learned_bundle(tmp_path / "big", widths=(20, 200, 200, 20))
     none = ("--oracle-vectors", "0", "--reported-vectors", "0")
     done = run("simulate", "big", *FEW, "--boards", "all", *none, "-s", "simulate.board_vectors=20")
     assert done.returncode == 0, done.stderr
-    assert "not run: avr-328p: board 'avr-328p' cannot hold this model: needs" in done.stdout
+    assert "not run: uno: board 'uno' cannot hold this model: needs" in done.stdout
     assert "not compared with the definition" in done.stdout
-    refused(run("simulate", "big", *FEW, "--boards", "avr-328p"), "cannot hold this model")
+    refused(run("simulate", "big", *FEW, "--boards", "uno"), "cannot hold this model")
 
 
 def test_everyone_computes_all_of_the_user_s_own_data(made: Made, run: Run, tmp_path: Path) -> None:

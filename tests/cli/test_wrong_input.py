@@ -160,6 +160,28 @@ def test_building_the_command_line_loads_no_component(source_env: dict[str, str]
     assert done.stdout.strip() == "[]"
 
 
+FAILS_EARLY = """
+import sys
+from qcskit.cli import main
+for words in (["train", "--keys"], ["export", "nope"]):
+    sys.argv = ["qcskit", *words]
+    try:
+        main()
+    except SystemExit as end:
+        print(end.code)
+print([name for name in ("tensorflow", "keras") if name in sys.modules])
+"""
+
+
+def test_a_run_that_is_not_there_loads_no_tensorflow_and_any_encoding_will_do(source_env: dict[str, str]) -> None:
+    env = source_env | {"PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([sys.executable, "-c", FAILS_EARLY], capture_output=True, env=env, check=True)
+    shown, told = done.stdout.decode("cp1252"), done.stderr.decode("cp1252")
+    assert shown.split()[-3:] == ["0", "2", "[]"]
+    assert "\\u03b2" in shown  # beta, of the keys
+    assert told.splitlines() == ["error: run 'nope' does not exist; train one with 'qcskit train'"]
+
+
 @pytest.mark.parametrize("verb", ["simulate", "hil", "report"])
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(
     verb: str, bundle: Path, tmp_path: Path, run: Run

@@ -123,11 +123,14 @@ def test_whoever_differs_on_one_vector_of_any_set_is_named(each: Codec, number: 
             wrong = flips(implementation, partial(rows_in, among=part.values[frame : frame + 1]))
             checker.found = [*found[:place], wrong, *found[place + 1 :]]
             result = checker.chunk(number)
-            tallies = {tally.name: tally.mismatches for tally in result.tallies if tally.mismatches}
-            assert tallies == {implementation.name: 1}, part.name
+            # LiteRT rounds some vectors differently; it is counted and fails nothing.
+            counted = [tally for tally in result.tallies if tally.role != "reported" or tally.name == wrong.name]
+            tallies = {tally.name: tally.mismatches for tally in counted if tally.mismatches}
             if implementation.role == "reported":
+                assert tallies
                 assert result.mismatch is None
                 continue
+            assert tallies == {implementation.name: 1}, part.name
             shown = result.mismatch
             assert shown is not None
             assert (shown.chunk, shown.set, shown.frame) == (number, part.name, frame)
@@ -272,7 +275,7 @@ def test_c_without_a_front_end_or_of_another_model_is_refused(codec: Codec, monk
     host = host_codec(codec)
     monkeypatch.setattr(type(host), "network_input", lambda self, counts: None)
     with pytest.raises(QcsError, match="its C text has no front end, its tables have one"):
-        check_counts(codec, host, SimulateConfig(oracle_vectors=0))
+        check_counts(codec, host, defined=False)
     own = ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(codec.bundle.manifest.model_id))
     with_other_c(codec, lambda text: text.replace(own, "1, 2, 3, 4, 5, 6, 7, 8"), monkeypatch)
     with pytest.raises(QcsError, match=r"the C text is of model 0102030405060708, manifest\.json of"):

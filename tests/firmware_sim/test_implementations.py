@@ -26,19 +26,19 @@ def test_a_named_board_is_compared(codec: Codec) -> None:
 
 
 def test_a_board_that_cannot_hold_the_model_ends_the_run_that_names_it(tmp_path: Path) -> None:
-    need_board("avr-328p")
+    need_board("uno")
     large = learned_bundle(tmp_path / "b", widths=(60, 250, 60))
-    with pytest.raises(DoesNotFitError, match="avr-328p"):
-        board_implementations(large, "avr-328p", 10)
+    with pytest.raises(DoesNotFitError, match="uno"):
+        board_implementations(large, "uno", 10)
     with pytest.raises(QcsError, match="cortex-m99"):
         board_implementations(large, "cortex-m99", 10)
 
 
 def test_of_all_boards_it_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small, other = need_board("avr-328p"), need_board("cortex-m4")
+    small, other = need_board("uno"), need_board("cortex-m4")
     known = {"native": boards()["native"], small.name: small, other.name: other}
     monkeypatch.setattr("qcskit.firmware.boards", lambda: known)
     large = learned_bundle(tmp_path / "b", widths=(60, 250, 60))
     found, not_run = board_implementations(large, "all", 10)
     assert [each.name for each in found] == ["native", "cortex-m4"]
-    assert list(not_run) == ["avr-328p"]
+    assert list(not_run) == ["uno"]

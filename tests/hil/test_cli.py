@@ -14,6 +14,7 @@ from support.entries import entry, failed, results
 from support.line import PretendBoard
 from support.tampered import lower_first_threshold, tampered
 
+from qcskit.cli.common import console
 from qcskit.cli.hil import failure
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.interface import Codec
@@ -68,7 +69,6 @@ def test_a_run_its_files_and_a_comparison(qcskit: Qcskit, tmp_path: Path, bundle
     ("arguments", "code", "told"),
     [
         (("hil", "nowhere", "-p", "emu:native"), 2, "bundle 'nowhere' does not exist"),
-        (("hil", "BUNDLE"), 2, "no port: give --port"),
         (("hil", "BUNDLE", "-p", "/dev/ttyNONE"), 2, "cannot open port '/dev/ttyNONE': it does not exist"),
         (("hil", "BUNDLE", "-p", "emu:cray"), 2, "cray"),
         (("hil", "BUNDLE", "-p", "emu:native", "--set", "hil.vektors=3"), 2, "did you mean 'vectors'?"),
@@ -104,7 +104,7 @@ def test_ports_says_what_answers(qcskit: Qcskit, bundle_path: Path) -> None:
     codec = open_codec(bundle_path)
     with start_emulated("native", codec) as board:
         done = qcskit("ports", "--json", "-p", board.url)
-    found = {port["device"]: port for port in json.loads(done.stdout)}
+    found = {port["device"]: port for port in json.loads(done.stdout)["ports"]}
     assert found[board.url]["info"]["model_id"] == codec.bundle.manifest.model_id
 
 
@@ -125,11 +125,11 @@ def test_the_table_of_ports_says_what_the_json_says(
     with Device.open(PretendBoard(VectorSet(codec, 1)).url, codec) as device:
         facts = PortFacts(url, "given", info=device.info if answers else None, note=note)
     monkeypatch.setattr("qcskit.hil.ports.find_ports", lambda *asked: [facts])
+    monkeypatch.setattr(console, "_width", 300)
     done = qcskit("ports", *arguments)
-    rows = [line.split("│")[1:-1] for line in done.stdout.splitlines() if line.startswith("│")]
-    columns = ["".join(map(str.strip, column)) for column in zip(*rows, strict=True)]
-    assert columns[0] == url
-    assert columns[-1].replace(" ", "") == told.format(model=codec.bundle.manifest.model_id).replace(" ", "")
+    words = "".join(done.stdout.replace("│", " ").split())
+    assert url in words
+    assert told.format(model=codec.bundle.manifest.model_id).replace(" ", "") in words
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,9 @@ def test_counters_that_contradict_each_other_fail_the_run(qcskit: Qcskit, tmp_pa
         return encode_frame(Type.COUNTS, frame.seq, lie) if frame.type == Type.STATS else right
 
     board = PretendBoard(VectorSet(codec, 50), reply=reply)
-    done = qcskit("hil", str(codec.bundle.path), "-p", board.url, "-n", "50", "-q", "-s", "hil.timeout_s=20")
+    done = qcskit(
+        "hil", str(codec.bundle.path), "-p", board.url, "-n", "50", "-q", "-s", "hil.timeout_s=20", "-o", "results.json"
+    )
     assert done.returncode == 1
     assert "the board counted" in done.stderr
     assert "differ" not in done.stderr
@@ -169,7 +171,7 @@ def test_counters_that_contradict_each_other_fail_the_run(qcskit: Qcskit, tmp_pa
 
 def test_a_resumed_run_without_answers_says_that_it_starts_afresh(qcskit: Qcskit, codec: Codec) -> None:
     board = PretendBoard(VectorSet(codec, 50))
-    done = qcskit("hil", str(codec.bundle.path), "-p", board.url, "-n", "50", "-q", "--resume")
+    done = qcskit("hil", str(codec.bundle.path), "-p", board.url, "-n", "50", "-q", "--resume", "-o", "results.json")
     assert done.returncode == 0
     told = "nothing to resume: 'results.json.0.partial' does not exist; this run starts afresh"
     assert [line for line in done.stderr.splitlines() if line] == [told]
@@ -187,7 +189,7 @@ def test_a_damaged_c_text_is_never_resumed_as_sound(qcskit: Qcskit, tmp_path: Pa
         answers = Answers(np.zeros((1, codec.packed_bytes_max), np.uint8), np.ones(1, int), np.zeros(1, np.uint32))
         with Journal(tmp_path / "results.json.0.partial", run_evidence(vectors, port, image)) as journal:
             journal.append(Answer(0, answers, 0.0, 1))
-        done = qcskit("hil", str(damaged.path), "-p", port, "-n", "50", "--resume")
+        done = qcskit("hil", str(damaged.path), "-p", port, "-n", "50", "--resume", "-o", "results.json")
         assert done.returncode in (1, 2)
         assert "bundle differs; delete it" in done.stderr or "is not what tables.npz gives" in done.stderr
         assert not (tmp_path / "results.json").exists()
@@ -226,7 +228,7 @@ def sampled(tmp_path_factory: pytest.TempPathFactory) -> Codec:
 def test_the_board_gets_the_user_s_own_counts(qcskit: Qcskit, tmp_path: Path, sampled: Codec) -> None:
     """All of the file and nothing else; figures in units, against those of the whole at once."""
     np.savetxt(tmp_path / "day.csv", drifting_counts(203), fmt="%d")
-    hil = ("hil", str(sampled.bundle.path), "-p", "emu:native", "--data", "day.csv")
+    hil = ("hil", str(sampled.bundle.path), "-p", "emu:native", "-o", "results.json", "--data", "day.csv")
     done = qcskit(*hil)
     assert done.returncode == 0, done.stderr
     assert "day.csv: 25 packets, 3 samples left at its end" in done.stdout
@@ -254,7 +256,7 @@ def test_a_run_of_other_data_is_not_gone_on_with(qcskit: Qcskit, tmp_path: Path,
         counts = drifting_counts(80)
         counts[-1] += last
         np.savetxt(tmp_path / name, counts, fmt="%d")
-    hil = ("hil", str(sampled.bundle.path), "-p", "emu:native", "--resume", "-q", "--data")
+    hil = ("hil", str(sampled.bundle.path), "-p", "emu:native", "-o", "results.json", "--resume", "-q", "--data")
     with Device.open("emu:native", sampled) as device:
         image = image_parts(device)
     data = read_own_data(sampled, tmp_path / "day.csv")
@@ -283,7 +285,7 @@ def test_wrong_use_of_own_data(qcskit: Qcskit, tmp_path: Path, sampled: Codec) -
         (("--data", "day.csv", "--junit", "day.csv"), "would change 'day.csv'"),
         (("--data", "night.csv"), "night.csv"),
     ):
-        done = qcskit("hil", str(sampled.bundle.path), "-p", "emu:native", *options)
+        done = qcskit("hil", str(sampled.bundle.path), "-p", "emu:native", "-o", "results.json", *options)
         assert done.returncode == 2
         assert told in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["day.csv"]
@@ -292,17 +294,22 @@ def test_wrong_use_of_own_data(qcskit: Qcskit, tmp_path: Path, sampled: Codec) -
 
 def test_vectors_of_a_recording_are_told_by_its_windows(qcskit: Qcskit, tmp_path: Path, sampled: Codec) -> None:
     """Never more windows than the bundle holds; without any, nothing is measured on the noise that stands in."""
-    done = qcskit("hil", str(sampled.bundle.path), "-p", "emu:native", "-n", "500")
+    done = qcskit("hil", str(sampled.bundle.path), "-p", "emu:native", "-o", "results.json", "-n", "500")
     assert done.returncode == 0
-    assert "500 of 40 windows" in done.stdout
+    assert "500, drawn from 40 windows" in done.stdout
     bare = sampled_bundle(tmp_path / "bare", windows=0)
-    done = qcskit("hil", str(bare.bundle.path), "-p", "emu:native", "-n", "500")
+    done = qcskit("hil", str(bare.bundle.path), "-p", "emu:native", "-o", "results.json", "-n", "500")
     assert done.returncode == 0, done.stderr
     assert "windows" not in done.stdout
     nmse = json.loads((tmp_path / "results.json").read_text())["devices"][0]["nmse"]
     told = ("device_db", "deployed_db", "fidelity")
     assert [nmse[name] for name in told] == ["not measured"] * 3
     np.savetxt(tmp_path / "day.csv", drifting_counts(80), fmt="%d")
-    assert qcskit("hil", str(bare.bundle.path), "-p", "emu:native", "--data", "day.csv", "-q").returncode == 0
+    assert (
+        qcskit(
+            "hil", str(bare.bundle.path), "-p", "emu:native", "-o", "results.json", "--data", "day.csv", "-q"
+        ).returncode
+        == 0
+    )
     nmse = json.loads((tmp_path / "results.json").read_text())["devices"][0]["nmse"]
     assert nmse["device_db"] < -10

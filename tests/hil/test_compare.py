@@ -6,7 +6,7 @@ from support.entries import entry, failed, results
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.evidence import Evidence
-from qcskit.hil.compare import Change, Tolerances, check_comparable, compare, differing
+from qcskit.hil.compare import Change, Tolerances, check_comparable, compare, differing, notes
 
 ALL = Tolerances(nmse_db=0.05, ticks_percent=1.0, rate_percent=10.0, round_trip_percent=25.0)
 
@@ -42,6 +42,7 @@ def changed(before: dict[str, object], after: dict[str, object], tolerances: Tol
         ("vectors/s", "throughput__vectors_per_s", 1200.0, 1068.0, 11, True),
         ("vectors/s", "throughput__vectors_per_s", 1200.0, 2400.0, -100, False),
         ("retries", "link__host__retries", 8, 90, 82, False),  # shown only
+        ("vectors", "answered", 300, 280, 20, False),
     ],
 )
 def test_a_figure_is_judged(
@@ -55,6 +56,7 @@ def test_a_figure_is_judged(
 
 
 FIGURES = {
+    "vectors": ("answered", "", None),
     "mismatches": ("mismatches__count", "", 0.0),
     "NMSE device": ("nmse__device_db", "dB", 0.05),
     "ticks p50": ("ticks__p50", "%", 1.0),
@@ -130,7 +132,13 @@ def test_boards_are_matched_by_their_labels() -> None:
 
 def test_one_board_each_is_compared_whatever_it_is_called() -> None:
     changes = compare(results(entry()), results(entry(label="right", ticks__p50=5000)), ALL)
-    assert [(one.board, one.figure) for one in changes if one.regression] == [("left", "ticks p50")]
+    assert [(one.board, one.figure) for one in changes if one.regression] == [("left → right", "ticks p50")]
+
+
+def test_other_frames_are_told_and_none_where_they_are_the_same() -> None:
+    assert notes(results(entry()), results(entry())) == []
+    fewer = notes(results(entry()), results(entry(label="right", nmse__frames=7)))
+    assert fewer == ["right: NMSE is of 300 frames before and of 7 after, so it differs by chance as well"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
-from support.entries import entry, results
+from support.entries import MODEL_ID, entry, results
 
 from qcskit.hil.junit import junit_xml, write_junit
 
@@ -22,7 +22,7 @@ def suites(*devices: dict[str, Any]) -> list[Xml.Element]:
 
 def failures(suite: Xml.Element) -> dict[str | None, str | None]:
     """The failing cases of a suite, name → message."""
-    return {case.get("name"): failure.get("message") for case in suite for failure in case}
+    return {case.get("name"): failure.get("message") for case in suite.iter("testcase") for failure in case}
 
 
 FIRST = {"vector": 7, "expected": "00", "got": "01", "outputs": [1]}
@@ -49,8 +49,9 @@ FIRST = {"vector": 7, "expected": "00", "got": "01", "outputs": [1]}
 def test_each_check_is_a_case(changes: dict[str, object], told: dict[str, str]) -> None:
     (suite,) = suites(entry(**changes))
     assert failures(suite) == told
-    assert [case.get("name") for case in suite] == [ANSWERED, EQUAL, NMSE, COUNTS, SATURATED]
-    assert {case.get("classname") for case in suite} == {"qcskit.hil.left"}
+    assert [case.get("name") for case in suite.iter("testcase")] == [ANSWERED, EQUAL, NMSE, COUNTS, SATURATED]
+    assert {case.get("classname") for case in suite.iter("testcase")} == {"qcskit.hil.left"}
+    assert [case.get("time") for case in suite.iter("testcase")] == ["0.25", "0", "0", "0", "0"]
     counts = suite.get("tests"), suite.get("failures"), suite.get("errors"), suite.get("skipped"), suite.get("time")
     assert counts == ("5", str(len(told)), "0", "0", "0.25")
 
@@ -60,7 +61,20 @@ def test_each_board_is_a_suite_and_one_that_failed_says_why() -> None:
     assert (left.get("name"), left.get("failures")) == ("left", "0")
     assert (right.get("name"), right.get("tests"), right.get("failures")) == ("right", "1", "1")
     assert failures(right) == {"run": "it does <not> exist"}
-    assert right[0][0].text == "it does <not> exist"
+    assert right[1][0].text == "it does <not> exist"
+
+
+def test_a_suite_says_what_was_measured_on_what() -> None:
+    made = results(entry())
+    left, right = suites(entry(), {"label": "right", "port": "/dev/x", "error": "gone"})
+    found = [{one.get("name"): one.get("value") for one in suite.iter("property")} for suite in (left, right)]
+    about = {"model": "b", "model_id": MODEL_ID, "evidence": made["evidence"]["sha256"]}
+    assert found[1] == about | {"port": "/dev/x"}
+    assert found[0] == about | {
+        "port": "emu:native", "firmware": "1.2.3", "vectors": "300", "mismatches": "0", "nmse_device_db": "-12.0",
+        "vectors_per_s": "1200.0", "retries": "8", "ticks_p50": "1000", "ticks_p99": "2000", "ticks_max": "4000",
+        "ticks_unit": "cycles",
+    }  # fmt: skip
 
 
 def test_the_file_is_the_text(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """The page of every kind of codec, of a run in which one board failed, and of one that differed."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from support.bundles import BUNDLES, lossless_bundle
-from support.entries import entry, results
+from support.entries import entry, failed, results
 
 from qcskit.codec.interface import Codec
 from qcskit.hil.config import HilConfig
@@ -14,7 +15,7 @@ from qcskit.hil.fleet import run_fleet
 pytest.importorskip("matplotlib", reason="needs the extra 'report': pip install 'qcskit[report]'")
 pytest.importorskip("jinja2", reason="needs the extra 'report': pip install 'qcskit[report]'")
 from qcskit.hil.report import plots
-from qcskit.hil.report.page import bundle_figures, device_view, facts, render
+from qcskit.hil.report.page import Cost, bundle_figures, device_view, facts, render
 from qcskit.hil.schema import read_results
 
 
@@ -37,7 +38,7 @@ def test_the_page_says_what_the_codec_says_of_itself(name: str, tmp_path: Path) 
     rows, page = facts(codec), render(codec, None, None)
     assert rows | codec.describe() == rows
     assert all(label in page for label in rows)
-    assert ("Golden vectors" in page) == codec.decodes
+    assert ("Golden vector 0" in page) == codec.decodes
 
 
 def test_recovery_is_told_instead_of_nmse(tmp_path: Path) -> None:
@@ -76,13 +77,13 @@ def test_the_rows_of_a_board_by_hand() -> None:
     """Every row from its own figure: all of them differ."""
     made = entry(
         answered=299, mismatches__count=1234, nmse__device_db=-11.0, device_time_us__max=1234.5,
-        energy={"kind": "estimate", "encode_uj": 1.5},
+        energy={"kind": "estimate", "encode_uj": 1.5, "radio_uj": "not measured"},
     )  # fmt: skip
     assert device_view(made, "mV")["rows"] == {
         "board": "native, firmware 1.2.3, protocol 2",
         "vectors answered": "299 of 300",
         "mismatches": "1,234",
-        "vectors": "299 of 70 windows",
+        "vectors": "299, drawn from 70 windows",
         "packet": "4 bytes",
         "NMSE device": "-11.000 dB",
         "NMSE integer reference, same vectors": "-12.000 dB",
@@ -92,9 +93,11 @@ def test_the_rows_of_a_board_by_hand() -> None:
         "encode": "min 900, p50 1,000, p95 1,500, p99 2,000, max 4,000 cycles",
         "encode time": "min 1.5, p50 2.5, p95 3.5, p99 4.5, max 1,234.5 µs",
         "round trip, one vector": "min 300, p50 400, p95 500, p99 600, max 700 µs",
-        "throughput": "1200.0 vectors/s through this link",
-        "retries": "8",
-        "energy (estimate)": "{'kind': 'estimate', 'encode_uj': 1.5}",
+        "throughput": "1,200 vectors/s through this link",
+        "link": "emu:native at 115,200 baud; 40 frames sent, 8 retries, 8 timeouts, 0 reconnects; "
+        "board: 2 CRC errors, 0 overruns; both ends count the same",
+        "energy (estimate)": "encode 1.5 µJ, radio not measured",
+        "evidence": f"SHA-256 {made['evidence']['sha256']}",
     }
 
 
@@ -105,8 +108,9 @@ def test_what_is_not_measured_says_so() -> None:
         clipped=nothing,
     )  # fmt: skip
     view = device_view(made)
-    told = ("encode", "encode time", "NMSE device", "NMSE integer reference, same vectors", "energy (estimate)")
-    assert [view["rows"][row] for row in (*told, "fidelity", "clipped")] == [nothing] * 7
+    told = ("encode", "encode time", "NMSE device", "NMSE integer reference, same vectors", "fidelity", "clipped")
+    assert [view["rows"][row] for row in told] == [nothing] * 6
+    assert view["rows"]["energy (estimate)"].startswith("not measured: set hil.uj_per_kilocycle")
     assert not [title for title in view["figures"] if title.startswith("Encode")]
 
 
@@ -142,13 +146,46 @@ def test_the_figures_of_a_board_draw_its_figures(monkeypatch: pytest.MonkeyPatch
     assert (t_s, counters) == ([0.0, 0.1], {"answered": [0, 300], "retries": [0, 8], "not frames": [0, 9]})
 
 
-def test_bars_of_bundle_and_boards(decoding_codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bars_stand_beside_each_other_on_the_same_frames_only(
+    decoding_codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bars: list[dict[str, float]] = []
-    monkeypatch.setattr(plots, "nmse_bars", lambda values: bars.append(values))
+    monkeypatch.setattr(plots, "nmse_bars", lambda values: bars.append(values) or "")
     failed, unmeasured = {"label": "b", "error": "gone"}, entry(label="c", nmse__device_db="not measured")
-    bundle_figures(decoding_codec, {"devices": [entry(nmse__device_db=-11.0), failed, unmeasured]})
+    fewer = entry(label="d", nmse__device_db=-9.0, nmse__frames=7)
+    bundle_figures(decoding_codec, {"devices": [entry(nmse__device_db=-11.0), failed, unmeasured, fewer]})
     nmse = decoding_codec.bundle.manifest.nmse
-    assert bars == [{"float": nmse.float_db, "deployed": nmse.deployed_db, "left": -11.0}]
+    assert bars == [{"float": nmse.float_db, "deployed": nmse.deployed_db}, {"integer reference": -12.0, "left": -11.0},
+                    {"integer reference": -12.0, "d": -9.0}]  # fmt: skip
+
+
+def test_the_page_is_for_every_eye_and_every_width(decoding_codec: Codec) -> None:
+    tally = {"name": "numpy", "role": "reference", "vectors": 9, "mismatches": 0}
+    page = render(decoding_codec, results(entry()), CHECKED | {"implementations": [tally]})
+    pictures = re.findall(r"<svg [^>]*>", page)
+    assert len(pictures) > 5
+    assert all('role="img" aria-label="' in picture for picture in pictures)
+    assert not re.findall(r"<th(?! scope=)[^e>]*>", page)
+    assert page.count("<table") == page.count("<caption")
+    for words in ('name="viewport"', "prefers-color-scheme: dark", "@media print", "minmax(min(100%, 340px), 1fr)"):
+        assert words in page
+    assert f'<meta name="qcskit-model" content="{decoding_codec.bundle.manifest.model_id}">' in page
+
+
+def test_cost_origin_and_dates_are_on_the_page(decoding_codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    for pictures in ("windows", "bundle_figures"):
+        monkeypatch.setattr(f"qcskit.hil.report.page.{pictures}", lambda *codec: {})
+    core = {"core": "Cortex-M4", "flash_needed_bytes": 4100, "code_bytes": 4000, "table_bytes": 100,
+            "stack_bytes": None, "ram_needed_bytes": 777}  # fmt: skip
+    cores, layers = [core, {"core": "AVR", "missing": "gcc-avr"}], [("dense <1>", 750.0, 0.75)]
+    made, cost = results(failed("left")), Cost(cores, layers, "1,000 instructions", "<svg ></svg>")
+    page = render(decoding_codec, made, None, cost, {"results written": "2026-01-01"})
+    for words in ("4,100", "777", "not measured: needs the Debian package gcc-avr", "dense &lt;1&gt;", "width:75.0%",
+                  "Flame picture", made["evidence"]["sha256"], "2026-01-01"):  # fmt: skip
+        assert words in page
+    bare = render(decoding_codec, None, None)
+    assert "Flash, RAM and stack: not measured" in bare
+    assert "Instructions per layer: not measured" in bare
 
 
 def test_a_page_stands_whatever_the_reader_takes(tmp_path: Path) -> None:
@@ -164,7 +201,7 @@ def test_a_page_stands_whatever_the_reader_takes(tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "r.json").write_text(json.dumps(results(made)))
     view = device_view(read_results(tmp_path / "r.json")["devices"][0])
-    assert len(view["figures"]) == 5
+    assert len(view["figures"]) == 3  # no histogram of one value
 
 
 def test_the_file_of_own_data_and_what_was_clipped_are_on_the_page(decoding_codec: Codec) -> None:

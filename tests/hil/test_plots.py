@@ -82,12 +82,28 @@ def test_the_staircase_belongs_to_the_lower_level_at_a_threshold() -> None:
     assert axes.plot.call_args_list[0].kwargs["label"] == "soft, h = 1"
 
 
-def test_vectors_are_stacked_source_beside_estimate() -> None:
-    x, x_hat = np.array([[1.0, 0.0], [0.0, -2.0]]), np.array([[0.5, 0.0], [0.0, -1.0]])
-    axes = drawn(plots.reconstructions, x, x_hat)
-    assert [call.args[0] for call in axes.axhline.call_args_list] == pytest.approx([0.0, -4.4])
-    assert axes.vlines.call_args_list[1].args[2] == pytest.approx([-4.4, -6.4])
-    assert axes.plot.call_args_list[1].args[1] == pytest.approx([-4.4, -5.4])
+def test_a_source_stands_beside_its_estimate() -> None:
+    """Samples of a signal are joined; entries of a sparse vector stand upright."""
+    joined = drawn(plots.reconstruction, [1.0, 0.0], [0.5, 0.25], "mV", True)
+    (n, x, *_), (_, x_hat, *_) = (call.args for call in joined.plot.call_args_list)
+    assert (list(n), x, x_hat) == ([0, 1], [1.0, 0.0], [0.5, 0.25])
+    assert joined.set.call_args.kwargs == {"xlabel": "sample", "ylabel": "mV"}
+    apart = drawn(plots.reconstruction, [1.0, 0.0], [0.5, 0.25], "", False)
+    assert apart.vlines.call_args.args[1:] == (0, [1.0, 0.0])
+    assert apart.set.call_args.kwargs == {"xlabel": "entry", "ylabel": "own units"}
+
+
+@pytest.mark.parametrize(("values", "whole"), [([1.0, None, 30.0], True), ([1.0, 2.5], False)])
+def test_counts_have_whole_ticks(values: list[float | None], whole: bool) -> None:
+    axes = drawn(plots.lines, [0, 1, 2], {"a": values}, "x", "y")
+    assert axes.yaxis.set_major_locator.called == whole
+
+
+def test_a_picture_takes_the_colour_of_the_text_around_it() -> None:
+    svg = plots.nmse_bars({"float": -3.0})
+    assert plots.INK not in svg
+    assert "currentColor" in svg
+    assert "fill: #ffffff" not in svg.split("</defs>")[0]
 
 
 def test_labels_are_text_and_no_formulas() -> None:

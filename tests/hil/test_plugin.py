@@ -37,6 +37,19 @@ def test_the_example_of_the_guide_runs_as_shown(tmp_path: Path, codec: Codec, so
     assert "needs a board on a serial port" in done.stdout
 
 
+@pytest.mark.parametrize(("port", "told"), [("", "1 passed"), ("/dev/none", "cannot open port '/dev/none'")])
+def test_the_ini_file_says_what_the_options_say(
+    tmp_path: Path, codec: Codec, source_env: dict[str, str], port: str, told: str
+) -> None:
+    """A bundle is found from where the file is; an option wins over its key."""
+    (tmp_path / "bundle").symlink_to(codec.bundle.path)
+    (tmp_path / "below").mkdir()
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\nqcs_bundle = bundle\nqcs_port = {port}\nqcs_board = none\n")
+    (tmp_path / "below" / "test_it.py").write_text("def test_it(qcs_device): assert qcs_device")
+    done = run_pytest(tmp_path / "below", source_env, "--qcs-board", "native")
+    assert told in done.stdout
+
+
 FAILING = """
 def test_that_fails(qcs_device, qcs_bundle):
     packets, ticks = qcs_device.encode(qcs_bundle.vectors["input"][:3])

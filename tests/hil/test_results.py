@@ -373,7 +373,7 @@ def test_the_fidelity_is_that_of_what_the_board_sent() -> None:
 
 
 def test_vectors_of_fewer_windows_are_told_so() -> None:
-    assert of_windows(entry()) == " of 70 windows"
+    assert of_windows(entry()) == ", drawn from 70 windows"
     assert of_windows(entry(nmse__fidelity__distinct=300)) == ""
     assert of_windows(entry(nmse__fidelity="not measured")) == ""
 

@@ -111,7 +111,7 @@ def test_a_run_with_every_hook_is_trained_resumed_and_read_back(tmp_path, writte
 
 def test_the_page_tells_what_works(tmp_path, written) -> None:
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
-    config = TrainConfig(**{**KEYS, "module": written(page.split("```python\n")[1].split("```")[0])})
+    config = TrainConfig(**{**KEYS, "module": written(page.split("# my_train.py\n")[1].split("```")[0])})
     metrics = train_run(tmp_path / "run", config, SignalConfig(), ignore)
     assert metrics["hooks"] == sorted(ARGUMENTS)
     assert [len(parts(read_run(tmp_path / "run").model).encnet.layers), metrics["train"]["odd"]] == [2, False]

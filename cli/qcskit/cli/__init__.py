@@ -5,6 +5,7 @@ import importlib
 import sys
 import traceback
 from inspect import getdoc
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -16,8 +17,10 @@ from qcskit.cli.common import console, error_console
 from qcskit.codec.errors import QcsError
 from qcskit.codec.foreign import one_line
 
-_VERBS = ("advise", "train", "sweep", "export", "design", "simulate", "hil", "ports", "compare", "encode", "decode",
-          "inspect", "package", "report", "demo", "profile", "boards", "doctor")  # fmt: skip
+_VERBS = (
+    "advise", "train", "sweep", "export", "design", "simulate", "hil", "ports", "compare", "encode", "decode",
+    "inspect", "package", "new", "firmware", "flash", "report", "demo", "profile", "boards", "config", "doctor",
+)  # fmt: skip
 """The subcommands in the order of the work: each a module of this package with a function of its name, whose docstring
 is its help; a `Command` in it is its class. Add yours."""
 
@@ -73,8 +76,12 @@ def build_app() -> typer.Typer:
 def main() -> None:
     """Run the command line; what a user can act on becomes one line on stderr and an exit code.
 
-    1: a check failed. 2: wrong use or input. 70: a defect, with its traceback. 130: broken off.
+    1: a check failed. 2: wrong use or input. 70: a defect, with its traceback. 130: broken off. What a terminal's
+    encoding has no character for is shown as an escape.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         build_app()()
     except (KeyboardInterrupt, _BrokenOffError):

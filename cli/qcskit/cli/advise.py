@@ -1,14 +1,15 @@
 """`qcskit advise`: what a recording is like, and what any codec can make of it."""
 
 from html import escape
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from qcskit.cli.common import JsonOption, QuietOption, console, facts_table, print_json
+from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import QcsError
+from qcskit.codec.optional import need
 
 _PANEL_PT = 216
 """Height of a plot, as `qcskit.hil.report.plots` draws it."""
@@ -161,15 +162,13 @@ def as_dict(found: Any, comparison: Any) -> dict[str, Any]:
 
 def show(found: Any, name: str) -> None:
     """Print a survey: facts, coefficients, and what they say."""
-    from rich.table import Table
-
     from qcskit.codec.survey import SHARES, sentences
 
     console.print(facts_table(f"recording {name}", _facts(found)))
     floors = found.floors
-    table = Table(title=f"coefficients of {floors.n} that carry a share of the energy")
+    table = Sheet(title=f"coefficients of {floors.n} that carry a share of the energy")
     for title in ("share", *floors.counts):
-        table.add_column(title, justify="right")
+        table.add_column(title, number=True)
     for row, share in enumerate(SHARES):
         table.add_row(f"{100 * share:g} %", *(str(counts[row]) for counts in floors.counts.values()))
     console.print(table)
@@ -216,8 +215,7 @@ def _check_picture(out: Path, file: Path) -> None:
     if out.suffix.lower() not in (".svg", ".html"):
         raise QcsError(f"--out '{out}': a picture is .svg or .html")
     check_file(out, file)
-    if find_spec("matplotlib") is None:
-        raise QcsError("a picture needs matplotlib; install it with: pip install 'qcskit[report]'")
+    need("matplotlib", "report", "a picture")
 
 
 def write_picture(out: Path, found: Any, comparison: Any, name: str) -> None:

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from qcskit.cli.bar import Bar
 from qcskit.cli.common import error_console
+from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import QcsError
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ def compared(file: Path, column: str, fill: str, found: Any, wanted: Wanted, qui
     candidates = proposed(lengths(found), rates)
     base = {"signal": source_keys(file, column, fill, found.samples.integers), "adc": adc}
     with tempfile.TemporaryDirectory(prefix="qcskit-advise-") as work:
-        with _progress(quiet) as bar:
+        with Bar(error_console, quiet, transient=True) as bar:
             total = sum(len(candidate.designs) for candidate in candidates) + wanted.cost * len(candidates)
-            task = bar.add_task("compare", total=total, live="")
+            task = bar.add_task("design and measure codecs", total=total)
             begun = iter(range(total + 1))
 
             def next_is(what: str) -> None:
@@ -99,14 +100,6 @@ def compared(file: Path, column: str, fill: str, found: Any, wanted: Wanted, qui
                 costs[row.name] = weighed(row, wanted.bits, lambda what: None)
     unit = adc.get("unit") or ("" if "units_per_count" in adc else "counts")
     return Comparison(wanted, rows, costs, rates, adc["bits"], found.rounding_db, found.samples.rate_hz, unit)
-
-
-def _progress(quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[live]}", markup=False), console=error_console, disable=quiet,
-        transient=True,
-    )  # fmt: skip
 
 
 def lengths(found: Any) -> list[int]:
@@ -245,11 +238,12 @@ def cost_words(found: Comparison) -> str:
 def loss_table(found: Comparison) -> Table:
     """Return NMSE, PRD and largest error of every design."""
     unit = f", {found.unit}" if found.unit else ""
-    table = Table(title="what comes back of the test part, by the bits per sample asked for")
-    table.add_column("asked", justify="right")
+    table = Sheet(title="what comes back of the test part, by the bits per sample asked for")
+    table.add_column("asked", number=True)
     table.add_column("codec", no_wrap=True)
-    for title in ("bits", "NMSE", "own mean", "PRD", f"largest error{unit}"):
-        table.add_column(title, justify="right")
+    for title in ("bits", "NMSE", "own mean", "PRD"):
+        table.add_column(title, number=True)
+    table.add_column(f"largest error{unit}", justify="right")
     table.add_row("–", "raw counts", str(found.raw_bits), "exact", "exact", "0 %", "0")
     for row in found.rows:
         for point in row.points:
@@ -280,12 +274,12 @@ def decibels(value: float | None) -> str:
 
 def cost_table(found: Comparison) -> Table:
     """Return what the codecs cost on the device, in time and on the air."""
-    table = Table(title=f"what it costs at {per_sample(found.wanted.bits)}", box=None, pad_edge=False)
+    table = Sheet(title=f"what it costs at {per_sample(found.wanted.bits)}", box=None, pad_edge=False)
     table.add_column("codec", no_wrap=True)
     shown = [place for place, column in enumerate(COLUMNS) if column not in unmeasured(found)]
     more = ["s"] * bool(found.rate_hz) + ["nJ"] * (found.wanted.nj_per_bit is not None)
     for column in (*(COLUMNS[place] for place in shown), "packet", *more):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, number=True)
     table.add_row("raw counts", *["–"] * len(shown), *_packet(found, 1, float(found.raw_bits)))
     for row in found.rows:
         if row.points:

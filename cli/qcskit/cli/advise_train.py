@@ -4,8 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+from qcskit.cli.bar import Bar
 from qcskit.cli.common import native_chatter_hidden
 from qcskit.codec.errors import QcsError
 from qcskit.export.compare import EXPORT, Point, Row, merged
@@ -20,16 +19,12 @@ def trained(folder: Path, base: Any, n: int, rates: list[float], minutes: float,
     """Return the row of learned codecs with windows of n samples, trained for so long in all."""
     points: list[Point] = []
     refused = ""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with (
-        native_chatter_hidden() as terminal,
-        Progress(*columns, console=terminal, disable=quiet, transient=True) as bar,
-    ):
+    with native_chatter_hidden() as terminal, Bar(terminal, quiet, transient=True) as bar:
         task = bar.add_task("train: how fast is it here?", total=len(rates) + 1)
         speed, compiling_s = _speed(folder / "trial", settings(base, n, 1.0, _TRIAL_STEPS))
         bar.advance(task)
         for rate in rates:
-            bar.update(task, description=f"train at {rate:g} bits")
+            bar.update(task, description=f"train at {rate:g} bits, {minutes:g} min for all rates")
             steps = max(_LEAST_STEPS, round((60 * minutes / len(rates) - compiling_s) * speed))
             try:
                 points.append(_trained(folder / f"trained-{rate:g}", rate, settings(base, n, rate, steps)))

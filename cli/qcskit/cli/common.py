@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +16,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from qcskit.cli import completion
+from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import QcsError
 from qcskit.codec.foreign import printable
 
@@ -52,6 +54,9 @@ def _tell_configuration(context: typer.Context, config: Path | None) -> Path | N
     return config
 
 
+SETTINGS, SHOWN, FILES = "Settings", "What is shown", "Input and output"
+OWN_DATA, OWN_MODEL = "Your own data", "Your own model"
+"""Panels of a verb's help."""
 BundleArgument = Annotated[Path, typer.Argument(help="Bundle directory that 'qcskit export' or 'design' wrote.")]
 ConfigOption = Annotated[
     Path | None,
@@ -59,19 +64,29 @@ ConfigOption = Annotated[
         "--config",
         "-c",
         callback=_tell_configuration,
+        rich_help_panel=SETTINGS,
         help="TOML file, one table per component. Default: ./qcs.toml if it exists, without ports and programs.",
     ),
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", metavar="TABLE.KEY=VALUE", help="Override any configuration key. Repeatable."),
-]
+    typer.Option(
+        "--set", "-s", metavar="TABLE.KEY=VALUE", rich_help_panel=SETTINGS, autocompletion=completion.settings,
+        help="Override any configuration key; without VALUE it is as if the file did not name it. Repeatable.",
+    ),
+]  # fmt: skip
 # Eager: known before the configuration is told.
 JsonOption = Annotated[
-    bool, typer.Option("--json", is_eager=True, help="Print one JSON object on stdout and nothing else.")
+    bool,
+    typer.Option(
+        "--json", is_eager=True, rich_help_panel=SHOWN, help="Print one JSON object on stdout and nothing else."
+    ),
 ]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", is_eager=True, help="No progress, no tables; errors still show.")
+    bool,
+    typer.Option(
+        "--quiet", "-q", is_eager=True, rich_help_panel=SHOWN, help="No progress, no tables; errors still show."
+    ),
 ]
 
 _MODELS = {
@@ -79,6 +94,7 @@ _MODELS = {
     "adc": "qcskit.codec.sensor.AdcConfig",
     "train": "qcskit.training.config.TrainConfig",
     "export": "qcskit.export.config.ExportConfig",
+    "package": "qcskit.export.packages.config.PackageConfig",
     "simulate": "qcskit.firmware_sim.config.SimulateConfig",
     "hil": "qcskit.hil.config.HilConfig",
     "sweep": "qcskit.training.sweep.SweepConfig",
@@ -153,7 +169,7 @@ def print_json(value: Any) -> None:
 
 def facts_table(title: str, rows: dict[str, str]) -> Table:
     """Return a table of labels and what they say."""
-    table = Table(title=title, show_header=False)
+    table = Sheet(title=title, show_header=False)
     for label, text in rows.items():
         table.add_row(label, text)
     return table
@@ -217,18 +233,21 @@ def keys_option(*tables: str) -> Any:
             print_keys(*tables)
             raise typer.Exit
 
-    return typer.Option("--keys", help="List every configuration key and exit.", is_eager=True, callback=show)
+    return typer.Option(
+        "--keys", help="List every configuration key and exit.", is_eager=True, callback=show, rich_help_panel=SETTINGS
+    )
 
 
-def print_keys(*tables: str) -> None:
-    """Print every key of configuration tables: default, range, meaning."""
+def print_keys(*tables: str, only: Mapping[str, Collection[str]] | None = None) -> None:
+    """Print every key of configuration tables, or of some tables `only` these: default, range, meaning."""
     from qcskit.codec.config import TRUSTED
 
     for table in tables:
         lines = [Text(f"Keys of [{table}] (in qcs.toml, or --set {table}.KEY=VALUE):")]
         model = model_of(table)
         schema = model.model_json_schema()["properties"]
-        for name, field in model.model_fields.items():
+        shown = (only or {}).get(table, model.model_fields)
+        for name, field in ((name, field) for name, field in model.model_fields.items() if name in shown):
             default = "required" if field.is_required() else f"default {field.default}"
             place = "not from a qcs.toml that -c does not name" if field.json_schema_extra == TRUSTED else ""
             words = ", ".join(filter(None, (default, _allowed(schema[name]), place)))

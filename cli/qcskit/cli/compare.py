@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from qcskit.cli.common import JsonOption, QuietOption, console, print_json
+from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import QcsError
 
 
@@ -24,11 +26,7 @@ def compare(
 
     Rate and round trip are shown but not judged unless their option is given: they depend on the host.
     """
-    from rich.table import Table
-    from rich.text import Text
-
-    from qcskit.codec.evidence import differ
-    from qcskit.hil.compare import check_comparable, differing
+    from qcskit.hil.compare import check_comparable, differing, notes
     from qcskit.hil.compare import compare as changes_between
     from qcskit.hil.schema import read_results
 
@@ -41,22 +39,43 @@ def compare(
     regressions = [change for change in changes if change.regression]
     if as_json:
         told = [asdict(change) for change in changes]
-        print_json({"ok": not regressions, "differing": others, "changes": told})
+        print_json({"ok": not regressions, "verdict": verdict(changes), "notes": notes(old, new), "differing": others,
+                    "changes": told})  # fmt: skip
     elif not quiet:
-        table = Table()
-        for name in ("board", "figure", "before", "after", "worse by", "tolerance", ""):
-            table.add_column(name, justify="left" if name in ("board", "figure", "") else "right")
-        for change in changes:
-            worse = "" if change.worse_by is None else f"{change.worse_by:+.3g} {change.unit}".strip()
-            allowed = "" if change.tolerance is None else f"{change.tolerance:g} {change.unit}".strip()
-            values = _text(change.before), _text(change.after), worse, allowed
-            judged = Text("regression", style="red") if change.regression else ""
-            table.add_row(change.board, change.figure, *values, judged)
-        console.print(table)
-        if others:
-            console.print(f"not the same was run: {differ(others)}", highlight=False, soft_wrap=True)
+        bundle = new["bundle"]
+        title = f"{before} → {after}: {bundle['name']} ({bundle['model_id']})"
+        console.print(title, highlight=False, soft_wrap=True)
+        for board in dict.fromkeys(change.board for change in changes):
+            console.print(changes_table(board, [change for change in changes if change.board == board]))
+        for line in (*notes(old, new), f"verdict: {verdict(changes)}"):
+            console.print(line, highlight=False, soft_wrap=True)
     if regressions:
         raise typer.Exit(1)
+
+
+def changes_table(board: str, changes: list[Any]) -> Sheet:
+    """Return the table of what changed on a board."""
+    table = Sheet("figure", title=f"board {board}", title_justify="left")
+    for name in ("before", "after", "worse by", "tolerance"):
+        table.add_column(name, number=True)
+    table.add_column("verdict")
+    for change in changes:
+        worse = "" if change.worse_by is None else f"{change.worse_by:+.3g} {change.unit}".strip()
+        allowed = "" if change.tolerance is None else f"{change.tolerance:g} {change.unit}".strip()
+        judged = "" if change.tolerance is None and not change.regression else Text("ok", style="green")
+        judged = Text("regression", style="red") if change.regression else judged
+        table.add_row(change.figure, _text(change.before), _text(change.after), worse, allowed, judged)
+    return table
+
+
+def verdict(changes: list[Any]) -> str:
+    """Return the outcome in words."""
+    wrong = [f"{change.figure} of {change.board}" for change in changes if change.regression]
+    boards = ", ".join(dict.fromkeys(change.board for change in changes))
+    if wrong:
+        return f"{len(wrong)} {'regression' if len(wrong) == 1 else 'regressions'}: {', '.join(wrong)}"
+    judged = sum(change.tolerance is not None for change in changes)
+    return f"no regression in {judged} figures judged of {boards}"
 
 
 def _tolerances(**given: float | None) -> Any:

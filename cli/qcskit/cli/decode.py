@@ -1,15 +1,15 @@
 """`qcskit decode`: packets → x_hat, on a gateway and without TensorFlow."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import typer
 
+from qcskit.cli import completion
 from qcskit.cli.common import (
-    BundleArgument,
     ConfigOption,
     QuietOption,
     SetOption,
@@ -17,6 +17,8 @@ from qcskit.cli.common import (
     load,
     native_chatter_hidden,
 )
+from qcskit.cli.encode import file_format
+from qcskit.cli.layout import bundle_and_file
 from qcskit.codec.errors import QcsError
 
 _STDIO = "-"
@@ -24,11 +26,20 @@ _OUT = {".npy": "npy", ".csv": "csv", ".bin": "bin"}
 
 
 def decode(
-    bundle: BundleArgument,
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="Packets; - is stdin.")] = "-",
+    first: Annotated[
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="Bundle directory; runs/bundle if it is left out.")
+    ] = None,
+    second: Annotated[
+        Path | None, typer.Argument(metavar="[INPUT]", help="Packets; - is stdin, and so is nothing.")
+    ] = None,
     out: Annotated[str, typer.Option("--out", "-o", help="File to write; - is stdout.")] = "-",
     in_format: Annotated[
-        str | None, typer.Option("--in", help="bin, hex, csv, npy or npz; default by the file's name, else bin.")
+        str | None,
+        typer.Option(
+            "--in",
+            help="bin, hex, csv, npy or npz; default by the file's name, else bin.",
+            autocompletion=completion.packet_formats,
+        ),
     ] = None,
     out_format: Annotated[
         str | None,
@@ -46,10 +57,13 @@ def decode(
     from qcskit.codec.stream import decode_packets, read_packets, write_frames
 
     options = load("decode", config, settings)
+    bundle, given = bundle_and_file(first, second)
+    source = str(given or _STDIO)
     if out != _STDIO:
         check_file(Path(out), bundle, *([Path(source)] if source != _STDIO else []))
-    reading: Any = _format(in_format, "--in", source, READ, "bin")
-    writing: Any = _format(out_format, "--as", out, _OUT, "csv")
+    known = source if Path(source).suffix.lower() in READ else _STDIO  # whatever it is called, bytes are packets
+    reading: Any = file_format(in_format, "--in", known, READ, "bin")
+    writing: Any = file_format(out_format, "--as", out, _OUT, "csv")
     with native_chatter_hidden() as terminal, _opened(source) as stream:
         codec = open_codec(bundle)
         if not codec.decodes:
@@ -66,15 +80,6 @@ def _counting_nan(blocks: Iterator[Any], rows: list[int]) -> Iterator[Any]:
     for block in blocks:
         rows.append(int((block != block).any(axis=1).sum()))
         yield block
-
-
-def _format(wanted: str | None, option: str, name: str, by_suffix: Mapping[str, str], default: str) -> str:
-    from qcskit.codec.config import nearest
-
-    known = tuple(dict.fromkeys(by_suffix.values()))
-    if wanted is not None and wanted not in known:
-        raise QcsError(f"{option} {wanted}: unknown format; {nearest(wanted, known)}")
-    return wanted or by_suffix.get(Path(name).suffix.lower(), default)
 
 
 @contextmanager

@@ -1,13 +1,13 @@
 """`qcskit design`: a bundle without training, of any family that has a designer."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 from typer.core import TyperCommand
 
+from qcskit.cli import completion
+from qcskit.cli.bar import Bar
 from qcskit.cli.common import (
     ConfigOption,
     JsonOption,
@@ -19,6 +19,7 @@ from qcskit.cli.common import (
     print_keys,
     show_made,
 )
+from qcskit.cli.layout import BUNDLE
 from qcskit.codec.errors import QcsError
 
 NameOption = Annotated[str | None, typer.Option(help="Model name, part of the C identifiers.")]
@@ -35,9 +36,11 @@ class Command(TyperCommand):
 
 
 def design(
-    codec: Annotated[str | None, typer.Argument(help="Codec to design, see below.")] = None,
+    codec: Annotated[
+        str | None, typer.Argument(help="Codec to design, see below.", autocompletion=completion.codecs)
+    ] = None,
     same: Annotated[str | None, typer.Option("--codec", help="The same as CODEC.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Bundle directory to write.")] = Path("runs/bundle"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Bundle directory to write.")] = BUNDLE,
     name: NameOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -51,7 +54,10 @@ def design(
     wanted = codec or same
     if keys:
         rooms = [find_designer(wanted)] if wanted else [family.room("design") for family in _designed()]
-        print_keys(*dict.fromkeys(table for room in rooms for table in room.TABLES), "export")
+        from qcskit.export.config import FOR_DESIGNS
+
+        tables = dict.fromkeys(table for room in rooms for table in room.TABLES)
+        print_keys(*tables, "export", only={"export": FOR_DESIGNS})
         return
     if wanted is None:
         raise QcsError("which codec? 'qcskit design --help' lists them")
@@ -70,7 +76,8 @@ def run_design(codec: str, out: Path, export: Any, config: Path | None, settings
     chosen = room.chosen(codec) if codec in room.METHODS else {}  # of a family's name its table says which
     tables = {table: load(table, config, settings, **chosen.get(table, {})) for table in room.TABLES}
     check_replaceable(out)
-    with locked(out), nullcontext() if quiet else error_console.status(Text(f"design and measure {codec}")):
+    with locked(out), Bar(error_console, quiet, transient=True) as bar:
+        bar.add_task(f"design and measure {codec}")
         return room.design(out, tables, export)
 
 

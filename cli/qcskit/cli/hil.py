@@ -5,7 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from qcskit.cli import completion
 from qcskit.cli.common import (
+    FILES,
+    BundleArgument,
     ConfigOption,
     JsonOption,
     QuietOption,
@@ -17,31 +20,73 @@ from qcskit.cli.common import (
     print_json,
 )
 from qcskit.cli.encode import ColumnOption, DataOption, GapsOption, HopOption, InOption, own_data
+from qcskit.cli.layout import BUNDLE, RESULTS, beside, claim
 from qcskit.codec.errors import CheckFailedError, QcsError
+
+_LINE, _RUN = "The line to a board", "What is run"
 
 
 def hil(
-    bundle: Annotated[Path | None, typer.Argument(help="Bundle that 'qcskit export' wrote.")] = None,
+    bundle: BundleArgument = BUNDLE,
     port: Annotated[
         list[str] | None,
-        typer.Option("--port", "-p", help="Serial device, pyserial URL, or emu:<board>. Repeatable: boards at once."),
+        typer.Option(
+            "--port",
+            "-p",
+            rich_help_panel=_LINE,
+            autocompletion=completion.ports,
+            help="Serial device, pyserial URL, or emu:<board>. Repeatable: boards at once. Default: an emulated one.",
+        ),
     ] = None,
-    bench: Annotated[Path | None, typer.Option(help="TOML file that names boards, by USB serial number.")] = None,
-    baud: Annotated[int | None, typer.Option(help="Line rate of serial devices.")] = None,
-    fast_baud: Annotated[int | None, typer.Option(help="Rate to agree on after HELLO; falls back cleanly.")] = None,
-    vectors: Annotated[int | None, typer.Option("--vectors", "-n", help="Vectors per board.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the drawn vectors.")] = None,
+    bench: Annotated[
+        Path | None,
+        typer.Option(help="TOML file that names boards, by USB serial number.", rich_help_panel=_LINE),
+    ] = None,
+    baud: Annotated[int | None, typer.Option(help="Line rate of serial devices.", rich_help_panel=_LINE)] = None,
+    fast_baud: Annotated[
+        int | None,
+        typer.Option(help="Rate to agree on after HELLO; falls back cleanly.", rich_help_panel=_LINE),
+    ] = None,
+    flash: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BOARD",
+            rich_help_panel=_LINE,
+            autocompletion=completion.boards,
+            help="Write the firmware of this real board to each --port first.",
+        ),
+    ] = None,
+    vectors: Annotated[
+        int | None, typer.Option("--vectors", "-n", help="Vectors per board.", rich_help_panel=_RUN)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the drawn vectors.", rich_help_panel=_RUN)] = None,
     data: DataOption = None,
     column: ColumnOption = "",
     holds: InOption = "auto",
     hop: HopOption = None,
     fill_gaps: GapsOption = False,
-    input_: Annotated[str | None, typer.Option("--input", help="counts (raw ADC) or inputs (int8).")] = None,
-    batch: Annotated[int | None, typer.Option(help="Vectors per frame; automatic if left out.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the results go.")] = Path("results.json"),
-    junit: Annotated[Path | None, typer.Option(help="Write the checks as JUnit XML too.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that broke off.")] = False,
-    soak: Annotated[str | None, typer.Option(help="Run for this long (90s, 10m, 1h), with a rolling summary.")] = None,
+    input_: Annotated[
+        str | None, typer.Option("--input", help="counts (raw ADC) or inputs (int8).", rich_help_panel=_RUN)
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Vectors per frame; automatic if left out.", rich_help_panel=_LINE)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Where the results go; default results.json beside the bundle.", rich_help_panel=FILES
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(help="Write the checks as JUnit XML too.", rich_help_panel=FILES)
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that broke off.", rich_help_panel=_RUN)
+    ] = False,
+    soak: Annotated[
+        str | None,
+        typer.Option(help="Run for this long (90s, 10m, 1h; 90 is 90s), with a rolling summary.", rich_help_panel=_RUN),
+    ] = None,
     keys: Annotated[bool, keys_option("hil")] = False,
     log: Annotated[bool, typer.Option("--log", help="Show the boards' log text.")] = False,
     config: ConfigOption = None,
@@ -55,6 +100,8 @@ def hil(
 
     Exit code 0: every vector answered and equal. 1: a mismatch, or a board that failed. 2: wrong use.
     """
+    from qcskit.cli.demo import default_port
+    from qcskit.cli.flash import flashed
     from qcskit.cli.hil_view import Show, verdict_table
     from qcskit.codec.codecs import open_codec
     from qcskit.codec.files import check_file
@@ -62,22 +109,24 @@ def hil(
     from qcskit.hil.junit import write_junit
     from qcskit.hil.ports import read_bench
 
-    if bundle is None:
-        raise QcsError(
-            "which bundle? Give the directory that 'qcskit export' wrote: qcskit hil BUNDLE --port emu:native"
-        )
     options = load(
         "hil", config, settings, port=port or None, baud=baud, fast_baud=fast_baud, vectors=vectors,
         seed=seed, input=input_, batch=batch,
     )  # fmt: skip
     targets = read_bench(bench) if bench else None
     if not options.port and not targets:
-        raise QcsError("no port: give --port /dev/ttyACM0, a pyserial URL, --port emu:native, or --bench FILE")
+        options = options.model_copy(update={"port": [default_port()]})
+        if not (quiet or as_json):
+            told = f"no --port: the emulated board {options.port[0]} is measured; 'qcskit ports' lists real ones"
+            error_console.print(told, highlight=False, soft_wrap=True)
+    out = beside(bundle, RESULTS, out)
     needed = [bundle, data] if data else [bundle]
     check_file(out, *needed)
     if junit:
         check_file(junit, *needed, out)
     codec = open_codec(bundle)
+    if flash:
+        options = flashed(codec, flash, options)
     own = own_data(codec, data, column, holds, hop, fill_gaps)
     if own is not None:
         if soak is not None:
@@ -88,6 +137,7 @@ def hil(
         missing = journal_path(out, 0)
         told = f"nothing to resume: '{missing}' does not exist; this run starts afresh"
         error_console.print(told, highlight=False, soft_wrap=True)
+    claim(out, codec.bundle.manifest.model_id)
     with Show(enabled=not (quiet or as_json)) as show:
         if soak is not None:
             results = _soak(codec, options, soak, out, show)
@@ -107,7 +157,7 @@ def hil(
         print_json(results)
     elif not quiet:
         console.print(verdict_table(results))
-        console.print(f"results: {out}", highlight=False)
+        console.print(f"results: {out}", highlight=False, soft_wrap=True)
     if not results["verdict"]["ok"]:
         raise CheckFailedError(failure(results, options, out))
 

@@ -2,23 +2,22 @@
 
 from typing import Any, Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 from rich.table import Table
 from rich.text import Text
 
+from qcskit.cli.bar import Bar
 from qcskit.cli.common import error_console
+from qcskit.cli.sheet import Sheet
 
-_STAGES = {"connect": "connecting", "run": "running", "compare": "comparing"}
+_STAGES = {"connect": "builds and connects", "run": "answers vectors", "compare": "compares them"}
 
 
 class Show:
     """Progress bars on stderr, one per board; safe to call from several threads."""
 
     def __init__(self, enabled: bool) -> None:
-        self._bars = Progress(
-            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=error_console, disable=not enabled, transient=True,
-        )  # fmt: skip
+        self._bars = Bar(error_console, quiet=not enabled, transient=True)
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -30,23 +29,24 @@ class Show:
 
     def progress(self, label: str, stage: str, done: int, total: int) -> None:
         """Show how far a board is."""
-        if label not in self._tasks:
-            self._tasks[label] = self._bars.add_task(label, total=total)
         text = f"{label} {_STAGES.get(stage, stage)}"
+        if label not in self._tasks:
+            self._tasks[label] = self._bars.add_task(text, total=total)
         self._bars.update(self._tasks[label], description=text, completed=done, total=total)
 
     def soak(self, soak: Any, mismatches: int) -> None:
         """Show how a soak run goes."""
-        label = f"soak, {soak.answered:,} vectors, {mismatches} mismatches"
-        task = self._tasks.setdefault("soak", self._bars.add_task("", total=1) if not self._tasks else TaskID(0))
-        self._bars.update(task, description=label, completed=int(soak.elapsed_s), total=int(soak.duration_s))
+        if "soak" not in self._tasks:
+            self._tasks["soak"] = self._bars.add_task("soak, seconds")
+        live = f"{soak.answered:,} vectors, {mismatches} mismatches"
+        self._bars.update(self._tasks["soak"], live=live, completed=int(soak.elapsed_s), total=int(soak.duration_s))
 
 
 def verdict_table(results: dict[str, Any]) -> Table:
     """Return the closing table: one row per figure, one column per board."""
     bundle = results["bundle"]
     title = f"{bundle['name']} ({bundle['model_id']}), R = {bundle['rate_bits']:g} bits/entry"
-    table = Table(title=title, title_justify="left", min_width=60, caption=_data(results["data"]))
+    table = Sheet(title=title, title_justify="left", min_width=60, caption=_data(results["data"]))
     table.add_column("")
     columns = [_column(entry, bundle) for entry in results["devices"]]
     for entry in results["devices"]:

@@ -7,10 +7,15 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from qcskit.cli import completion
 from qcskit.cli.common import JsonOption, bundle_rows, console, facts_table, print_json, signal_rows
+from qcskit.cli.layout import BUNDLE
+from qcskit.cli.memory import check_cores, check_fit, core_table, footprints, parse_bytes, write_picture
 from qcskit.cli.profile import counted, golden_counts
+from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import QcsError
 
+_DEVICE = "Your device"
 _COUNTED = 8
 """Golden packets on which instructions are counted."""
 _HARD = 24
@@ -18,8 +23,22 @@ _HARD = 24
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Bundle directory, or a .tflite file.")],
+    path: Annotated[Path, typer.Argument(metavar="[BUNDLE]", help="Bundle directory, or a .tflite file.")] = BUNDLE,
     cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Compile for every core installed here.")] = True,
+    core: Annotated[
+        list[str] | None, typer.Option(rich_help_panel=_DEVICE, help="Only this core, as it is listed. Repeatable.")
+    ] = None,
+    flash: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_DEVICE, help="Bytes it has, as 32768, 32k, 1M: exit code 1 if it takes more."),
+    ] = None,
+    ram: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_DEVICE, help="Bytes it has, for static RAM, scratch, stack, counts and packet."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(rich_help_panel=_DEVICE, help="Draw flash and RAM of every core: .svg or .png.")
+    ] = None,
     count: Annotated[bool, typer.Option("--count", help="Count instructions on every emulated board.")] = False,
     tflm_library: Annotated[
         Path | None, typer.Option(help="Your TFLite Micro library (.a): count and weigh the TFLM encoder as well.")
@@ -28,7 +47,10 @@ def inspect(
         list[Path] | None,
         typer.Option(help="Header folder for it: the TFLM tree, flatbuffers, gemmlowp, ruy. Repeatable."),
     ] = None,
-    tflm_board: Annotated[str, typer.Option(help="Emulated board of the core that the library is for.")] = "cortex-m4",
+    tflm_board: Annotated[
+        str,
+        typer.Option(help="Emulated board of the core that the library is for.", autocompletion=completion.boards),
+    ] = "cortex-m4",
     json: JsonOption = False,
 ) -> None:
     """Show everything about a bundle; or check any .tflite file as an encoder."""
@@ -39,9 +61,11 @@ def inspect(
         print_json(found) if json else console.print(operator_table(found))
         return
     codec = open_codec(path)
+    room = parse_bytes("--flash", flash), parse_bytes("--ram", ram)
+    check_cores(core or [])
     facts = bundle_facts(codec)
-    if cost:
-        facts["cores"] = footprints(codec)
+    if cost or core or picture or room != (None, None):
+        facts["cores"] = footprints(codec, core or None)
     if count:
         facts["instructions"] = instruction_counts(codec)
     if tflm_library is not None:
@@ -51,6 +75,9 @@ def inspect(
     else:
         for table in tables(codec, facts):
             console.print(table)
+    if picture is not None:
+        write_picture(facts["cores"], picture, f"{codec.name}, {codec.bundle.manifest.model_id}", *room)
+    check_fit(facts.get("cores", []), *room)
 
 
 def operators(file: Path) -> list[Any]:
@@ -77,31 +104,17 @@ def bundle_facts(codec: Any) -> dict[str, Any]:
     return facts
 
 
-def footprints(codec: Any) -> list[dict[str, Any]]:
-    """Return flash, RAM and stack per core; of a core that is not measured, why."""
-    from qcskit.firmware import CORES, MissingToolError
-    from qcskit.firmware.footprint import footprint
-
-    rows: list[dict[str, Any]] = []
-    for core in CORES.values():
-        try:
-            rows.append(asdict(footprint(core, codec.bundle.path / "c", codec.name)))
-        except MissingToolError as error:
-            rows.append({"core": core.name, "missing": error.package})
-    return rows
-
-
 def instruction_counts(codec: Any) -> dict[str, Any]:
-    """Return the instructions per encode of ADC counts, per emulated board; of one that cannot hold the model, why.
+    """Return the instructions per encode of ADC counts, on a board per processor; of one without the memory, why.
 
     Raises CheckFailedError if a board's bytes are not the golden ones: the counts would mean nothing.
     """
-    from qcskit.firmware import DoesNotFitError, boards
+    from qcskit.firmware import DoesNotFitError, boards, one_per_processor
 
     longest = codec.longest()
     found: dict[str, Any] = {}
-    for board in boards().values():
-        if board.missing or not board.emulator or not board.emulator[0].startswith(("qemu-system", "{simavr}")):
+    for board in one_per_processor(boards().values()):
+        if board.missing or not board.emulator[0].startswith(("qemu-system", "{simavr}")):
             continue
         try:
             per_encode = counted(codec, board.name, _COUNTED, _HARD).instructions
@@ -176,7 +189,8 @@ def tables(codec: Any, facts: dict[str, Any]) -> list[Table]:
         found.append(instruction_table(facts["instructions"]))
     if "tflm" in facts:
         found.append(tflm_table(facts["tflm"]))
-    files = Table("file", "bytes", title="files")
+    files = Sheet("file", title="files")
+    files.add_column("bytes", number=True)
     for name, size in facts["files"].items():
         files.add_row(name, f"{size:,}")
     return [*found, files]
@@ -185,8 +199,9 @@ def tables(codec: Any, facts: dict[str, Any]) -> list[Table]:
 def instruction_table(boards: dict[str, Any]) -> Table:
     """Return counted instructions per board; the bound where there is one."""
     bounded = any("bound" in row for row in boards.values())
-    words = ["board", "core", "instructions per encode", "most, loud packets too", *["never more than"] * bounded]
-    table = Table(*words, title="counted instructions")
+    table = Sheet("board", "core", title="counted instructions")
+    for words in ("instructions per encode", "most, loud packets too", *["never more than"] * bounded):
+        table.add_column(words, justify="right")
     for name, row in boards.items():
         if "not_run" in row:
             table.add_row(name, row["core"], f"not run: {row['not_run']}")
@@ -208,21 +223,9 @@ def tflm_table(facts: dict[str, Any]) -> Table:
     return facts_table(f"the same encoder on TFLite Micro, {facts['core']}", rows)
 
 
-def core_table(rows: list[dict[str, Any]]) -> Table:
-    """Return flash, RAM and stack per core."""
-    table = Table("core", "code", "tables", "static RAM", "worst stack", title="bytes per core (GCC -O2)")
-    for row in rows:
-        if "missing" in row:
-            table.add_row(row["core"], f"not measured: needs the Debian package {row['missing']}", "", "", "")
-            continue
-        stack = "not measured" if row["stack_bytes"] is None else f"{row['stack_bytes']:,}"
-        table.add_row(row["core"], f"{row['code_bytes']:,}", f"{row['table_bytes']:,}", f"{row['ram_bytes']:,}", stack)
-    return table
-
-
 def operator_table(facts: dict[str, Any]) -> Table:
     """Return the operators of a flatbuffer."""
-    table = Table("operator", "fused", "output", "scale", "zero point", title=facts["file"])
+    table = Sheet("operator", "fused", "output", "scale", "zero point", title=facts["file"])
     for op in facts["operators"]:
         out = op["outputs"][0]
         grid = (f"{out['scales'][0]:g}", str(*out["zero_points"][:1] or (0,))) if out["scales"] else ("", "")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from qcskit.cli.common import JsonOption, console, print_json
+from qcskit.cli.sheet import Sheet
 
 
 def ports(
@@ -14,20 +15,16 @@ def ports(
     as_json: JsonOption = False,
 ) -> None:
     """List serial ports: USB ids, serial number, and which firmware answers."""
-    from rich.table import Table
-
     from qcskit.hil.ports import find_ports
 
     found = find_ports(probe, baud, tuple(port or ()))
     if as_json:
-        print_json([facts.as_dict() for facts in found])
+        print_json({"ports": [facts.as_dict() for facts in found]})
         return
     if not found:
         console.print("no serial port is there; emulated boards need none: --port emu:native ('qcskit boards')")
         return
-    table = Table()
-    for name in ("port", "USB id", "serial number", "what", "firmware", "model"):
-        table.add_column(name, overflow="fold")
+    table = Sheet("port", "USB id", "serial number", "what", "firmware", "model")
     for facts in found:
         usb = f"{facts.vid}:{facts.pid}" if facts.vid else ""
         firmware = f"{facts.info.firmware_version}, protocol {facts.info.protocol}" if facts.info else ""

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from qcskit.cli.common import BundleArgument, JsonOption, QuietOption, console, print_json
+from qcskit.cli import completion
+from qcskit.cli.common import BundleArgument, JsonOption, QuietOption, console, error_console, print_json
+from qcskit.cli.layout import BUNDLE
+from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import CheckFailedError
 
 if TYPE_CHECKING:
@@ -17,8 +20,11 @@ BAR = 44
 
 
 def profile(
-    bundle: BundleArgument,
-    board: Annotated[str, typer.Option("--board", "-b", help="Emulated board, see 'qcskit boards'.")] = "cortex-m4",
+    bundle: BundleArgument = BUNDLE,
+    board: Annotated[
+        str,
+        typer.Option("--board", "-b", help="Emulated board, see 'qcskit boards'.", autocompletion=completion.boards),
+    ] = "cortex-m4",
     vectors: Annotated[int, typer.Option("--vectors", "-n", min=1, help="Golden vectors to run.")] = 20,
     svg: Annotated[Path | None, typer.Option(help="Write a flame picture here.")] = None,
     json: JsonOption = False,
@@ -33,6 +39,9 @@ def profile(
     if svg:
         check_file(svg, bundle)
     counts = counted(open_codec(bundle), board, vectors)
+    if len(counts.instructions) < vectors and not (json or quiet):
+        error_console.print(f"the bundle holds {len(counts.instructions)} golden vectors: all of them were run, "
+                            f"not {vectors:,}", highlight=False, soft_wrap=True)  # fmt: skip
     result = summarise(counts)
     if svg:
         write_text(svg, flame_svg(result))
@@ -89,11 +98,11 @@ def show(result: "Profile") -> None:
 
 
 def _table(title: str, shares: "tuple[Share, ...]", total: float) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column(title, no_wrap=True)
+    table = Sheet(box=None, pad_edge=False)
+    table.add_column(title)
     cycles = "est. cycles" if shares[0].cycles is None else "cycles"
     for column in ("instructions", "%", "loads", "stores", "taken", cycles):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, number=True)
     for share in shares:
         percent = f"{100 * share.instructions / total:.1f}"
         table.add_row(share.name, f"{share.instructions:,.0f}", percent, _number(share.loads), _number(share.stores),

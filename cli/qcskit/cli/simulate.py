@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from qcskit.cli import completion
+from qcskit.cli.bar import Bar
 from qcskit.cli.common import (
+    FILES,
     BundleArgument,
     ConfigOption,
     JsonOption,
@@ -20,18 +22,28 @@ from qcskit.cli.common import (
     print_json,
 )
 from qcskit.cli.encode import ColumnOption, DataOption, GapsOption, HopOption, InOption, own_data
+from qcskit.cli.layout import BUNDLE, VERDICT, beside, claim
+from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import CheckFailedError
 
 
 def simulate(
-    bundle: BundleArgument,
+    bundle: BundleArgument = BUNDLE,
     vectors: Annotated[int | None, typer.Option("--vectors", "-n", help="Vectors beside the golden ones.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the vectors.")] = None,
     oracle_vectors: Annotated[int | None, typer.Option(help="How many of them the oracle computes too.")] = None,
     reported_vectors: Annotated[int | None, typer.Option(help="How many LiteRT computes too, reported only.")] = None,
-    boards: Annotated[str | None, typer.Option("--boards", "-b", help="Emulated boards too: 'all' or names.")] = None,
+    boards: Annotated[
+        str | None,
+        typer.Option("--boards", "-b", help="Emulated boards too: 'all' or names.", autocompletion=completion.boards),
+    ] = None,
     processes: Annotated[int | None, typer.Option("--processes", "-j", help="Processes; 0 chooses.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the verdict here.")] = Path("verdict.json"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Write the verdict here; default verdict.json beside the bundle.", rich_help_panel=FILES
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that --out holds.")] = False,
     data: DataOption = None,
     column: ColumnOption = "",
@@ -52,11 +64,12 @@ def simulate(
     flags = {"vectors": vectors, "seed": seed, "boards": boards, "processes": processes}
     limits = {"oracle_vectors": oracle_vectors, "reported_vectors": reported_vectors}
     chosen = load("simulate", config, settings, **flags, **limits)
-    if out:
-        check_file(out, bundle, *filter(None, [data]))
-    earlier = read_verdict(out) if resume and out else None
+    out = beside(bundle, VERDICT, out)
+    check_file(out, bundle, *filter(None, [data]))
+    earlier = read_verdict(out) if resume else None
     codec = open_codec(bundle)
     own = own_data(codec, data, column, holds, hop, fill_gaps)
+    claim(out, codec.bundle.manifest.model_id)
     verdict = run_simulate(codec.bundle, chosen, out, earlier, quiet or json, own)
     if json:
         print_json(verdict.model_dump(exclude={"chunks_done"}))
@@ -64,6 +77,7 @@ def simulate(
         console.print(summary(verdict))
         for line in lines(verdict):
             console.print(line, highlight=False, soft_wrap=True)
+        console.print(f"verdict: {out}", highlight=False, soft_wrap=True)
     if not verdict.passed:
         if verdict.first_mismatch and not json:
             error_console.print(mismatch_table(verdict.first_mismatch))
@@ -74,13 +88,11 @@ def run_simulate(bundle: Any, config: Any, out: Path | None, earlier: Any, quiet
     """Run with a progress bar on stderr."""
     from qcskit.firmware_sim.run import simulate as run
 
-    columns = (TextColumn("simulate"), BarColumn(), MofNCompleteColumn(), TextColumn("vectors"), TimeElapsedColumn(),
-               TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=error_console, disable=quiet) as bar:
-        task = bar.add_task("simulate", total=config.vectors)
+    with Bar(error_console, quiet) as bar:
+        task = bar.add_task("simulate: compile, and check every ADC count")
 
         def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+            bar.update(task, description="simulate vectors", completed=done, total=total)
 
         return run(bundle, config, out=out, resume=earlier, progress=progress, data=data)
 
@@ -88,11 +100,11 @@ def run_simulate(bundle: Any, config: Any, out: Path | None, earlier: Any, quiet
 def summary(verdict: Any) -> Table:
     """Return the table of counts per implementation."""
     sets = ", ".join(f"{count:,} {name}" for name, count in verdict.sets.items())
-    table = Table(title=f"{verdict.bundle} ({verdict.model_id})", caption=sets)
+    table = Sheet(title=f"{verdict.bundle} ({verdict.model_id})", caption=sets)
     for column in ("implementation", "role"):
         table.add_column(column)
     for column in ("vectors", "mismatches", "vectors/s"):
-        table.add_column(column, justify="right")
+        table.add_column(column, number=True)
     for tally in verdict.implementations:
         speed = f"{tally.vectors / tally.seconds:,.0f}" if tally.seconds > 0 else ""
         wrong = "" if tally.role == "reference" else f"{tally.mismatches:,}"
@@ -131,7 +143,7 @@ def _own_lines(verdict: Any) -> list[str]:
 
 def mismatch_table(mismatch: Any) -> Table:
     """Return the vector that differs: input, everyone's packet, and what it stands for."""
-    table = Table(title=f"first mismatch: chunk {mismatch.chunk}, frame {mismatch.frame}, set '{mismatch.set}'")
+    table = Sheet(title=f"first mismatch: chunk {mismatch.chunk}, frame {mismatch.frame}, set '{mismatch.set}'")
     for column in ("what", "packet", "values"):
         table.add_column(column)
     table.add_row("input", "", " ".join(map(str, mismatch.input)))

@@ -1,13 +1,12 @@
 """`qcskit sweep`: many trainings, one table."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
+from qcskit.cli.bar import Bar
 from qcskit.cli.common import (
     ConfigOption,
     JsonOption,
@@ -20,8 +19,11 @@ from qcskit.cli.common import (
     print_json,
     print_keys,
 )
+from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import CheckFailedError
 
+_ALWAYS = ("point", "status", "variant", "rate_bits", "nmse_hard_db")
+_WORDS = {"rate_bits": "bits", "nmse_hard_db": "NMSE, dB", "seconds": "s"}
 _SHOWN = ("point", "status", "variant", "n", "m", "outputs", "levels", "rate_bits", "seed", "nmse_hard_db", "seconds")
 
 
@@ -57,12 +59,8 @@ def sweep(
         for table in ("signal", *sweep_tables())
     }
     points = grid(wanted, given.pop("signal"), given)
-    columns = (
-        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[live]}", markup=False),
-    )  # fmt: skip
-    with Progress(*columns, console=error_console, disable=quiet or json) as bar:
-        task = bar.add_task("sweep", total=len(points), live="")
+    with Bar(error_console, quiet or json) as bar:
+        task = bar.add_task("sweep points", total=len(points))
 
         def finished(row: dict[str, str]) -> None:
             result = f"{row['nmse_hard_db']} dB" if row["status"] == "done" else f"failed: {row['error']}"
@@ -76,6 +74,7 @@ def sweep(
         print_json({"table": str(out / "results.csv"), "rows": rows})
     elif not quiet:
         console.print(summary(rows, out))
+        console.print(f"picture: qcskit report {out / 'results.csv'}", highlight=False, soft_wrap=True)
     failed = [row["point"] for row in rows if row["status"] != "done"]
     if failed:
         raise CheckFailedError(f"{len(failed)} of {len(rows)} points failed, see {out / 'results.csv'}; "
@@ -90,11 +89,14 @@ def given_keys(table: str, config: Path | None, settings: list[str] | None) -> s
     return {key for tables in named for key in tables.get(table, {})}
 
 
-def summary(rows: list[dict[str, str]], out: Path) -> Any:
-    """Return the closing table of a sweep."""
-    table = Table(title=f"sweep: {out / 'results.csv'}")
-    for column in _SHOWN:
-        table.add_column(column)
+def summary(rows: list[dict[str, str]], out: Path) -> Sheet:
+    """Return the closing table of a sweep: what all points share is told once, above it."""
+    varying = [name for name in _SHOWN if name in _ALWAYS or len({row[name] for row in rows}) > 1]
+    same = ", ".join(f"{name} {rows[0][name]}" for name in _SHOWN if name not in varying) if rows else ""
+    table = Sheet(title=f"sweep: {out / 'results.csv'}", caption=f"all points: {same}" if same else None)
+    for name in varying:
+        number = name not in ("point", "status", "variant")
+        table.add_column(_WORDS.get(name, name), number=number, no_wrap=True)
     for row in rows:
-        table.add_row(*(row[column] for column in _SHOWN))
+        table.add_row(*(row[name] for name in varying))
     return table

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from qcskit.cli import completion
+from qcskit.cli.bar import Bar
 from qcskit.cli.common import (
+    FILES,
     ConfigOption,
     JsonOption,
     QuietOption,
@@ -18,6 +20,7 @@ from qcskit.cli.common import (
     native_chatter_hidden,
     print_json,
 )
+from qcskit.cli.layout import BUNDLE, RUN
 
 _JSON_KEYS = (
     "nmse_hard_db",
@@ -33,12 +36,15 @@ _JSON_KEYS = (
 
 
 def train(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run directory to write.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run directory to write.", rich_help_panel=FILES)] = RUN,
     config: ConfigOption = None,
     settings: SetOption = None,
     recipe: Annotated[str | None, typer.Option(help="fast, best or paper: a set of defaults.")] = None,
     variant: Annotated[
-        str | None, typer.Option(help="deepqcs, hard-surrogate, ce-decnet and others: --keys lists them.")
+        str | None,
+        typer.Option(
+            help="deepqcs, hard-surrogate, ce-decnet and others: --keys lists them.", autocompletion=completion.variants
+        ),
     ] = None,
     levels: Annotated[int | None, typer.Option(help="Quantizer levels I per output.")] = None,
     rate: Annotated[float | None, typer.Option(help="Bits per source entry, instead of --levels.")] = None,
@@ -47,9 +53,14 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Random seed; the same seed gives the same model.")] = None,
     module: Annotated[
         Path | None,
-        typer.Option(help="Python file with draw, loss, metric, build_encoder, build_decoder of yours; executed."),
+        typer.Option(
+            help="Python file with draw, loss, metric, build_encoder, build_decoder of yours; executed.",
+            rich_help_panel=FILES,
+        ),
     ] = None,
-    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's event files.")] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder for TensorBoard's event files.", rich_help_panel=FILES)
+    ] = None,
     keys: Annotated[bool, keys_option("signal", "train")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -78,24 +89,18 @@ def train(
             rows["module"] = f"{made['module']}: {', '.join(metrics['hooks'])}"
         if metrics["metric"] is not None:
             rows["metric"] = f"{metrics['metric']:.6g}"
-        console.print(facts_table("trained", {**rows, "next": f"qcskit export {out}"}))
+        told = "qcskit export" if out == RUN else f"qcskit export {out} -o {out.parent / BUNDLE.name}"
+        console.print(facts_table("trained", {**rows, "next": told}))
 
 
 def run_training(out: Path, recipe: Any, signal: Any, quiet: bool, tensorboard: Path | None = None) -> dict[str, Any]:
     """Train with a progress bar that shows the live NMSE."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[live]}", markup=False),
-    )
-    with native_chatter_hidden() as terminal, Progress(*columns, console=terminal, disable=quiet) as bar:
-        task = bar.add_task("train", total=recipe.total_steps, live="compiling")
+    with native_chatter_hidden() as terminal, Bar(terminal, quiet) as bar:
+        task = bar.add_task("train: load TensorFlow and compile")
         from qcskit.training.run import train_run
 
         def progress(step: int, soft_db: float, hard_db: float) -> None:
-            bar.update(task, completed=step, live=f"NMSE soft {soft_db:.2f} hard {hard_db:.2f} dB")
+            live = f"NMSE soft {soft_db:.2f} hard {hard_db:.2f} dB"
+            bar.update(task, description="train", total=recipe.total_steps, completed=step, live=live)
 
         return train_run(out, recipe, signal, progress, tensorboard)

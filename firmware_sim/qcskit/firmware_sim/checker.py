@@ -23,6 +23,7 @@ from qcskit.firmware_sim.implementations import (
     host_codec,
     host_library,
     implementations,
+    oracle_implementations,
 )
 from qcskit.firmware_sim.vectors import CHUNK_VECTORS, Part, chunk_count, draw_chunk, golden_chunk, own_chunk
 from qcskit.firmware_sim.verdict import CountsCheck, Mismatch, RecoveryFacts, Tally, recovery_of
@@ -50,10 +51,14 @@ class Checker:
     def __init__(self, bundle: Bundle, config: SimulateConfig, data: OwnData | None = None) -> None:
         self.config, self.codec, self.data = config, load_codec(bundle), data
         self.host = host_codec(self.codec, config.compiler)
-        boards, self.not_run = board_implementations(self.codec, config.boards, config.board_vectors)
+        oracles, no_oracle = oracle_implementations(self.codec, config)
+        boards, no_board = board_implementations(self.codec, config.boards, config.board_vectors)
+        self.not_run = no_oracle | no_board
         self.own = 0 if data is None else len(data.counts)
         """How many vectors of the user's own there are."""
-        self.found: list[Implementation] = implementations(self.codec, self.host, config) + boards
+        self.found: list[Implementation] = [*implementations(self.codec, self.host), *oracles, *boards]
+        self.defined = any(implementation.role == "oracle" for implementation in oracles)
+        """Whether the codec's definition is compared with."""
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -160,10 +165,12 @@ def explained(codec: Codec, packet: bytes) -> list[int] | str:
         return str(error)
 
 
-def check_counts(codec: Codec, host: HostCodec, config: SimulateConfig) -> CountsCheck:
-    """Compare on all 65,536 counts: integers with the definition, the C with NumPy with every count at every input."""
+def check_counts(codec: Codec, host: HostCodec, defined: bool) -> CountsCheck:
+    """Compare on all 65,536 counts: the C with NumPy with every count at every input; if `defined`, the integers with
+    the codec's definition.
+    """
     every = np.arange(-32768, 32768).astype(np.int16)
-    definition: int | None = 0 if config.oracle_vectors else None
+    definition: int | None = 0 if defined else None
     wrong_counts, encoded_wrong, m = [], 0, codec.inputs
     shifts = (np.arange(m) * max(1, 65536 // m)).astype(np.uint16)
     for start in range(0, len(every), _STEP):

@@ -24,5 +24,5 @@ class SimulateConfig(Table):
     compiler: str | None = Field(
         default=None, description="C compiler of the host build; default $CC, gcc or clang", json_schema_extra=TRUSTED
     )
-    boards: str = Field(default="", description="emulated boards too: 'all' that are installed, or names with commas")
+    boards: str = Field(default="", description="emulated boards too: names with commas, or 'all': one per processor")
     board_vectors: int = Field(default=1_000, ge=1, description="how many of the vectors each board computes")

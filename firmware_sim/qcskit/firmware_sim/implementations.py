@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit import firmware
+from qcskit.codec.errors import MissingLibraryError
 from qcskit.codec.interface import Codec, Encode, Packets
 from qcskit.firmware import HostCodec
 from qcskit.firmware_sim.config import SimulateConfig
@@ -46,33 +47,38 @@ def host_codec(codec: Codec, compiler: str | None = None) -> HostCodec:
     return host
 
 
-def implementations(codec: Codec, host: HostCodec, config: SimulateConfig) -> list[Implementation]:
-    """Return what can compute this codec here: NumPy first (the reference), C, and the codec's oracles."""
+def implementations(codec: Codec, host: HostCodec) -> list[Implementation]:
+    """Return what must agree: NumPy first (the reference), then the C, compiled for this machine."""
     found = [
         Implementation("numpy", "reference", codec.encode_any),
         Implementation("c-host", "must agree", _packets(host.encode)),
     ]
     if host.has_block:
         found.append(Implementation("c-block", "must agree", _packets(host.encode_block), inputs_only=True))
+    return found
+
+
+def oracle_implementations(codec: Codec, config: SimulateConfig) -> tuple[list[Implementation], dict[str, str]]:
+    """Return the codec's oracles, or why they are not run: a library that is missing."""
     limits = {"oracle": config.oracle_vectors, "reported": config.reported_vectors}
-    oracles = codec.oracles() if any(limits.values()) else ()
-    return found + [
-        Implementation(oracle.name, oracle.role, oracle.encode, limits[oracle.role])
-        for oracle in oracles
-        if limits[oracle.role]
-    ]
+    try:
+        oracles = codec.oracles() if any(limits.values()) else ()
+    except MissingLibraryError as error:
+        return [], {"oracle": str(error)}
+    found = [Implementation(each.name, each.role, each.encode, limits[each.role]) for each in oracles]
+    return [implementation for implementation in found if implementation.limit], {}
 
 
 def board_implementations(codec: Codec, boards: str, limit: int) -> tuple[list[Implementation], dict[str, str]]:
     """Return one implementation per emulated board, and of the others why they are not run.
 
-    boards: 'all' that are installed (`native` is C on the host), or names. The firmware is built now and started at the
-    first vectors. Raises FirmwareError for an unknown board, a missing tool, or a named board that cannot hold the
-    model.
+    boards: 'all' for one of each processor that is installed (`native` is C on the host), or names. The firmware is
+    built now and started at the first vectors. Raises FirmwareError for an unknown board, a missing tool, or a named
+    board that cannot hold the model.
     """
     every = boards == "all"
     if every:
-        wanted = [board for board in firmware.boards().values() if board.emulator]
+        wanted = firmware.one_per_processor(firmware.boards().values())
     else:
         wanted = [firmware.find_board(name.strip()) for name in boards.split(",") if name.strip()]
     c_dir = firmware.c_directory(codec.checked_c_files()) if wanted else None

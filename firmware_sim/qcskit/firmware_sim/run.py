@@ -59,7 +59,7 @@ def _simulate(checker: Checker, out: Path | None, resume: Verdict | None, report
     saved = time.monotonic()
     try:
         if verdict.counts is None:
-            counts = check_counts(codec, checker.host, config)
+            counts = check_counts(codec, checker.host, checker.defined)
             update = {"counts": counts, "passed": verdict.passed and counts.passed, "not_run": checker.not_run,
                       "source_windows": codec.source_windows}  # fmt: skip
             verdict = verdict.model_copy(update=update)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
-from qcskit.codec.evidence import Evidence
+from qcskit.codec.evidence import Evidence, differ
 from qcskit.hil.results import NOT_MEASURED
 
 _Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -52,6 +52,19 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [part for part in dict.fromkeys(_parts(before, after) + found) if part != "board"]
 
 
+def notes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Return what makes figures of two results differ though nothing got worse: other frames, other vectors, parts."""
+    found = []
+    for old, new in _pairs(before, after):
+        frames = _get(old, "nmse.frames"), _get(new, "nmse.frames")
+        if frames[0] != frames[1] and NOT_MEASURED not in frames:
+            found.append(f"{new['label']}: NMSE is of {frames[0]:,} frames before and of {frames[1]:,} after, "
+                         "so it differs by chance as well")  # fmt: skip
+    if others := differing(before, after):
+        found.append(f"not the same was run: {differ(others)}")
+    return found
+
+
 def _parts(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     if "evidence" not in one or "evidence" not in other:
         return []
@@ -72,7 +85,7 @@ def compare(before: dict[str, Any], after: dict[str, Any], tolerances: Tolerance
 
 
 def _board(old: dict[str, Any], new: dict[str, Any], tolerances: Tolerances) -> list[Change]:
-    label = (old or new)["label"]
+    label = " → ".join(dict.fromkeys(entry["label"] for entry in (old, new) if entry))
     before, after = ("failed" if "error" in entry else "answered" if entry else "absent" for entry in (old, new))
     if (before, after) != ("answered", "answered"):
         return [Change(label, "board", before, after, None, "", None, after != "answered")]
@@ -81,6 +94,7 @@ def _board(old: dict[str, Any], new: dict[str, Any], tolerances: Tolerances) -> 
     judged = unit != "timer" and _get(new, "ticks.unit") in (unit, NOT_MEASURED)
     ticks_percent = tolerances.ticks_percent if judged else None
     return [
+        change("vectors", "answered", "", None, smaller_is_better=False),
         change("mismatches", "mismatches.count", "", 0.0),
         change("NMSE device", "nmse.device_db", "dB", tolerances.nmse_db),
         change("ticks p50", "ticks.p50", "%", ticks_percent),

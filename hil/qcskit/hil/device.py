@@ -137,7 +137,7 @@ class Device(contextlib.AbstractContextManager["Device"]):
     @property
     def board(self) -> str | None:
         """Name of the emulated board, None for a real one."""
-        return board_of(self.link.name)
+        return self.emulator.board.name if self.emulator else board_of(self.link.name)
 
     def hello(self) -> Info:
         """Ask who is there and check it against the codec."""

@@ -1,6 +1,7 @@
 """pytest plugin: a user's test talks to a board as prose (docs/hil.md).
 
-Options --qcs-bundle, --qcs-port, --qcs-board, --qcs-baud; fixtures qcs_codec, qcs_bundle, qcs_device; marker hardware.
+Options --qcs-bundle, --qcs-port, --qcs-board, --qcs-baud, or the keys qcs_bundle, qcs_port … of the ini file; fixtures
+qcs_codec, qcs_bundle, qcs_device; marker hardware.
 The transcript of the link is attached to a failing test. Nothing heavy is imported before a test asks for it.
 """
 
@@ -15,13 +16,30 @@ if TYPE_CHECKING:
     from qcskit.hil.device import Device
 
 
+_OPTIONS = {
+    "bundle": ("DIR", "", "bundle that 'qcskit export' wrote; in an ini file relative to it"),
+    "port": ("PORT", "", "serial device or pyserial URL of a real board"),
+    "board": ("NAME", "native", "emulated board if no port is given (native)"),
+    "baud": ("N", "115200", "line rate of the port (115200)"),
+}
+"""Name → value, default, help: of the option --qcs-NAME, and of the key qcs_NAME of pytest.ini or pyproject.toml."""
+
+
+def _asked(config: pytest.Config, name: str) -> str:
+    """Return what the command line says, else the ini file."""
+    given = config.getoption(f"--qcs-{name}")
+    found = config.getini(f"qcs_{name}") if given is None else given
+    if name == "bundle" and given is None and found and config.inipath:
+        return str(config.inipath.parent / found)
+    return str(found)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("qcskit", "boards with qcskit firmware")
-    group.addoption("--qcs-bundle", metavar="DIR", help="bundle that 'qcskit export' wrote")
-    group.addoption("--qcs-port", metavar="PORT", help="serial device or pyserial URL of a real board")
-    group.addoption("--qcs-board", metavar="NAME", default="native", help="emulated board if no port is given (native)")
-    group.addoption("--qcs-baud", metavar="N", type=int, default=115_200, help="line rate of the port (115200)")
+    for name, (value, default, words) in _OPTIONS.items():
+        group.addoption(f"--qcs-{name}", metavar=value, help=words)
+        parser.addini(f"qcs_{name}", words, default=default)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip tests marked `hardware` unless a port is given."""
-    if config.getoption("--qcs-port"):
+    if _asked(config, "port"):
         return
     skip = pytest.mark.skip(reason="needs a board on a serial port: --qcs-port /dev/ttyACM0")
     for item in items:
@@ -45,9 +63,9 @@ def qcs_codec(request: pytest.FixtureRequest) -> "Codec":
     from qcskit.codec.codecs import open_codec
     from qcskit.codec.errors import QcsError
 
-    path = request.config.getoption("--qcs-bundle")
+    path = _asked(request.config, "bundle")
     if not path:
-        pytest.fail("give the bundle: pytest --qcs-bundle DIR", pytrace=False)
+        pytest.fail("give the bundle: pytest --qcs-bundle DIR, or qcs_bundle in the ini file", pytrace=False)
     try:
         return open_codec(path)
     except QcsError as error:
@@ -65,10 +83,12 @@ def _qcs_open_device(request: pytest.FixtureRequest, qcs_codec: "Codec") -> "Ite
     from qcskit.codec.errors import QcsError
     from qcskit.hil.device import Device
 
-    option = request.config.getoption
-    port = option("--qcs-port") or f"emu:{option('--qcs-board')}"
+    config = request.config
+    port, baud = _asked(config, "port") or f"emu:{_asked(config, 'board')}", _asked(config, "baud")
+    if not baud.isdecimal():
+        pytest.fail(f"--qcs-baud {baud}: expected a line rate such as 115200", pytrace=False)
     try:
-        device = Device.open(port, qcs_codec, baud=option("--qcs-baud"))
+        device = Device.open(port, qcs_codec, baud=int(baud))
     except QcsError as error:
         pytest.fail(str(error), pytrace=False)
     with device:

@@ -175,7 +175,7 @@ def of_windows(entry: dict[str, Any]) -> str:
     found = entry["nmse"]["fidelity"]
     if isinstance(found, str) or found["distinct"] >= min(entry["nmse"]["frames"], MOST_DISTINCT):
         return ""
-    return f" of {found['distinct']:,} windows"
+    return f", drawn from {found['distinct']:,} windows"
 
 
 def microseconds(seconds: ArrayLike) -> dict[str, Any] | str:

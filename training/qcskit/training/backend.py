@@ -3,6 +3,7 @@
 import os
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.optional import missing
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -10,7 +11,7 @@ try:
     import keras
     import tensorflow as tf
 except ImportError:
-    raise QcsError("training and export need TensorFlow; install it with: pip install 'qcskit[train]'") from None
+    raise missing("tensorflow", "train", "training or export") from None
 if keras.config.backend() != "tensorflow":
     raise QcsError(f"training and export need Keras on TensorFlow, not on {keras.config.backend()}; set "
                    "KERAS_BACKEND=tensorflow before Keras is imported")  # fmt: skip

@@ -227,6 +227,12 @@ class TrainConfig(Table):
         """Return how one frame's K indices become bytes; of a resolved configuration."""
         return Packing(self.outputs or signal.m, self.levels)
 
+    def encoder_shape(self, signal: SignalConfig) -> tuple[int, ...]:
+        """Return the widths of EncNet from its input to its outputs, M … K; M alone where there is none."""
+        outputs = self.outputs or signal.m
+        hidden = self.encoder_widths or (5 * outputs,)
+        return (signal.m,) if self.variant in WITHOUT_ENCODER else (signal.m, *hidden, outputs)
+
     def resolved(self, signal: SignalConfig) -> "TrainConfig":
         """Return this configuration with K, I, the variant, odd and the module's SHA-256 chosen, and no rate.
 

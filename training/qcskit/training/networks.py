@@ -118,9 +118,9 @@ def _dense(width: int, activation: str, name: str, seed: int, bias: bool = True)
 def _encnet(train: TrainConfig, signal: SignalConfig, starts: Any) -> Any:
     if train.variant in WITHOUT_ENCODER:
         return keras.Sequential([keras.layers.Identity()], name="encnet")
-    outputs, inner = train.outputs or signal.m, train.encoder_activation
+    (_, *hidden, outputs), inner = train.encoder_shape(signal), train.encoder_activation
     last = inner if ACTIVATIONS[inner].bounded else "hard_tanh"  # in the quantizer's [−1, 1]
-    stages = [*((width, inner) for width in train.encoder_widths or (5 * outputs,)), (outputs, last)]
+    stages = [*((width, inner) for width in hidden), (outputs, last)]
     layers = [_dense(w, a, f"enc{i}", next(starts), bias=not train.odd) for i, (w, a) in enumerate(stages)]
     return keras.Sequential(layers, name="encnet")
 

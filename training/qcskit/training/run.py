@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 from qcskit.codec import seeds
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import (
+    check_named,
     check_replaceable,
     locked,
     put_back,
@@ -82,6 +83,7 @@ def train_run(
     for part in ("train", "validation", "test") if signal.source == "recorded" else ():
         recorded_windows(signal, part)
     check_replaceable(path, MARKER)
+    check_named(path, train.name, MARKER)
     with locked(path):
         return _trained(path, train, signal, progress, tensorboard)
 
@@ -139,15 +141,22 @@ def _model_bytes(model: Any) -> bytes:
         return file.read_bytes()
 
 
-def read_run(path: Path) -> Run:
-    """Open a run directory, and execute the module that its metrics.json names if its SHA-256 is the one there.
+_AGAIN = "train one with 'qcskit train'"
 
-    Raises QcsError if the run is missing, incomplete or of another version, or the module is another one.
+
+def read_metrics(path: Path) -> tuple[dict[str, Any], "_Facts"]:
+    """Return metrics.json of a run directory, as it is and checked; loads no TensorFlow.
+
+    Raises QcsError if the run is missing, incomplete or of another version, or the folder is something else.
     """
-    again = "train one with 'qcskit train'"
+    again = _AGAIN
     put_back(path)
     if not path.is_dir():
         raise QcsError(f"run '{path}' does not exist; {again}")
+    if (path / "manifest.json").is_file():
+        raise QcsError(f"'{path}' is a bundle, made already: go on with 'qcskit simulate {path}', or export a run")
+    if (path / "run" / MARKER).is_file() and not (path / MARKER).is_file():
+        raise QcsError(f"'{path}' is no run, but holds one: give '{path / 'run'}'")
     try:
         metrics = read_json(path / MARKER, f"run '{path}': metrics.json")
     except QcsError as error:
@@ -156,9 +165,18 @@ def read_run(path: Path) -> Run:
         found = metrics.get("run_version") if isinstance(metrics, dict) else "unknown"
         raise QcsError(f"run '{path}' is of version {str(found)[:20]}, expected {RUN_VERSION}; {again}")
     try:
-        facts = _Facts.model_validate(metrics)
+        return metrics, _Facts.model_validate(metrics)
     except ValidationError as error:
         raise QcsError(f"run '{path}': metrics.json: {why_invalid(error)}; {again}") from None
+
+
+def read_run(path: Path) -> Run:
+    """Open a run directory, and execute the module that its metrics.json names if its SHA-256 is the one there.
+
+    Raises QcsError if the run is missing, incomplete or of another version, or the module is another one.
+    """
+    again = _AGAIN
+    metrics, facts = read_metrics(path)
     signal, train, content = facts.signal, facts.train, _content(path, facts, again)
     import qcskit.training.networks  # noqa: F401  (registers the layers)
 

@@ -5,7 +5,7 @@ What a point is — a training, a fit of a codec that needs none — its method'
 `METHODS`                              names that the column "variant" may have
 `CONFIG`                               model of the family's TOML table; its packing(signal) says K, I and the rate
 `configure(chosen, table, signal)`     CONFIG of one combination of the grid (chosen) over the table's given keys
-`columns(config)`                      other columns known before it runs
+`columns(config, signal)`              other columns known before it runs
 `run(path, config, signal)`            runs it into directory `path`, resuming what it can; columns known then
 
 A row is written in one piece and synced, so a sweep that was killed goes on where it was: finished points are skipped,
@@ -31,16 +31,19 @@ from qcskit.codec.config import Table, nearest
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import append, check_file, locked, write_text
 from qcskit.codec.json_file import why_invalid
+from qcskit.codec.optional import optional
 from qcskit.codec.signal import SignalConfig
 from qcskit.training.config import Recipe
 from qcskit.training.point import Spec, Workers, failed, run_in_child
 
 COLUMNS = (
     "point", "status", "variant", "recipe", "n", "m", "s", "outputs", "levels", "rate_bits", "seed", "steps",
-    "nmse_hard_db", "best_step", "seconds", "error",
+    "nmse_hard_db", "best_step", "seconds", "error", "macs",
 )  # fmt: skip
+"""macs: multiplications of the encoder per source vector."""
 
 _HEADER = ",".join(COLUMNS)
+_OLD_HEADER = _HEADER.removesuffix(",macs")
 
 Row = dict[str, str]
 
@@ -92,7 +95,7 @@ class Point:
         packing = self.config.packing(self.signal)
         values = {"point": self.id, **self.signal.model_dump(include={"n", "m", "s"}), "outputs": packing.count}
         values |= {"levels": packing.levels, "rate_bits": packing.packed_bits / self.signal.n}
-        values |= self.family.room("sweep").columns(self.config)
+        values |= self.family.room("sweep").columns(self.config, self.signal)
         return {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in values.items()}
 
     def spec(self, folder: Path) -> Spec:
@@ -142,7 +145,10 @@ def run_sweep(
     table = folder / "results.csv"
     check_file(table)
     with locked(table):
-        done = {row["point"] for row in read_table(table) if row["status"] == "done"}
+        rows = read_table(table)
+        if rows and table.read_text(encoding="utf-8").startswith(_OLD_HEADER + "\n"):
+            table_of(table, rows)
+        done = {row["point"] for row in rows if row["status"] == "done"}
         specs = {point.id: point.spec(folder) for point in points if point.id not in done}
         engine = _dask(specs, scheduler) if scheduler else _local(specs, workers)
         known = {point.id: point.columns() for point in points}
@@ -168,18 +174,14 @@ def _local(specs: dict[str, Spec], workers: int) -> Iterator[tuple[str, Row]]:
 
 
 def _dask(specs: dict[str, Spec], address: str) -> Iterator[tuple[str, Row]]:
+    dask = optional("distributed", "sweep", "--scheduler")
     try:
-        from distributed import Client
-        from distributed import as_completed as dask_as_completed
-    except ImportError:
-        raise QcsError("--scheduler needs Dask; install it with: pip install 'qcskit[sweep]'") from None
-    try:
-        client = Client(address, timeout=10)
+        client = dask.Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise QcsError(f"no Dask scheduler answers at '{address}' ({error}); start one with 'dask scheduler'") from None
     with client:
         names = {client.submit(run_in_child, spec, 0, key=f"qcskit-{name}"): name for name, spec in specs.items()}
-        for future in dask_as_completed(names):
+        for future in dask.as_completed(names):
             lost = future.exception()
             yield names[future], failed(lost) if lost else future.result()
 
@@ -192,9 +194,19 @@ def read_table(path: Path) -> list[Row]:
     if not path.exists():
         return []
     lines = path.read_bytes().decode(errors="replace").splitlines()
-    if lines[:1] != [_HEADER]:
+    if not lines or lines[0] not in (_HEADER, _OLD_HEADER):
         raise QcsError(f"'{path}' is not a table of this sweep (its columns differ); choose another --out")
-    return [row for row in csv.DictReader(lines) if None not in row and None not in row.values()]
+    whole = (row for row in csv.DictReader(lines) if None not in row and None not in row.values())
+    return [dict.fromkeys(COLUMNS, "") | row for row in whole]
+
+
+def table_of(path: Path, rows: list[Row]) -> None:
+    """Write a whole table, all or nothing."""
+    text = StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def append_row(path: Path, row: Row) -> None:

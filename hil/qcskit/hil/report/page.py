@@ -1,46 +1,82 @@
 """Assemble the page: plots and tables from a bundle, results.json and verdict.json."""
 
+from dataclasses import dataclass, field
+from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qcskit.codec.errors import QcsError
 from qcskit.codec.files import write_text
 from qcskit.codec.foreign import printable
 from qcskit.codec.interface import Codec
 from qcskit.codec.metrics import Clipped, Fidelity
+from qcskit.codec.optional import need, optional
 from qcskit.hil.distribution import QUANTILES
 from qcskit.hil.results import NOT_MEASURED, of_windows
 
-_SHOWN_VECTORS = 5
+_SHOWN_VECTORS = 3
 
 
-def write_report(codec: Codec, results: dict[str, Any] | None, verdict: dict[str, Any] | None, out: Path) -> None:
-    """Write the page to `out` in one rename. Raises QcsError if the extra `report` is missing."""
-    write_text(out, render(codec, results, verdict))
+@dataclass(frozen=True)
+class Cost:
+    """What a codec takes of a device. cores: rows of `qcskit.firmware.footprint`, as dicts, or `missing` in one.
+
+    layers: name, instructions, share of the encode. counted: on what; or why nothing was. flame: an `<svg>`, or "".
+    """
+
+    cores: list[dict[str, Any]] = field(default_factory=list)
+    layers: list[tuple[str, float, float]] = field(default_factory=list)
+    counted: str = NOT_MEASURED
+    flame: str = ""
 
 
-def render(codec: Codec, results: dict[str, Any] | None, verdict: dict[str, Any] | None) -> str:
+@dataclass(frozen=True)
+class Plot:
+    """A picture of the page: its `<svg>`, and what it shows in words."""
+
+    svg: str
+    words: str
+
+    def svg_with(self, title: str) -> str:
+        """Return the svg with title and words for who cannot see it."""
+        said = escape(printable(f"{title}: {self.words}"), quote=True)
+        return self.svg.replace("<svg ", f'<svg role="img" aria-label="{said}" ', 1)
+
+
+def write_report(
+    codec: Codec, results: dict[str, Any] | None, verdict: dict[str, Any] | None, out: Path, cost: Cost | None = None,
+    dates: dict[str, str] | None = None,
+) -> None:  # fmt: skip
+    """Write the page to `out` in one rename. Raises QcsError if the extra `report` is missing.
+
+    dates: when the files were written of which it tells.
+    """
+    write_text(out, render(codec, results, verdict, cost, dates))
+
+
+def render(
+    codec: Codec, results: dict[str, Any] | None, verdict: dict[str, Any] | None, cost: Cost | None = None,
+    dates: dict[str, str] | None = None,
+) -> str:  # fmt: skip
     """Return the whole page as HTML text."""
-    try:
-        import jinja2
-        import matplotlib  # noqa: F401
-    except ImportError:
-        needs = "matplotlib and jinja2; install them with: pip install 'qcskit[report]'"
-        raise QcsError(f"the report needs {needs}") from None
+    need("matplotlib", "report", "the report")
+    jinja2 = optional("jinja2", "report", "the report")
     source = resources.files(__package__).joinpath("page.html.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
     return environment.from_string(source).render(
         manifest=codec.bundle.manifest,
         facts=facts(codec),
         figures=bundle_figures(codec, results),
+        windows=windows(codec),
         devices=[device_view(device, results["bundle"]["unit"]) for device in results["devices"]] if results else [],
         verdict=verdict,
         results=results,
+        cost=cost or Cost(),
+        origin=origin(codec, results, verdict, dates or {}),
     )
 
 
@@ -68,26 +104,75 @@ def facts(codec: Codec) -> dict[str, str]:
     }
 
 
-def bundle_figures(codec: Codec, results: dict[str, Any] | None) -> dict[str, str]:
-    """Return the plots that a bundle alone, or with its results, gives: title → svg."""
+def bundle_figures(codec: Codec, results: dict[str, Any] | None) -> dict[str, Plot]:
+    """Return the plots that a bundle alone, or with its results, gives, by title."""
     from qcskit.hil.report import plots
 
     nmse, curves, figures = codec.bundle.manifest.nmse, codec.curves(), {}
     if training := curves.get("training"):
         both = {"hard quantizer (validation)": training["hard_db"], "soft quantizer (training)": training["soft_db"]}
-        figures["Training"] = plots.lines(training["step"], both, "step", "NMSE in dB")
+        words = f"NMSE of the hard quantizer falls to {min(training['hard_db']):.2f} dB"
+        figures["Training"] = Plot(plots.lines(training["step"], both, "step", "NMSE in dB"), words)
     if "quantizer" in curves:
-        figures["Quantizer: soft against hard"] = plots.quantizer_curve(**curves["quantizer"])
-    bars = {"float": nmse.float_db, "deployed": nmse.deployed_db}
-    for device in [] if results is None else results["devices"]:
-        if "error" not in device:
-            bars[printable(device["label"])] = device["nmse"]["device_db"]
-    if measured := {name: float(value) for name, value in bars.items() if isinstance(value, int | float)}:
-        figures["NMSE"] = plots.nmse_bars(measured)
-    if codec.decodes:
-        x, x_hat = (codec.bundle.vectors[name][:_SHOWN_VECTORS] for name in ("x", "x_hat"))
-        figures["Golden vectors"] = plots.reconstructions(x, np.nan_to_num(x_hat))
+        words = "the soft staircase of the training and the hard one that it becomes"
+        figures["Quantizer: soft against hard"] = Plot(plots.quantizer_curve(**curves["quantizer"]), words)
+    exported = {"float": nmse.float_db, "deployed": nmse.deployed_db}
+    groups = {f"NMSE, {nmse.frames:,} frames of the export": exported, **_measured_nmse(results)}
+    for title, bars in groups.items():
+        if measured := {name: float(value) for name, value in bars.items() if isinstance(value, int | float)}:
+            words = ", ".join(f"{name} {value:.3f} dB" for name, value in measured.items())
+            figures[title] = Plot(plots.nmse_bars(measured), words)
     return figures
+
+
+def _measured_nmse(results: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Return the bars of boards, by title: those that answered the same vectors stand side by side."""
+    groups: dict[tuple[str, int], dict[str, Any]] = {}
+    for device in results["devices"] if results else ():
+        if "error" not in device:
+            nmse, asked = device["nmse"], device["evidence"]["parts"].get("vectors", "")
+            bars = groups.setdefault((asked, nmse["frames"]), {"integer reference": nmse["deployed_db"]})
+            bars[printable(device["label"])] = nmse["device_db"]
+    several = len({frames for _, frames in groups}) < len(groups)
+    return {
+        f"NMSE, {frames:,} frames of the run" + f" ({printable(asked)})" * several: bars
+        for (asked, frames), bars in groups.items()
+    }
+
+
+def windows(codec: Codec) -> dict[str, Plot]:
+    """Return source and estimate of a few golden vectors, in units, by title; none without a decoder."""
+    from qcskit.hil.report import plots
+
+    if not codec.decodes:
+        return {}
+    manifest, figures = codec.bundle.manifest, {}
+    for number, (x, x_hat) in enumerate(
+        zip(*(codec.bundle.vectors[name][:_SHOWN_VECTORS].astype(float) for name in ("x", "x_hat")), strict=True)
+    ):
+        joined = codec.source_windows is not None or manifest.signal.matrix == "none"
+        unit = manifest.adc.unit or ("" if manifest.signal.scale == 1.0 else "units of the sensor")
+        lost = (
+            "not recovered" if np.isnan(x_hat).any() else f"largest error {np.abs(x - x_hat).max():.3g} {unit}".strip()
+        )
+        title = f"Golden vector {number}: {lost}"
+        figures[title] = Plot(plots.reconstruction(x, x_hat, unit, joined), "the source, and what is decoded of it")
+    return figures
+
+
+def origin(
+    codec: Codec, results: dict[str, Any] | None, verdict: dict[str, Any] | None, dates: dict[str, str]
+) -> dict[str, str]:
+    """Return where the figures are from: dates, host, versions and digests, label → text."""
+    manifest = codec.bundle.manifest
+    rows = {"bundle": f"{manifest.name}, SHA-256 {manifest.checksum or NOT_MEASURED}"}
+    for name, found in (("results", results), ("verdict", verdict)):
+        evidence = (found or {}).get("evidence")
+        if evidence:
+            rows[f"evidence of the {name}"] = f"SHA-256 {evidence['sha256']}"
+            rows["measured with"] = f"qcskit {evidence['parts'].get('qcskit', NOT_MEASURED)}"
+            rows["host"] = evidence["parts"].get("libraries", NOT_MEASURED)
+    return rows | dates
 
 
 def device_view(device: dict[str, Any], unit: str = "") -> dict[str, Any]:
@@ -119,31 +204,59 @@ def _rows(device: dict[str, Any], unit: str) -> dict[str, str]:
         "encode": _spread(device["ticks"]),
         "encode time": _spread(device["device_time_us"], "µs"),
         "round trip, one vector": _spread(device["round_trip_us"]["single"], "µs"),
-        "throughput": f"{device['throughput']['vectors_per_s']} vectors/s through this link",
-        "retries": str(device["link"]["host"]["retries"]),
-        "energy (estimate)": str(device["energy"]),
+        "throughput": _rate(device["throughput"]["vectors_per_s"]),
+        "link": _link(device),
+        "energy (estimate)": _energy(device["energy"]),
+        "evidence": f"SHA-256 {device['evidence']['sha256']}",
     }
 
 
-def _figures(device: dict[str, Any]) -> dict[str, str]:
+def _link(device: dict[str, Any]) -> str:
+    """Return what both ends of the link counted."""
+    link = device["link"]
+    host, board = link["host"], link["board"]
+    same = "both ends count the same" if link["agree"] else "host and board count differently"
+    same = "the board restarted" if link["board_restarted"] else same
+    return (
+        f"{device['port']} at {device['baud']:,} baud; {host['frames_sent']:,} frames sent, "
+        f"{host['retries']:,} retries, {host['timeouts']:,} timeouts, {host['reconnects']:,} reconnects; "
+        f"board: {board['crc_errors']:,} CRC errors, {board['overruns']:,} overruns; {same}"
+    )
+
+
+def _energy(energy: dict[str, Any] | str) -> str:
+    if isinstance(energy, str):
+        return f"{NOT_MEASURED}: set hil.uj_per_kilocycle and hil.nj_per_bit"
+    parts = {"encode": energy["encode_uj"], "radio": energy["radio_uj"]}
+    return ", ".join(f"{name} {value}{'' if isinstance(value, str) else ' µJ'}" for name, value in parts.items())
+
+
+def _rate(vectors_per_s: float | None) -> str:
+    return NOT_MEASURED if vectors_per_s is None else f"{vectors_per_s:,.0f} vectors/s through this link"
+
+
+def _figures(device: dict[str, Any]) -> dict[str, Plot]:
     from qcskit.hil.report import plots
 
     ticks, nmse, series, wrong = (device[key] for key in ("ticks", "nmse", "series", "mismatches"))
     figures = {}
-    if isinstance(ticks, dict):
-        bins, unit = ticks["histogram"], ticks["unit"]
+    if isinstance(ticks, dict) and ticks["min"] < ticks["max"]:  # else its row says all
+        bins, unit, words = ticks["histogram"], ticks["unit"], _spread(ticks)
         marks = {name: ticks[name] for name in QUANTILES}
-        figures[f"Encode, {unit}"] = plots.histogram(**bins, unit=unit, marks=marks)
-        figures["Encode, cumulative"] = plots.cumulative(**bins, unit=unit)
+        figures[f"Encode, {unit}"] = Plot(plots.histogram(**bins, unit=unit, marks=marks), words)
+        figures["Encode, cumulative"] = Plot(plots.cumulative(**bins, unit=unit), words)
     if nmse["per_segment_db"] and not isinstance(device["recovery"], dict):
         starts = np.arange(len(nmse["per_segment_db"])) * nmse["segment_vectors"]
         curve = {"NMSE": nmse["per_segment_db"]}
-        figures["NMSE over the run"] = plots.lines(starts, curve, "vector", "NMSE in dB", ".-")
+        words = f"about {_db(nmse['device_db'], 'exact')} from beginning to end"
+        figures["NMSE over the run"] = Plot(plots.lines(starts, curve, "vector", "NMSE in dB", ".-"), words)
     if len(series["t_s"]) > 1:
         counters = {name.replace("_", " "): values for name, values in series.items() if name != "t_s"}
-        figures["Link"] = plots.lines(series["t_s"], counters, "time in s", "count")
+        words = ", ".join(f"{name} {values[-1]:,}" for name, values in counters.items())
+        figures["Link"] = Plot(plots.lines(series["t_s"], counters, "time in s", "count"), words)
     if wrong["count"]:
-        figures["Mismatches"] = plots.mismatch_map(wrong["segments"], wrong["segment_vectors"], wrong["per_output"])
+        drawn = plots.mismatch_map(wrong["segments"], wrong["segment_vectors"], wrong["per_output"])
+        figures["Mismatches"] = Plot(drawn, f"{wrong['count']:,} vectors differ")
     return figures
 
 

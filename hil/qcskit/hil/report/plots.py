@@ -3,7 +3,7 @@
 Output depends on the data alone: fixed ids, no dates.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from io import StringIO
 from itertools import cycle, product
@@ -12,21 +12,26 @@ from typing import Any, Concatenate, ParamSpec
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from matplotlib.ticker import MaxNLocator
 
 from qcskit.codec.foreign import printable
 
-BLUE, ORANGE, GREEN, GREY = "#1f6fb4", "#d9730d", "#2a8f5b", "#8a8f98"
+BLUE, ORANGE, GREEN, GREY = COLOURS = "#3480c8", "#d9730d", "#2a8f5b", "#8a8f98"
+INK = "#1c2126"
+"""Of text and axes; in a page it is the colour of the text around."""
 _STYLE = {
     "svg.hashsalt": "qcskit", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif",
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e6e8eb",
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": INK, "grid.alpha": 0.15,
     "axes.axisbelow": True, "legend.frameon": False, "text.parse_math": False, "text.usetex": False,
+    "axes.facecolor": "none", "savefig.facecolor": "none", "text.color": INK, "axes.edgecolor": INK,
+    "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
 }  # fmt: skip
 
 
 P = ParamSpec("P")
 Numbers = Sequence[float]
 Curves = Mapping[str, Sequence[float | None]]
+Curves2 = Mapping[str, Sequence[tuple[float, float]]]
 
 
 def _plot(draw: Callable[Concatenate[Any, P], None]) -> Callable[P, str]:
@@ -35,11 +40,11 @@ def _plot(draw: Callable[Concatenate[Any, P], None]) -> Callable[P, str]:
     @wraps(draw)
     def svg(*data: P.args, **more: P.kwargs) -> str:
         with mpl.rc_context(_STYLE):
-            figure = Figure(figsize=(5.2, 3.0), layout="constrained")
+            figure = Figure(figsize=(4.6, 2.9), layout="constrained")
             draw(figure.add_subplot(), *data, **more)
             out = StringIO()
             figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-        text = out.getvalue()
+        text = out.getvalue().replace(INK, "currentColor")
         return printable(text[text.index("<svg") :], keep="\n")
 
     return svg
@@ -51,6 +56,7 @@ def lines(axes: Any, x: Numbers, curves: Curves, xlabel: str, ylabel: str, style
     for (name, values), color in zip(curves.items(), (BLUE, ORANGE, GREEN), strict=False):
         axes.plot(x, np.asarray(values, np.float64), style, color=color, lw=1.3, ms=3, label=name)
     axes.set(xlabel=xlabel, ylabel=ylabel)
+    _whole(axes.yaxis, [value for values in curves.values() for value in values])
     if len(curves) > 1:
         axes.legend()
 
@@ -72,6 +78,47 @@ def pareto(
     axes.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
+def rate_and_cost(rate: Curves2, cost: Curves2, front: Sequence[tuple[float, float]]) -> Figure:
+    """Return NMSE in dB over bits per entry, and over multiplications per source vector, of methods, name → points.
+
+    front: the points of `cost` that no other beats.
+    """
+    with style():
+        both = 1 + bool(cost)  # a table of old holds no cost
+        figure = Figure(figsize=(4.5 * both, 3.6), layout="constrained")
+        over_rate, *rest = np.ravel(figure.subplots(1, both))
+        looks = dict(zip({**rate, **cost}, cycle(product(("o-", "s--", "^:"), COLOURS)), strict=False))
+        for axes, curves, joined in ((over_rate, rate, True), *((axes, cost, False) for axes in rest)):
+            for name, points in curves.items():
+                look, color = looks[name]
+                shape = look if joined else look[0]
+                axes.plot(*zip(*points, strict=True), shape, color=color, lw=1.2, ms=4, label=name)
+        for axes in rest:
+            axes.step(*zip(*front, strict=True), where="post", color=GREY, lw=1.0, label="no other beats")
+            axes.set(xlabel="multiplications per source vector", title="cost of the encoder and distortion")
+            axes.set_xscale("symlog", linthresh=10)
+            axes.legend(fontsize=7)
+        over_rate.set(xlabel="bits per source entry", ylabel="NMSE in dB (lower is better)", title="rate, distortion")
+        over_rate.legend(fontsize=7)
+    return figure
+
+
+def style() -> Any:
+    """Return the context in which everything is drawn."""
+    return mpl.rc_context(_STYLE)
+
+
+def save(figure: Figure, out: Any, suffix: str) -> None:
+    """Write a figure into an open binary file: .png, .svg, or for .html the `<svg>` alone."""
+    if suffix == ".png":
+        figure.savefig(out, format="png", dpi=160)
+        return
+    text = StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    out.write(printable(svg[svg.index("<svg") :] if suffix == ".html" else svg, keep="\n").encode())
+
+
 @_plot
 def quantizer_curve(axes: Any, thresholds: Numbers, levels: Numbers, steepness: Numbers) -> None:
     """Draw the SHQ at the given steepness values against the hard staircase it becomes."""
@@ -89,26 +136,26 @@ def nmse_bars(axes: Any, values: dict[str, float]) -> None:
     """Draw one bar per name → NMSE in dB, the value beside it."""
     numbers = list(values.values())
     bars = axes.barh(list(values), numbers, color=[GREY, BLUE, GREEN, ORANGE][: len(values)] or BLUE, height=0.55)
-    axes.bar_label(bars, labels=[f"{number:.3f} dB" for number in numbers], padding=4)
+    axes.bar_label(bars, labels=[f"{number:.3f} dB" for number in numbers], label_type="center", color="white")
     axes.invert_yaxis()
-    axes.set(xlabel="NMSE in dB (further left is better)", xlim=(min(numbers) * 1.25, 0))
-    axes.figure.set_size_inches(5.2, 0.8 + 0.5 * len(values))
+    axes.set(xlabel="NMSE in dB (further left is better)", xlim=(min(*numbers, -1.0) * 1.05, max(*numbers, 0.0)))
+    axes.figure.set_size_inches(4.6, 0.8 + 0.5 * len(values))
 
 
 @_plot
-def reconstructions(axes: Any, x: NDArray[np.floating[Any]], x_hat: NDArray[np.floating[Any]]) -> None:
-    """Draw source and estimate of a few vectors, stacked. Both (vectors, N)."""
-    gap = 2.2 * max(1e-9, float(np.abs(x).max()))
-    n = np.arange(x.shape[1])
-    for row, (source, estimate) in enumerate(zip(x, x_hat, strict=True)):
-        base = -gap * row
-        axes.axhline(base, color="#d0d4d9", lw=0.8)
-        axes.vlines(n, base, base + source, color=GREY, lw=4, alpha=0.6, label=None if row else "source x")
-        axes.plot(n, base + estimate, "o", color=BLUE, ms=3.2, label=None if row else "decoded x̂")
-    axes.set(xlabel="entry", yticks=[-gap * row for row in range(len(x))])
-    axes.set_yticklabels([f"vector {row}" for row in range(len(x))])
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    axes.figure.set_size_inches(11.0, 0.9 + 0.6 * len(x))
+def reconstruction(axes: Any, x: Numbers, x_hat: Numbers, unit: str, joined: bool) -> None:
+    """Draw a source vector and its estimate (N each), in units. joined: as a line, for samples of a signal."""
+    n = np.arange(len(x))
+    if joined:
+        axes.plot(n, x, "-", color=GREY, lw=3.5, alpha=0.7, label="source x")
+        axes.plot(n, x_hat, ".-", color=BLUE, lw=1.3, ms=5, label="decoded x̂")
+    else:
+        axes.axhline(0, color=GREY, lw=0.8)
+        axes.vlines(n, 0, x, color=GREY, lw=5, alpha=0.7, label="source x")
+        axes.plot(n, x_hat, "o", color=BLUE, ms=4, label="decoded x̂")
+    axes.set(xlabel="sample" if joined else "entry", ylabel=unit or "own units")
+    _whole(axes.xaxis, [])
+    axes.legend()
 
 
 @_plot
@@ -116,6 +163,8 @@ def histogram(axes: Any, edges: Numbers, counts: Sequence[int], unit: str, marks
     """Draw a histogram with vertical marks (name → position); a wide last bin (the tail) is told in words."""
     edges, counts = _without_tail(axes, edges, counts)
     axes.stairs(counts, edges, fill=True, color=BLUE, alpha=0.75)
+    _whole(axes.yaxis, counts)
+    _whole(axes.xaxis, marks.values())
     for (name, position), style in zip(marks.items(), ("-", "--", ":"), strict=False):
         axes.axvline(position, color=ORANGE, ls=style, lw=1.2, label=f"{name} {position:,.6g}")
     axes.set(xlabel=unit, ylabel="encodes")
@@ -140,6 +189,12 @@ def _without_tail(axes: Any, edges: Numbers, counts: Sequence[int]) -> tuple[Num
     return edges[:-1], counts[:-1]
 
 
+def _whole(axis: Any, values: Iterable[float | None]) -> None:
+    """Let an axis on which all values are whole numbers have whole ticks alone."""
+    if all(value is None or float(value).is_integer() for value in values):
+        axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+
+
 def _note(axes: Any, text: str) -> None:
     axes.set_title(text, fontsize=8, loc="right", color=GREY)
 
@@ -151,4 +206,6 @@ def mismatch_map(axes: Any, segments: Sequence[Sequence[int]], segment_vectors: 
     axes.bar(position, [count for _, count in segments], width=segment_vectors, align="edge", color=ORANGE)
     outputs = [f"{number} ({count:,})" for number, count in enumerate(per_output) if count]
     _note(axes, f"outputs: {', '.join(outputs[:8]) or 'undecodable'}")
+    _whole(axes.yaxis, [])
+    _whole(axes.xaxis, [])
     axes.set(xlabel="vector", ylabel=f"mismatches per {segment_vectors:,} vectors")

@@ -25,9 +25,9 @@ def configure(chosen: dict[str, Any], table: dict[str, Any], signal: SignalConfi
     return ClassicalConfig(**{**table, **keys, "codec": chosen["variant"]}).resolved(signal)
 
 
-def columns(config: ClassicalConfig) -> dict[str, object]:
-    """Return the columns of its own that are known before it runs."""
-    return {"variant": config.codec, "seed": config.seed}
+def columns(config: ClassicalConfig, signal: SignalConfig) -> dict[str, object]:
+    """Return the columns of its own that are known before it runs: what is quantized is only compared."""
+    return {"variant": config.codec, "seed": config.seed, "macs": 0}
 
 
 def run(path: Path, config: ClassicalConfig, signal: SignalConfig) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Trainings as points of a sweep, by the variants of `[train]`."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,9 +17,13 @@ def configure(chosen: dict[str, Any], table: dict[str, Any], signal: SignalConfi
     return TrainConfig(**{**table, **chosen}).resolved(signal)
 
 
-def columns(config: TrainConfig) -> dict[str, object]:
-    """Return the columns of its own that are known before it runs."""
-    return {"variant": config.variant, "recipe": config.recipe, "seed": config.seed, "steps": config.total_steps}
+def columns(config: TrainConfig, signal: SignalConfig) -> dict[str, object]:
+    """Return the columns of its own that are known before it runs; what an encoder of the user's takes is not."""
+    macs = "" if config.module else sum(a * b for a, b in pairwise(config.encoder_shape(signal)))
+    return {
+        "variant": config.variant, "recipe": config.recipe, "seed": config.seed, "steps": config.total_steps,
+        "macs": macs,
+    }  # fmt: skip
 
 
 def run(path: Path, config: TrainConfig, signal: SignalConfig) -> dict[str, str]:
