@@ -21,7 +21,7 @@ from qcskit.codec.own_data import read_own_data
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "sensor.md").read_text(encoding="utf-8")
-BOARDS = ("cortex-m4", "avr")
+BOARDS = ("cortex-m4", "mega")
 RADIO = """
 #include <stdint.h>
 void radio_send(const uint8_t *bytes, uint16_t length);
@@ -115,12 +115,12 @@ def test_the_host_sends_what_the_definition_says(road: Road) -> None:
 
 def test_the_implementations_agree(road: Road) -> None:
     verdict = json.loads((road.folder / "verdict.json").read_text())
-    ran = {row["name"]: row["mismatches"] for row in verdict["implementations"]}
+    ran = {row["name"]: row["mismatches"] for row in verdict["implementations"] if row["role"] != "reported"}
     assert {*BOARDS, "c-host", "tflm"} <= set(ran)
     assert set(ran.values()) == {0}
 
 
-@pytest.mark.parametrize(("board", "file"), [("cortex-m4", "hil-m4.json"), ("avr", "hil-avr.json")])
+@pytest.mark.parametrize(("board", "file"), [("cortex-m4", "hil-m4.json"), ("mega", "hil-mega.json")])
 def test_the_boards_sent_the_bytes_of_the_host(board: str, file: str, road: Road) -> None:
     (device,) = json.loads((road.folder / file).read_text())["devices"]
     assert board in device["port"]
@@ -136,7 +136,7 @@ def test_what_comes_back_is_in_counts(road: Road) -> None:
     assert trained > 11_000
     assert ((x - x_hat) ** 2).mean() < 0.1 * ((x - trained) ** 2).mean()
     assert ((x - x_hat) ** 2).mean() < 0.5 * x.var()
-    for file in ("hil-m4.json", "hil-avr.json"):
+    for file in ("hil-m4.json", "hil-mega.json"):
         (device,) = json.loads((road.folder / file).read_text())["devices"]
         measured = 10 * np.log10(((x - x_hat) ** 2).sum() / ((x - trained) ** 2).sum())
         assert device["nmse"]["device_db"] == pytest.approx(measured, abs=1e-3)
@@ -156,9 +156,9 @@ def test_the_c_of_the_page_sends_the_same_bytes(road: Road, environment: dict[st
     )
     (tmp_path / "driver.c").write_text(DRIVER)
     (tmp_path / "page.c").write_text(RADIO + "\n".join(blocks("c")))
-    sources = [str(file) for file in (tmp_path / "library" / "src").glob("*.c")]
+    sources = [str(file) for file in (tmp_path / "library" / "src").rglob("*.c")]
     build = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-o", "node", "page.c", "driver.c",
-             *sources, "-Ilibrary/include", "-Ilibrary/src"]  # fmt: skip
+             *sources, "-Ilibrary/include"]  # fmt: skip
     followed(build, tmp_path, environment)
     counts = "\n".join(str(count) for count in road.day.ravel())
     node = subprocess.run([str(tmp_path / "node")], input=counts.encode(), capture_output=True, check=True, timeout=60)

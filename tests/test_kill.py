@@ -370,7 +370,7 @@ COMMANDS = {
     "decode": (8, "out.npy", "decode", "bundle", "packets.bin"),
     "simulate": (4, "out.json", "simulate", "bundle", "-n", "100", "-j", "1"),
     "hil": (8, "out.json", "hil", "bundle", "-p", "emu:native", "-n", "100"),
-    "report": (4, "out.html", "report", "bundle"),
+    "report": (4, "out.html", "report", "bundle", "--no-cost"),
     "sweep": (3, "out", "sweep", "--rate", "1", "--variant", "ce-usq-omp", "--seed", "{run}", *FEW),
 }
 """What is run: at how many points it is killed, its output, its arguments; {run} is another number each time."""
