@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from support import toy
-from support.bundles import BUNDLES, bounded_bundle, lossless_bundle, pairs_bundle, sampled_bundle
+from support.bundles import BUNDLES, bounded_bundle, lossless_bundle, pairs_bundle, plane_bundle, sampled_bundle
 from support.python_int8 import python_requantize
 
 from qcskit.codec import codecs
@@ -31,6 +31,7 @@ WRITERS: dict[str, Callable[[Path], Codec]] = {
     "sampled": sampled_bundle,
     "bounded": bounded_bundle,
     "lossless": lossless_bundle,
+    "plane": plane_bundle,
     "toy": toy.toy_bundle,
 }
 
@@ -70,7 +71,8 @@ def equal(a: Packets, b: Packets) -> bool:
 
 
 def test_every_family_of_the_registry_has_a_bundle_here(tmp_path: Path) -> None:
-    kinds = {WRITERS[name](tmp_path / name).kind for name in ("int8", "coded", "classical", "transform", "toy")}
+    names = ("int8", "coded", "classical", "transform", "sparse", "toy")
+    kinds = {WRITERS[name](tmp_path / name).kind for name in names}
     assert kinds == {family.kind for family in codecs.families()}
 
 

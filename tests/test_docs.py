@@ -55,6 +55,7 @@ RADIO = "#include <stdint.h>\nvoid radio_send(const uint8_t *bytes, uint16_t len
 """What the C of the pages has around it."""
 DEMO = ("make demo", "qcskit demo")
 """What was run before a page is opened: its output is at hand."""
+RUNS_THIS = "make test"
 FOLLOWED_ELSEWHERE = {"sensor"}
 """Pages with a test of their own, test_docs_PAGE.py, that looks at more."""
 
@@ -137,6 +138,8 @@ class Reader:
         """Run a command and return what it printed."""
         if command in DEMO:
             return self.demo.printed
+        if command == RUNS_THIS:
+            return ""
         command = shorter(command.removeprefix(".venv/bin/"))
         if words := BLOCKS["program"](command):
             self.capture.readouterr()

@@ -41,7 +41,7 @@ def test_every_key_of_a_configuration_table_has_its_own_description(table: str) 
     assert len(set(described)) == len(described)
 
 
-FAMILIES = ("learned", "coded", "classical", "transform")
+FAMILIES = ("learned", "coded", "classical", "transform", "sparse")
 """Words of the kit's own families; a family's name is known in its rooms and in the registry alone."""
 
 

@@ -104,10 +104,10 @@ def test_the_extras_that_doctor_knows_are_those_of_pyproject() -> None:
         assert any(library.replace("_", "-") in text for text in extras[extra]), extra
 
 
-def test_every_python_of_the_classifiers_has_a_lock() -> None:
+def test_the_pythons_of_the_classifiers_are_those_that_pass_every_test() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = [text.rpartition(" ")[2] for text in project["classifiers"] if re.search(r"Python :: 3\.\d+$", text)]
-    assert named == list(PYTHONS)
+    assert named == ["3.11"]  # the others have a lock; one decoder answers otherwise under NumPy 2
     assert project["requires-python"] == ">=3.11,<3.14"
 
 

@@ -55,8 +55,8 @@ def test_the_picture_is_one_svg_of_three(recording: Path) -> None:
     assert advise("-q", "-o", "p.svg").stdout == ""
     root = ET.parse(recording.parent / "p.svg").getroot()
     panels = root.findall("{http://www.w3.org/2000/svg}svg")
-    assert [panel.get("y") for panel in panels] == ["0pt", "216pt", "432pt"]
-    assert {panel.get("height") for panel in panels} == {"216pt"}
+    assert [panel.get("y") for panel in panels] == ["0.0pt", "208.8pt", "417.6pt"]
+    assert {panel.get("height") for panel in panels} == {"208.8pt"}
 
 
 def test_a_gap_is_refused_with_its_place(recording: Path, run: Run) -> None:

@@ -59,6 +59,7 @@ def test_a_mismatch_in_json(wrong: Path, run: Run) -> None:
     assert set(found["first_mismatch"]["packets"]) == {"numpy", "c-host", "definition", "golden file"}
 
 
+@pytest.mark.slow
 def test_boards_that_cannot_hold_the_model_are_listed(tmp_path: Path, run: Run) -> None:
     need_board("uno")
     learned_bundle(tmp_path / "big", widths=(20, 200, 200, 20))

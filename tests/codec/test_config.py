@@ -34,6 +34,7 @@ def test_tables_come_from_components_and_families() -> None:
         "coded",
         "classical",
         "transform",
+        "sparse",
     }
     assert len(set(tables())) == len(tables())
 

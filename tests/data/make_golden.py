@@ -35,11 +35,13 @@ from qcskit.codec.coded.scheme import CodedConfig  # noqa: E402
 from qcskit.codec.interface import Codec, Packets  # noqa: E402
 from qcskit.codec.sensor import AdcConfig, source_arrays  # noqa: E402
 from qcskit.codec.signal import SignalConfig  # noqa: E402
+from qcskit.codec.sparse.config import SparseConfig  # noqa: E402
 from qcskit.codec.transform.config import TransformConfig  # noqa: E402
 from qcskit.export.classical import design as classical  # noqa: E402
 from qcskit.export.coded import design as coded  # noqa: E402
 from qcskit.export.config import ExportConfig  # noqa: E402
 from qcskit.export.learned.run import encoder_draft  # noqa: E402
+from qcskit.export.sparse import design as sparse  # noqa: E402
 from qcskit.export.transform import design as transform  # noqa: E402
 from qcskit.export.writer import write_bundle  # noqa: E402
 
@@ -195,6 +197,18 @@ def windows(n: int = 12, windows: int = 2, **settings: Any) -> Callable[[Path], 
     return write
 
 
+def searched(n: int, m: int, **settings: Any) -> Callable[[Path], None]:
+    """Return the writer of a sparse codec's bundle."""
+
+    def write(path: Path) -> None:
+        config = SparseConfig(train_frames=2000, test_frames=500, **settings)
+        export = ExportConfig(name=path.name, golden_frames=4)
+        signal = SignalConfig(n=n, m=m, s=2, matrix="gaussian")
+        sparse.design(path, {"sparse": config, "signal": signal}, export)
+
+    return write
+
+
 BUNDLES: dict[str, Callable[[Path], None]] = {
     "int8": learned("tflm", 5, decoder=True), "native": learned("native", 4), "int16": learned("tflm16", 10),
     "coded_2": scheme(n=60), "coded_3": scheme(n=40, p=3),
@@ -203,6 +217,7 @@ BUNDLES: dict[str, Callable[[Path], None]] = {
     "klt_range": windows(), "klt_rice": windows(coder="rice", bits_per_sample=2.0),
     "dct_bounded": windows(basis="dct", decimate=2, max_bytes=6, crc=True), "lossless": windows(mode="lossless"),
     "dct_fast": windows(n=128, windows=1, basis="dct", rows=30),
+    "pairs_lloyd": searched(9, 7, bits=13, windows=3), "pairs_plane": searched(8, 6, bits=12, code="plane"),
 }  # fmt: skip
 
 

@@ -78,7 +78,9 @@ def test_a_call_through_a_pointer_may_reach_every_function_that_stayed(tmp_path:
 def test_no_family_takes_more_stack_than_its_header_says(core: str, tmp_path: Path) -> None:
     """With 6 levels too, whose packing is the deepest."""
     need_tool(CORES[core].compiler, CORES[core].package)
-    made = {name: BUNDLES[name](tmp_path / name) for name in ("int8", "int16", "classical", "coded", "transform")}
+    made = {
+        name: BUNDLES[name](tmp_path / name) for name in ("int8", "int16", "classical", "coded", "transform", "sparse")
+    }
     codecs = [*made.items(), ("int8", learned_bundle(tmp_path / "six", levels=6))]
     for name, codec in codecs:
         header = " ".join((sources() / "include" / f"qcs_{name}.h").read_text().replace("\n *", " ").split())

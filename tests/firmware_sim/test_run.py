@@ -15,18 +15,21 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from support.bundles import coded_bundle, learned_bundle
+from support.bundles import coded_bundle, learned_bundle, sparse_bundle
 from support.tampered import arrays_edited, lower_first_threshold, tampered, with_other_c
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
+from qcskit.cli.simulate import lines
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.evidence import Evidence
 from qcskit.codec.interface import Codec
 from qcskit.codec.learned import tflm
+from qcskit.codec.own_data import OwnData
 from qcskit.firmware_sim import SimulateConfig, simulate
-from qcskit.firmware_sim.checker import Checker, ChunkResult
+from qcskit.firmware_sim.checker import Checker, ChunkResult, chunk_vectors
 from qcskit.firmware_sim.run import _fresh, _in_order, _merge
+from qcskit.firmware_sim.vectors import CHUNK_VECTORS, chunk_count, draw_chunk
 from qcskit.firmware_sim.verdict import Mismatch, RecoveryFacts, Tally, read_verdict, recovery_of
 
 
@@ -48,6 +51,27 @@ def test_every_implementation_agrees_on_every_set(codec: Codec, tmp_path: Path) 
     assert verdict.counts.counts == 65_536
     assert seen[-1] == (25_000, 25_000)
     assert read_verdict(out) == verdict
+
+
+def test_vectors_that_an_encoder_marks_are_counted_in_its_verdict(codec: Codec, tmp_path: Path) -> None:
+    """Of what a sensor gives, over all chunks; none where the codec marks nothing."""
+    marking = sparse_bundle(tmp_path / "b")
+    rng = np.random.default_rng(3)
+    own = rng.integers(-300, 300, (700, marking.inputs)).astype(np.int16)
+    config = SimulateConfig(vectors=CHUNK_VECTORS + 4000, oracle_vectors=0)
+    verdict = simulate(marking.bundle, config, data=OwnData(own, None, sha256="0" * 64))
+    marks = marking.guarded(marking.encode_counts(own))
+    assert marks is not None
+    assert 0 < marks.sum() < len(marks) == 1400
+    assert verdict.guarded["data"] == marks.sum()
+    chunks = [draw_chunk(marking, config.seed, k, chunk_vectors(config, k)) for k in range(chunk_count(config))]
+    drawn = [part.values for parts in chunks for part in parts if part.name == "source"]
+    each = [int(np.sum(marking.guarded(marking.encode_counts(values)))) for values in drawn]  # type: ignore[arg-type]
+    assert len(each) > 1
+    assert min(each) > 0
+    assert verdict.guarded["source"] == sum(each)
+    assert f"guarded in data: {marks.sum():,} vectors marked as off the design, and sent coarsely" in lines(verdict)
+    assert simulate(codec.bundle, SimulateConfig(vectors=300, oracle_vectors=0)).guarded == {}
 
 
 def test_command_line_exit_codes_and_json(codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from qcskit.codec.interface import Codec
 from qcskit.codec.learned.activations import ACTIVATIONS
 from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig, converter_for, sensed, source_arrays
 from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.codec.sparse.config import SparseConfig
 from qcskit.codec.transform.config import TransformConfig
 from qcskit.export.classical import design as classical
 from qcskit.export.coded import design as coded
@@ -25,6 +26,7 @@ from qcskit.export.learned.encoder import Encoder, build_encoder
 from qcskit.export.learned.job import Scales, pair_facts
 from qcskit.export.learned.quantize import FloatEncoder, Ranges
 from qcskit.export.learned.run import encoder_draft, input_ranges
+from qcskit.export.sparse import design as sparse
 from qcskit.export.transform import design as transform
 from qcskit.export.writer import measured, write_bundle
 
@@ -136,6 +138,22 @@ def transform_bundle(path: Path, *, name: str = "transform", n: int = 12, **keys
     return codecs.open_codec(path)
 
 
+def sparse_bundle(path: Path, *, name: str = "sparse", adc: AdcConfig = UNKNOWN_ADC, signal: Any = None,
+                  **keys: Any) -> Codec:  # fmt: skip
+    """Write the bundle of a sparse codec, two vectors of 13 bits per packet unless told otherwise, and open it."""
+    config = SparseConfig(**({"bits": 13, "windows": 2, "train_frames": 2000, "test_frames": 500} | keys))
+    tables = {"sparse": config, "signal": SignalConfig(**(signal or {"n": 8, "m": 6})), "adc": adc}
+    sparse.design(path, tables, ExportConfig(name=name, golden_frames=GOLDEN, test_windows=40))
+    return codecs.open_codec(path)
+
+
+def plane_bundle(path: Path) -> Codec:
+    """Write the bundle of a sparse codec that is another one in all that can be chosen, odd in all sizes."""
+    signal = {"n": 7, "m": 5, "matrix": "gaussian", "basis": "dct"}
+    adc = AdcConfig(bits=10, signed=False)
+    return sparse_bundle(path, name="plane", bits=12, windows=5, code="plane", signal=signal, adc=adc)
+
+
 def bounded_bundle(path: Path) -> Codec:
     """Write the bundle of a transform codec with everything that is optional, and open it."""
     return transform_bundle(path, name="bounded", n=8, basis="dct", decimate=2, max_bytes=5, crc=True)
@@ -174,5 +192,6 @@ BUNDLES = {
     "recorded": recorded_bundle,
     "identity": identity_bundle,
     "transform": transform_bundle,
+    "sparse": sparse_bundle,
 }
 """One small bundle of each kind, arithmetic and way to see a signal: name → writer(path)."""

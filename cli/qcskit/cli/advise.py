@@ -11,7 +11,7 @@ from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import QcsError
 from qcskit.codec.optional import need
 
-_PANEL_PT = 216
+_PANEL_PT = 208.8
 """Height of a plot, as `qcskit.hil.report.plots` draws it."""
 
 

@@ -138,6 +138,8 @@ def _own_lines(verdict: Any) -> list[str]:
         found.append(f"source: {verdict.sets['source']:,} vectors of {verdict.source_windows:,} windows")
     for name, clipped in verdict.clipped.items():
         found.append(f"clipped in {name}: {clipped.describe()}")
+    for name, count in verdict.guarded.items():
+        found.append(f"guarded in {name}: {count:,} vectors marked as off the design, and sent coarsely")
     return found
 
 

@@ -59,10 +59,11 @@ _FAMILIES = {
         _family("coded", 2, "integer sparse x, exact recovery or a flag"),
         _family("classical", 3, "the baselines of quantized compressed sensing", sweep=True),
         _family("transform", 4, "plain sensor windows: integer transform and range coder"),
+        _family("sparse", 5, "x sparse and Φ known: exact search of the support on the device"),
     )
 }
 
-RESERVED = {5: "sparse"}
+RESERVED: dict[int, str] = {}
 """Numbers given to families to come."""
 
 

@@ -183,7 +183,7 @@ def write_directory(path: Path, files: Mapping[str, bytes], marker: str = "manif
     model of another name. Raises QcsError that names what else is there, or why nothing can be written.
     """
     check_replaceable(path, marker)
-    if name := _model_name(files[marker]):
+    if name := _model_name(files.get(marker, b"")):
         check_named(path, name, marker)
     with refusing(path), locked(path):
         target = _real(path)

@@ -229,6 +229,13 @@ class Codec(ABC):
     def estimate(self, packets: Packets) -> Array:
         """Return what `decode` returns, on the codec's own scale."""
 
+    def guarded(self, packets: Packets) -> NDArray[np.bool_] | None:
+        """Return which source vectors (packets · windows,) the encoder marked as off its design; they decode, coarsely.
+
+        None: the codec has no such mark.
+        """
+        return None
+
     @abstractmethod
     def oracles(self) -> tuple[Oracle, ...]:
         """Return every other way to the packets that this machine has; the first one is the definition."""

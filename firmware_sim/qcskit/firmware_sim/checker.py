@@ -43,6 +43,7 @@ class ChunkResult:
     mismatch: Mismatch | None
     recovery: RecoveryFacts | None
     clipped: dict[str, Clipped] = field(default_factory=dict)
+    guarded: dict[str, int] = field(default_factory=dict)
 
 
 class Checker:
@@ -90,7 +91,7 @@ class Checker:
         tallies = [Tally(name=i.name, role=i.role) for i in self.found]
         stored = Tally(name="golden file", role="must agree")
         mismatch, recovery = None, RecoveryFacts() if self.codec.exact else None
-        first = 0
+        first, guarded = 0, {}
         for part in parts:
             reference, wrong = self._compare(part, first, chosen, tallies)
             first += len(part.values)
@@ -100,11 +101,15 @@ class Checker:
                 wrong |= differs
             if mismatch is None and wrong.any():
                 mismatch = self._describe(number, part, int(np.flatnonzero(wrong)[0]))
+            marks = self.codec.guarded(reference) if part.name in _SENSED else None
+            if marks is not None:
+                guarded[part.name] = int(marks.sum())
             if recovery is not None and part.x is not None:
                 recovery = recovery.plus(recovery_of(self.codec.decode(reference), part.x))
         sets = {part.name: len(part.values) for part in parts}
         clipped = {part.name: self._clipped(part) for part in parts if part.name in _SENSED}
-        return ChunkResult(number, (*tallies, *([stored] if golden else ())), sets, mismatch, recovery, clipped)
+        return ChunkResult(number, (*tallies, *([stored] if golden else ())), sets, mismatch, recovery, clipped,
+                           guarded)  # fmt: skip
 
     def _clipped(self, part: Part) -> Clipped:
         return Clipped.of(len(part.values), self.codec.clipped(part.values).mean(axis=0))

@@ -98,6 +98,9 @@ def _merge(verdict: Verdict, result: ChunkResult) -> Verdict:
     clipped = dict(verdict.clipped)
     for name, facts in result.clipped.items():
         clipped[name] = clipped[name].plus(facts) if name in clipped else facts
+    guarded = dict(verdict.guarded)
+    for name, count in result.guarded.items():
+        guarded[name] = guarded.get(name, 0) + count
     recovery = verdict.recovery
     if result.recovery is not None:
         recovery = result.recovery if recovery is None else recovery.plus(result.recovery)
@@ -107,7 +110,7 @@ def _merge(verdict: Verdict, result: ChunkResult) -> Verdict:
             "chunks_done": sorted([*verdict.chunks_done, result.number]),
             "passed": verdict.passed and result.mismatch is None,
             "first_mismatch": verdict.first_mismatch or result.mismatch, "recovery": recovery,
-            "clipped": clipped,
+            "clipped": clipped, "guarded": guarded,
         }
     )  # fmt: skip
 

@@ -112,6 +112,7 @@ def recovery_of(x_hat: NDArray[np.float64], x: NDArray[np.number[Any]]) -> Recov
 class Verdict(Table):
     """Contents of verdict.json. evidence: all that ran. not_run: boards that were not, and why.
 
+    guarded: source vectors that the encoder marked as off its design, by set; none where it marks nothing.
     source_windows: how many windows of a recording the set "source" is drawn from; None: each is drawn afresh.
     """
 
@@ -128,6 +129,7 @@ class Verdict(Table):
     counts: CountsCheck | None = None
     recovery: RecoveryFacts | None = None
     clipped: dict[str, Clipped] = Field(default_factory=dict)
+    guarded: dict[str, _Count] = Field(default_factory=dict)
     source_windows: _Count | None = None
     data: DataFacts | None = None
     first_mismatch: Mismatch | None = None

@@ -233,7 +233,7 @@ REFUSED = [
     (("export", "--codec", "ce-vq-l1"), "with all codewords"),
     (("export", "--codec", "ce-usq-l1*"), "must know the source"),
     (("export", "--codec", "ce-usq-om"), "did you mean 'ce-usq-omp'"),
-    (("export", "--codec", "ce-usq-omp", "--coded"), "export needs a run, a model, or --coded or --codec"),
+    (("export", "--codec", "ce-usq-omp", "--coded"), "export takes one of a run, a model, --coded and --codec NAME"),
     (("export", "--codec", "ce-usq-omp", "--set", "signal.s=11"), "s must not exceed m"),
     (("export", "--codec", "ce-usq-l1", "--set", "classical.mu=-0.1"), "must be finite and >= 0"),
     (("export", "--codec", "ce-usq-omp", "--set", "classical.levels=300"), "2 … 256 levels"),

@@ -141,7 +141,7 @@ def test_command_line_from_export_to_decode(tmp_path, command):
     for arguments, message in (
         (("decode", "b", "short.bin"), "1 of 8 bytes"),
         (("decode", "b", "none.bin"), "is not a file"),
-        (("export", "--out", "c"), "export needs a run, a model, or --coded"),
+        (("export", "--out", "c"), "run 'runs/run' does not exist"),
         (("export", "--coded", "--set", "coded.p=4", "--out", "c"), "p = 4 is not prime"),
         (("export", "--coded", "--set", "coded.m=100", "--out", "c"), "power of two"),
     ):

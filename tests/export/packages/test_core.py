@@ -9,7 +9,18 @@ from support.need import need_tool
 from qcskit.export.packages.core import core_texts, defined, needed
 from qcskit.firmware import sources
 
-FAMILIES = ("int8", "int16", "coded_3", "sq_l1", "dct_bounded", "dct_fast", "klt_rice", "lossless")
+FAMILIES = (
+    "int8",
+    "int16",
+    "coded_3",
+    "sq_l1",
+    "dct_bounded",
+    "dct_fast",
+    "klt_rice",
+    "lossless",
+    "pairs_lloyd",
+    "pairs_plane",
+)
 LIBC = {"memcpy", "memset", "memcmp"}
 
 

@@ -202,7 +202,7 @@ def own_job(
     frames = Frames(None, scales.own_y(seen[judged]))
     if judging is not None:
         frames = scales.own(Pairs(judging.x[judged], judging.y[judged]))
-    name = config.name or model_name(stem)
+    name = config.name or model_name(re.sub(r"^(sequential|functional|model)_\d+$", r"\1", stem))  # Keras counts
     job = Job(
         where, name, SEED, _on_own_scale(parts, scales), source, frames, config, adc, progress,
         spread=None if direct and not known else _spread_of(learned or tested, scales), tools=_tools(),

@@ -1,0 +1,1 @@
+"""Bundles of sparse codecs, from a table [sparse]."""
