@@ -15,6 +15,7 @@ EXTRAS = ("ai_edge_litert", "distributed", "flatbuffers", "jinja2", "keras", "ma
           "soundfile", "tensorflow", "tflite_micro", "wfdb")  # fmt: skip
 SCRIPT = """
 import sys
+{first}
 for name in {blocked!r}:
     sys.modules[name] = None
 from qcskit.cli import main
@@ -33,8 +34,10 @@ Without = Callable[..., tuple[list[str], str]]
 def without(tmp_path: Path, source_env: dict[str, str]) -> Without:
     """Return a function that runs commands in a Python where libraries are not to be had: exit codes, all text."""
 
-    def run(blocked: tuple[str, ...], *commands: list[object]) -> tuple[list[str], str]:
-        script = SCRIPT.format(blocked=blocked, commands=[[str(word) for word in words] for words in commands])
+    def run(blocked: tuple[str, ...], *commands: list[object], first: str = "") -> tuple[list[str], str]:
+        script = SCRIPT.format(
+            first=first, blocked=blocked, commands=[[str(word) for word in words] for words in commands]
+        )
         done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=source_env | {"COLUMNS": "200"},
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
                               check=True)  # fmt: skip
@@ -64,8 +67,16 @@ def test_a_gateway_and_a_bench_need_no_extra(without, made, tmp_path) -> None:
     assert "Traceback" not in text
 
 
+LITERT_BRINGS_THE_SCHEMA = """
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated
+sys.modules["ai_edge_litert.schema_py_generated"] = schema_py_generated
+"""
+"""As on a platform that has no TFLite Micro."""
+
+
 def test_an_oracle_whose_library_is_missing_is_not_run_and_never_shown_as_passed(without, made, tmp_path) -> None:
-    codes, text = without(("tflite_micro",), ["simulate", made("int8"), "-n", 200, "-o", "verdict.json"])
+    words = ["simulate", made("int8"), "-n", 200, "-o", "verdict.json"]
+    codes, text = without(("tflite_micro",), words, first=LITERT_BRINGS_THE_SCHEMA)
     assert codes == ["0"], text
     assert re.search(r"not run: oracle: .* needs tflite-micro; install it with: pip install 'qcskit\[simulate\]'", text)
     assert "not compared with the definition" in text
