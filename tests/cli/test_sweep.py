@@ -63,11 +63,12 @@ def test_a_picture_by_its_suffix(suffix: str, begins: bytes) -> None:
 def test_the_verb_draws_what_the_table_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib", reason="needs the extra 'report': pip install 'qcskit[report]'")
     monkeypatch.chdir(tmp_path)
-    append_row(tmp_path / "results.csv", row(9, "x", 1, -1, "", status="failed"))
 
     def called(*words: str) -> Any:
         return CliRunner().invoke(build_app(), ["report", "results.csv", *words])
 
+    assert "table 'results.csv' does not exist" in str(called().exception)
+    append_row(tmp_path / "results.csv", row(9, "x", 1, -1, "", status="failed"))
     assert "holds no point that is done" in str(called().exception)
     append_row(tmp_path / "results.csv", ROWS[0] | {"macs": ""})  # of a table without costs
     assert called("-o", "p.svg").output.split() == ["report:", "p.svg"]

@@ -19,13 +19,15 @@ Points = dict[str, list[tuple[float, float]]]
 def write_picture(table: Path, out: Path) -> int:
     """Write the picture of a results.csv as .png, .svg or .html, and return of how many points it is.
 
-    Raises QcsError of another suffix, or if no point of the table is done.
+    Raises QcsError of another suffix, or if there is no table, or no point of it is done.
     """
     from qcskit.codec.files import check_file, write_file
     from qcskit.training.sweep import read_table
 
     if out.suffix.lower() not in _SUFFIXES:
         raise QcsError(f"--out '{out}': a picture is {', '.join(_SUFFIXES)}")
+    if not table.is_file():
+        raise QcsError(f"table '{table}' does not exist; 'qcskit sweep' writes one")
     check_file(out, table)
     rows = {row["point"]: row for row in read_table(table) if row["status"] == "done"}
     if not rows:
