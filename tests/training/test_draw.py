@@ -49,6 +49,7 @@ def test_drawn_frames_are_sparse_in_their_basis(source: str, basis: str) -> None
 @pytest.mark.parametrize("cut", [False, True])
 def test_drawn_windows_are_the_training_part_and_all_of_it(tmp_path, monkeypatch, cut: bool) -> None:
     monkeypatch.setattr(draw, "blend_share", lambda signal: 0.0)
+    monkeypatch.setattr(draw, "_ENLARGED_SHARE", 0.0)
     series = np.random.default_rng(0).standard_normal(600)
     np.save(tmp_path / "r.npy", series.reshape(-1, 20) if cut else series)
     signal = SignalConfig(source="recorded", recording=str(tmp_path / "r.npy"), recording_hop=3)
@@ -81,7 +82,8 @@ def test_the_shorter_a_recording_the_more_its_windows_are_blended(tmp_path) -> N
     assert blend_share(SignalConfig()) == 0.0
 
 
-def test_blended_windows_are_new_ones_of_the_same_covariance(tmp_path) -> None:
+def test_blended_windows_are_new_ones_of_the_same_covariance(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(draw, "_ENLARGED_SHARE", 0.0)
     signal = recorded(tmp_path, 1000, noise_variance=0.01)
     phi, seen = measurement_matrix(signal), recorded_windows(signal, "train")
     for x, y in drawn(signal, 40_000):
@@ -89,6 +91,22 @@ def test_blended_windows_are_new_ones_of_the_same_covariance(tmp_path) -> None:
         assert nearest.min() > 0.05
         np.testing.assert_allclose(np.cov(x.T), np.cov(seen.T), atol=0.04)
         assert (y - x @ phi.T).var() == pytest.approx(0.01, rel=0.03)
+
+
+def test_some_windows_of_a_recording_are_enlarged_by_up_to_a_quarter(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(draw, "blend_share", lambda signal: 0.0)
+    np.save(tmp_path / "step.npy", np.repeat([5.0, -5.0, 0.5, -0.5], [350, 350, 150, 150]))
+    signal = SignalConfig(source="recorded", recording=str(tmp_path / "step.npy"), recording_hop=350, noise_variance=0)
+    phi = measurement_matrix(signal)
+    for x, y in drawn(signal, 32_000):
+        gain = np.abs(x[:, 0]) / np.abs(recorded_windows(signal, "train")[0, 0])
+        grown = gain > 1.0 + 1e-6
+        assert grown.mean() == pytest.approx(1 / 16, abs=0.006)
+        assert np.quantile(np.log(gain[grown]), [0.0, 0.5, 1.0]) == pytest.approx(
+            np.log(1.25) * np.arange(3) / 2, abs=0.01
+        )
+        np.testing.assert_allclose(x, np.repeat(x[:, :1], signal.n, axis=1))
+        np.testing.assert_allclose(y, x @ phi.T, atol=1e-5)
 
 
 def test_sources_that_are_drawn_are_not_blended() -> None:

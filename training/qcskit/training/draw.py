@@ -1,7 +1,8 @@
 """Training batches drawn inside the compiled loop: the sources of `qcskit.codec.signal`, in TensorFlow.
 
 Windows of a short recording are blended with others of its training part: networks learn a few thousand windows by
-heart, and fail on the next season.
+heart, and fail on the next season. Some windows of every recording are enlarged: a sensor leaves the range that it had
+in the training part, and networks know nothing beyond what they saw.
 """
 
 import math
@@ -17,6 +18,11 @@ from qcskit.training.backend import tf
 _LARGEST_BLEND = 0.5
 _SMALLEST_BLEND = 0.05
 """Less is not needed, and would be noise above what a good codec loses (ECG, 0.027: 0.4 dB)."""
+
+_ENLARGED_SHARE = 1 / 16
+_LARGEST_GAIN = 1.25
+"""So many windows grow by up to this factor about the training mean. Twice as many of up to 1.5 cost 2.7 dB
+within the range (docs/training.md)."""
 
 
 def training_series(signal: SignalConfig) -> Any:
@@ -66,11 +72,12 @@ def _recorded(signal: SignalConfig, batch: int, seed: Any, series: Any) -> Any:
         start = hop * tf.random.stateless_uniform((batch,), seed, 0, count, tf.int32)
         return tf.gather(series, start[:, None] + tf.range(signal.n)[None, :])
 
-    share = blend_share(signal)
-    if not share:
-        return windows(seed)
-    others = tf.random.experimental.stateless_split(seed, 2)
-    return blend(share, windows(seed), windows(others[0]), windows(others[1]))
+    others = tf.random.experimental.stateless_split(seed, 4)
+    share, x = blend_share(signal), windows(seed)
+    if share:
+        x = blend(share, x, windows(others[0]), windows(others[1]))
+    chance, grade = (tf.random.stateless_uniform((batch,), other) for other in (others[2], others[3]))
+    return x * tf.where(chance < _ENLARGED_SHARE, _LARGEST_GAIN**grade, 1.0)[:, None]
 
 
 def blend_share(signal: SignalConfig) -> float:
@@ -98,10 +105,14 @@ def blend(share: float, first: Any, second: Any, third: Any) -> Any:
 def draw_training_frames(
     signal: SignalConfig, frames: int, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return x (frames, N), y (frames, M) as `draw_batch` draws them, by NumPy."""
+    """Return x (frames, N), y (frames, M) as `draw_batch` draws them, by NumPy; noise grows with its window."""
     x, y = draw_frames(signal, frames, seed, part="train")
-    share = blend_share(signal)
-    if not share:
+    if signal.source != "recorded":
         return x, y
-    (x_2, y_2), (x_3, y_3) = (draw_frames(signal, frames, (seed, k), part="train") for k in (1, 2))
-    return blend(share, x, x_2, x_3), blend(share, y, y_2, y_3)
+    share = blend_share(signal)
+    if share:
+        (x_2, y_2), (x_3, y_3) = (draw_frames(signal, frames, (seed, k), part="train") for k in (1, 2))
+        x, y = blend(share, x, x_2, x_3), blend(share, y, y_2, y_3)
+    chance, grade = np.random.default_rng((seed, 3)).random((2, frames))
+    gain = np.where(chance < _ENLARGED_SHARE, _LARGEST_GAIN**grade, 1.0)[:, None]
+    return x * gain, y * gain
