@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.fft import dct
 from scipy.optimize import linprog, minimize
 
 from qcskit.codec.classical import onebit
@@ -87,6 +88,26 @@ def test_best_iterate_is_never_further_than_the_last():
     found = wrong(onebit.biht(y, A, 3, binary=True))[:10]
     assert np.all(found >= fewest)  # nothing beats the exhaustive search over the C(40, 3) binary signals
     assert np.mean(found == fewest) >= 0.5
+
+
+def test_rounding_decides_nothing():
+    """All signs of a DCT, where many entries are equal: other last bits of A, or another scale, change none."""
+    A = dct(np.eye(20), norm="ortho")[:10]
+    y = np.array(list(itertools.product([-1, 1], repeat=10)))
+    noisy = A * (1 + 1e-14 * np.random.default_rng(6).standard_normal(A.shape))
+    for options in ({}, {"keep": "last"}, {"binary": True}):
+        kept = onebit.biht(y, A, 2, **options)
+        for other in (noisy, 1e-8 / 7 * A):
+            assert np.allclose(onebit.biht(y, other, 2, **options), kept, atol=1e-6)
+    assert np.array_equal(onebit.plan_vershynin(y, noisy, 2, binary=True), onebit.plan_vershynin(y, A, 2, binary=True))
+
+
+def test_of_equal_entries_those_at_the_lowest_places_are_kept_and_the_sign_of_0_is_1():
+    A = np.repeat([[1.0, 0.0], [0.0, 1.0]], 50, axis=1)  # columns 0 to 49 are one, the rest another
+    for signs, k in (([1, 1], 2), ([1, -1], 54), ([-1, 1], 1)):
+        assert np.flatnonzero(onebit.biht(np.array([signs]), A, k)).tolist() == list(range(k))
+    ones = onebit.plan_vershynin(np.array([[-1, 1]]), A, 3, binary=True)
+    assert np.flatnonzero(ones).tolist() == [50, 51, 52]
 
 
 def test_chunks_do_not_change_the_result():

@@ -12,6 +12,9 @@ from qcskit.codec.classical._check import Array
 from qcskit.codec.errors import QcsError
 
 Keep = Literal["best", "last"]
+EQUAL = 1e-9
+"""Values this near are equal but for rounding, A being of unit variance. A DCT gives many of them; which is larger by
+its last bits, and which of equals a sort puts first, depends on the release of NumPy and on the processor."""
 CHUNK_FRAMES = 1024
 """Frames worked on at once: keeps the (frames, n) work arrays inside the cache hierarchy."""
 
@@ -28,10 +31,11 @@ def biht(
 
     Each pass is x ← H_k(x + τ/2 Aᵀ(signs − sgn(A x))), begun at H_k(τ/2 Aᵀ signs), H_k keeping the k largest
     magnitudes (Jacques, Laska, Boufounos, Baraniuk, "Robust 1-bit compressive sensing via binary stable embeddings of
-    sparse vectors", section V). With `binary` x has entries 0 and 1: H_k keeps the k largest entries instead, and the
-    candidate of each pass is their indicator. `keep="best"` returns the candidate whose signs differ from `signs` in
-    the fewest places (the first of equals), "last" what the literature returns, the last one: the iteration does not
-    settle when signs are flipped by noise. τ only scales the iterates: it is the literature's 1/m for unit-variance A.
+    sparse vectors", section V), of equal ones those at the lowest places; sgn(0) = 1. With `binary` x has entries 0
+    and 1: H_k keeps the k largest entries instead, and the candidate of each pass is their indicator. `keep="best"`
+    returns the candidate whose signs differ from `signs` in the fewest places (the first of equals), "last" what the
+    literature returns, the last one: the iteration does not settle when signs are flipped by noise. τ only scales the
+    iterates: it is the literature's 1/m for unit-variance A.
 
     Real estimates have unit norm. Raises QcsError if a shape does not fit, an entry of `signs` is not ±1 or k is not
     in 1 … n.
@@ -44,17 +48,17 @@ def biht(
         raise QcsError(f"biht: iterations = {iterations}, must be at least 1")
     if keep not in ("best", "last"):
         raise QcsError(f"biht: keep = '{keep}', must be 'best' or 'last'")
-    half_step = 0.5 * (1.0 / (matrix.shape[0] * np.mean(matrix**2)))
     parts = [
-        _biht_chunk(y[i : i + CHUNK_FRAMES], matrix, k, iterations, half_step, keep == "best", binary)
+        _biht_chunk(y[i : i + CHUNK_FRAMES], matrix, k, iterations, keep == "best", binary)
         for i in range(0, len(y), CHUNK_FRAMES)
     ]
     return np.concatenate(parts) if parts else np.zeros((0, matrix.shape[1]))
 
 
-def _biht_chunk(y: Array, A: Array, k: int, iterations: int, half_step: float, best: bool, binary: bool) -> Array:
+def _biht_chunk(y: Array, A: Array, k: int, iterations: int, best: bool, binary: bool) -> Array:
     """One chunk of `biht`. A frame leaves the loop once all its signs agree: no later pass would change it."""
     frames, m = y.shape
+    half_step = 0.5 / m
     columns = np.ascontiguousarray(A.T)
     found = np.zeros((frames, A.shape[1]))
     fewest = np.full(frames, m + 1)
@@ -64,7 +68,7 @@ def _biht_chunk(y: Array, A: Array, k: int, iterations: int, half_step: float, b
         support, values = _largest(pull, k, binary)
         candidate = np.ones_like(values) if binary else values
         projected = np.einsum("fk,fkm->fm", candidate, columns[support])
-        residual = y[active] - np.where(projected >= 0, 1.0, -1.0)
+        residual = y[active] - np.where(projected >= -EQUAL, 1.0, -1.0)
         wrong = np.count_nonzero(residual, axis=1)
         better = wrong < fewest[active] if best else np.ones(len(active), bool)
         chosen = active[better]
@@ -128,10 +132,15 @@ def _shrinkage(magnitude: Array, k: int) -> Array:
 
 
 def _largest(values: Array, k: int, signed: bool) -> tuple[NDArray[np.intp], Array]:
-    """Return places and values (frames, k) of the k largest entries, by value if `signed`, else by magnitude."""
+    """Return places and values (frames, k) of the k largest entries, by value if `signed`, else by magnitude.
+
+    Of entries equal to the k-th largest those at the lowest places are taken.
+    """
     n = values.shape[1]
     key = values if signed else np.abs(values)
-    support = np.argpartition(key, n - k, axis=1)[:, n - k :].astype(np.intp, copy=False)
+    least = np.partition(key, n - k, axis=1)[:, n - k, None]
+    rank = (key <= least + EQUAL).astype(np.int8) + (key < least - EQUAL)  # 0 larger, 1 equal, 2 smaller
+    support = np.argsort(rank, axis=1, kind="stable")[:, :k]
     return support, np.take_along_axis(values, support, 1)
 
 
@@ -141,7 +150,7 @@ def _unit(x: Array) -> Array:
 
 
 def _checked(signs: NDArray[np.generic], A: NDArray[np.generic], k: int) -> tuple[Array, Array]:
-    """Return signs and A as float64, or raise QcsError saying what does not fit."""
+    """Return signs and A as float64, A of unit variance, or raise QcsError saying what does not fit."""
     matrix, y = np.asarray(A, np.float64), np.asarray(signs)
     if matrix.ndim != 2 or y.ndim != 2 or y.shape[1] != matrix.shape[0]:
         raise QcsError(f"signs have shape {y.shape}, A {matrix.shape}: expected (frames, m) and (m, n)")
@@ -151,4 +160,4 @@ def _checked(signs: NDArray[np.generic], A: NDArray[np.generic], k: int) -> tupl
         raise QcsError(f"k = {k}: the sparsity must be in 1 … n = {matrix.shape[1]}")
     if not (np.abs(y) == 1).all():
         raise QcsError("an entry of signs is not +1 or -1; take np.where(y >= 0, 1, -1) of real measurements")
-    return y.astype(np.float64), matrix
+    return y.astype(np.float64), matrix / np.sqrt(np.mean(matrix**2))
