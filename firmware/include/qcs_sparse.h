@@ -22,20 +22,41 @@ typedef struct qcs_sparse_model qcs_sparse_model_t;
  * coefficient alone: second is first, the second value 0. */
 typedef struct {
   int32_t values[2];
-  uint16_t number, first, second;
+  uint32_t number;
+  uint16_t first, second;
 } qcs_sparse_found_t;
 
 /* Find the best support, the first one of several; c: entries correlations. */
 typedef void qcs_sparse_search_fn(const qcs_sparse_model_t *model, const int16_t c[],
                                   qcs_sparse_found_t *found);
 
-/* Return the word of what was found. */
-typedef uint32_t qcs_sparse_word_fn(const qcs_sparse_model_t *model,
+/* Return the word of what was found of y (stride). */
+typedef uint32_t qcs_sparse_word_fn(const qcs_sparse_model_t *model, const int16_t y[],
                                     const qcs_sparse_found_t *found);
 
 /* Tell whether y (stride) does not fit what was found. */
 typedef uint8_t qcs_sparse_guard_fn(const qcs_sparse_model_t *model, const int16_t y[],
                                     const qcs_sparse_found_t *found);
+
+/* Of the guard. */
+typedef struct {
+  const int16_t *coarse; /* as thresholds, of a flagged vector */
+  uint32_t limit;        /* of the residual; inputs times it fit uint32_t */
+  uint32_t plain_words;  /* words of vectors that pass */
+  uint16_t most_left;    /* a residual beyond is above the limit by itself */
+  uint16_t coarse_half;
+  uint8_t fit_shift;      /* from y to phi * coefficient */
+  uint8_t residual_shift; /* of what is left */
+} qcs_sparse_limits_t;
+
+/* Of the code plane. */
+typedef struct qcs_sparse_points {
+  const int16_t *plane;                   /* count points, magnitudes of both */
+  const int16_t *axis;                    /* axis_count, magnitudes of one alone, ascending */
+  const struct qcs_sparse_points *coarse; /* of flagged vectors, with limits */
+  uint32_t alone_words;                   /* words of points in the plane */
+  uint16_t count, axis_count;
+} qcs_sparse_points_t;
 
 struct qcs_sparse_model {
   uint8_t id[8];    /* codec id: all that device and decoder agree on */
@@ -48,30 +69,22 @@ struct qcs_sparse_model {
   uint8_t align;             /* y = (count - centre) << align */
   uint8_t bits;              /* of a word, 1 .. 32 */
   uint8_t pair_bits;         /* fraction bits of pairs */
-  uint8_t fit_shift;         /* from y to phi * coefficient */
-  uint8_t residual_shift;
-  uint8_t sparsity; /* 1, 2 */
-  uint16_t levels, coarse_levels;
-  uint16_t plane_count, axis_count;
-  uint32_t limit;       /* of the residual; inputs times it fit uint32_t */
-  uint16_t most_left;   /* its root: above it one entry is beyond the limit */
-  uint32_t plain_words; /* words of vectors that fit */
-  uint32_t alone_words; /* where those of a lone coefficient begin */
+  uint8_t sparsity;          /* 1, 2 */
+  uint16_t half;             /* of the cells of a coefficient */
   /* All tables QCS_ROM. */
   const int16_t *phi;        /* entries rows of stride, and a row of zeros where they are odd */
   const uint32_t *pairs;     /* u and, in the upper half, -v of every pair */
-  const int16_t *thresholds; /* levels - 1, ascending: the first coefficient of the next cell */
-  const int16_t *coarse;     /* coarse_levels - 1, the same where the guard speaks */
-  const int16_t *plane;      /* plane_count points, magnitudes of both */
-  const int16_t *axis;       /* axis_count, magnitudes of one alone, ascending */
+  const int16_t *thresholds; /* half - 1, ascending: the first magnitude of the next cell */
   qcs_sparse_search_fn *search;
   qcs_sparse_word_fn *word;
-  qcs_sparse_guard_fn *guard; /* or NULL */
+  const qcs_sparse_points_t *points; /* or NULL */
+  const qcs_sparse_limits_t *limits; /* or NULL */
 };
 
 qcs_sparse_search_fn qcs_sparse_pair, qcs_sparse_single;
 qcs_sparse_word_fn qcs_sparse_lloyd, qcs_sparse_plane;
-qcs_sparse_guard_fn qcs_sparse_guard;
+qcs_sparse_word_fn qcs_sparse_guarded_lloyd, qcs_sparse_guarded_plane; /* with limits */
+qcs_sparse_guard_fn qcs_sparse_guard;                                  /* of y, with limits */
 
 /* Encode counts[windows * inputs] into packed[packed_bytes]. scratch: stride + entries + 2 int16_t.
  * No overlap. Returns packed_bytes. */

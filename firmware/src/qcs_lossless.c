@@ -157,7 +157,7 @@ static uint16_t put_packet(const qcs_lossless_model_t *model, const history_t *h
   }
   if (to.held > 0 && !put(&to, 0, (uint_fast8_t)(8U - to.held))) /* fill the last byte with zeros */
     return 0;
-  return qcs_transform_trimmed(packed, (uint16_t)(to.out - packed));
+  return qcs_range_trimmed(packed, (uint16_t)(to.out - packed));
 }
 
 uint16_t qcs_lossless_encode_counts(const qcs_lossless_model_t *model, const int16_t counts[],

@@ -37,7 +37,8 @@ void qcs_sparse_pair(const qcs_sparse_model_t *model, const int16_t c[],
   const uint32_t *row = model->pairs, *best_uv = row, *best_end = row; /* behind pair and row */
   const int16_t *i = c, *best_i = c;
   int32_t best = -1;
-  for (uint16_t left = (uint16_t)(model->entries - 1U); left > 0; left--) {
+  uint32_t left = model->entries - 1U;
+  do {
     const int32_t ci = *i++, square = ci * ci, before = best - square;
     const uint32_t upper = (uint32_t)ci << 16;
     const uint32_t *uv = row, *const end = uv + left;
@@ -59,10 +60,10 @@ void qcs_sparse_pair(const qcs_sparse_model_t *model, const int16_t c[],
       best_end = end;
       SELDOM(best_end);
     }
-  }
+  } while (--left > 0);
   found->first = (uint16_t)(best_i - 1 - c);
   found->second = (uint16_t)((int32_t)model->entries - 1 - (int32_t)(best_end - best_uv));
-  found->number = (uint16_t)(best_uv - 1 - model->pairs);
+  found->number = (uint32_t)(best_uv - 1 - model->pairs);
   const uint32_t pair = qcs_rom_u32(best_uv - 1);
   const int32_t u = (int16_t)pair, v = -(int32_t)(int16_t)(pair >> 16), ci = c[found->first];
   const int32_t t = shifted(turned(pair, c[found->second], (uint32_t)ci << 16, half), bits);

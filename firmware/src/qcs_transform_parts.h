@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "qcs_range.h"
 #include "qcs_rom.h"
 #include "qcs_transform.h"
 
@@ -89,7 +90,7 @@ static inline uint32_t qcs_transform_magnitude(int32_t sum) {
 }
 
 /* Stands for every |index| above 32767, whose packet does not fit. */
-#define QCS_TRANSFORM_TOO_LARGE 32768U
+#define QCS_TRANSFORM_TOO_LARGE (QCS_RANGE_MOST_INDEX + 1U)
 
 /* |index|, 0 .. QCS_TRANSFORM_TOO_LARGE, of |sum|. */
 static inline unsigned qcs_transform_index(const qcs_transform_quantizer_t *quantizer,
@@ -100,7 +101,7 @@ static inline unsigned qcs_transform_index(const qcs_transform_quantizer_t *quan
   if (a > 0xFFFFFU)
     return QCS_TRANSFORM_TOO_LARGE;
   a = (a * quantizer->multiplier + quantizer->rounding) >> quantizer->index_shift;
-  return (unsigned)(a > 32767U ? QCS_TRANSFORM_TOO_LARGE : a);
+  return (unsigned)(a > QCS_RANGE_MOST_INDEX ? QCS_TRANSFORM_TOO_LARGE : a);
 }
 
 /* Position of the end: every index from position * group on is 0. Returns how many coefficients lie
@@ -116,13 +117,6 @@ static inline unsigned qcs_transform_end(const qcs_transform_model_t *model,
   for (*position = 0; end < used; end += model->group)
     ++*position;
   return end < model->rows ? end : model->rows;
-}
-
-/* Bytes of packed[length] without the zeros at its end; one always stays. */
-static inline uint16_t qcs_transform_trimmed(const uint8_t packed[], uint16_t length) {
-  while (length > 1 && packed[length - 1U] == 0)
-    length--;
-  return length;
 }
 
 /* Bits, the highest of a byte first. */

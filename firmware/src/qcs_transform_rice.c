@@ -51,5 +51,5 @@ uint16_t qcs_transform_rice(const qcs_transform_job_t *job, uint8_t quality, uin
   }
   if (!qcs_transform_end_bits(&to))
     return 0;
-  return qcs_transform_trimmed(packed, (uint16_t)(to.out - packed));
+  return qcs_range_trimmed(packed, (uint16_t)(to.out - packed));
 }

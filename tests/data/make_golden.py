@@ -218,6 +218,7 @@ BUNDLES: dict[str, Callable[[Path], None]] = {
     "dct_bounded": windows(basis="dct", decimate=2, max_bytes=6, crc=True), "lossless": windows(mode="lossless"),
     "dct_fast": windows(n=128, windows=1, basis="dct", rows=30),
     "pairs_lloyd": searched(9, 7, bits=13, windows=3), "pairs_plane": searched(8, 6, bits=12, code="plane"),
+    "pairs_range": searched(8, 6, bits=11, code="range"),
 }  # fmt: skip
 
 

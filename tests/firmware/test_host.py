@@ -1,5 +1,6 @@
 """The C encoder in this process: what it writes beside the memory it was given is noticed."""
 
+import ctypes
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,21 @@ def test_blocks_stay_within_their_memory(frames: int) -> None:
         rows, lengths = MemoryCodec(build_host_library(), tables).encode_block(x)
         assert np.array_equal(rows, packed_of(tables, x))
         assert lengths.shape == (frames,)
+
+
+@pytest.mark.parametrize(("place", "name"), [(3, "packets"), (4, "scratch")])
+@pytest.mark.parametrize(("side", "where"), [(-1, "before"), (1, "behind")])
+def test_a_block_that_writes_beside_its_memory_is_refused(place: int, name: str, side: int, where: str) -> None:
+    tables, x = random_tables(np.random.default_rng(1), [5, 33, 3], 7), np.zeros((40, 5), np.int8)
+    codec = MemoryCodec(build_host_library(), tables)
+    sizes = {3: 40 * codec.packed_bytes_max, 4: 2 * codec._block_entries}
+
+    class Library:
+        @staticmethod
+        def qcs_host_block(*arguments: ctypes.c_void_p) -> None:
+            start = arguments[place].value or 0
+            ctypes.memset(start - 1 if side < 0 else start + sizes[place], 0xFF, 1)
+
+    codec._library = Library()  # type: ignore[assignment]
+    with pytest.raises(FirmwareError, match=f"writes {where} its {name}, {sizes[place]:,} bytes: do not use it$"):
+        codec.encode_block(x)

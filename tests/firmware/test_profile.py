@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 
 from qcskit.cli import build_app
 from qcskit.firmware import build, count, start
+from qcskit.firmware.boards import boards
 from qcskit.firmware.cores import M0, M0PLUS, M4_HIGH, M4_LOW
-from qcskit.firmware.counting import Place
+from qcskit.firmware.counting import Counts, Place
 from qcskit.firmware.cycles import _cycles
-from qcskit.firmware.profile import flame_svg, profile
+from qcskit.firmware.profile import _share, flame_svg, profile
+from qcskit.firmware.protocol.messages import Answers
 from qcskit.firmware.protocol.wire import encode_packets
 
 TABLES = random_tables(np.random.default_rng(1), [10, 20, 15, 10], 4)
@@ -43,6 +45,18 @@ def test_layers_and_functions_add_up() -> None:
     assert result.total.cycles_low is not None
     assert result.total.instructions < result.total.cycles_low < (result.total.cycles_high or 0)
     assert flame_svg(result).count("<rect") == 1 + 4 + sum(len(functions) for functions in result.tree.values())
+
+
+@pytest.mark.parametrize("cycles", [None, np.array([9, 9, 9])])
+def test_accesses_are_told_where_they_are_counted_and_cycles_where_those_are(
+    cycles: np.ndarray | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qcskit.firmware.profile.estimate_cycles", lambda *_: (30, 60))
+    answers = Answers(np.zeros((3, 1), np.uint8), np.ones(3, np.int64), np.zeros(3, np.uint32))
+    counts = Counts(boards()["cortex-m4"], Path(), np.array([4, 4, 4]), cycles, answers, (), ())
+    share = _share(counts, "x", [Place(0, 2, 0, 6, 9, 12, 3, 15), Place(2, 2, 0, 6, 0, 3, 0, 0)])
+    assert (share.instructions, share.taken, share.cycles_low, share.cycles_high) == (4, 1, 10, 20)
+    assert (share.loads, share.stores, share.cycles) == ((3, 5, None) if cycles is None else (None, None, 5))
 
 
 def test_counts_of_adc_input_include_the_front_end() -> None:

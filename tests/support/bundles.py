@@ -154,6 +154,11 @@ def plane_bundle(path: Path) -> Codec:
     return sparse_bundle(path, name="plane", bits=12, windows=5, code="plane", signal=signal, adc=adc)
 
 
+def range_bundle(path: Path, **keys: Any) -> Codec:
+    """Write the bundle of a sparse codec whose packets have any length, and open it."""
+    return sparse_bundle(path, **{"name": "sparse_range", "bits": 12, "windows": 16, "code": "range"} | keys)
+
+
 def bounded_bundle(path: Path) -> Codec:
     """Write the bundle of a transform codec with everything that is optional, and open it."""
     return transform_bundle(path, name="bounded", n=8, basis="dct", decimate=2, max_bytes=5, crc=True)
@@ -193,5 +198,6 @@ BUNDLES = {
     "identity": identity_bundle,
     "transform": transform_bundle,
     "sparse": sparse_bundle,
+    "sparse_range": range_bundle,
 }
 """One small bundle of each kind, arithmetic and way to see a signal: name → writer(path)."""

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.matrices import dct_rows
-from qcskit.codec.transform.tables import CONTEXTS, TOTAL, Tables
+from qcskit.codec.range_coder import TOTAL
+from qcskit.codec.transform.tables import CONTEXTS, Tables
 from qcskit.export.transform.fast_dct import fast_dct
 
 

@@ -5,8 +5,9 @@ import pytest
 from support.transform import SHAPES, counts_of, transform_tables
 
 from qcskit.codec.interface import Packets
+from qcskit.codec.range_coder import symbol_of
 from qcskit.codec.transform import packet
-from qcskit.codec.transform.coder import contexts_of, end_positions, symbol_of
+from qcskit.codec.transform.coder import contexts_of, end_positions
 from qcskit.codec.transform.definition import _steps, packet_of
 from qcskit.codec.transform.forward import accumulate, quantize
 from qcskit.codec.transform.tables import Tables

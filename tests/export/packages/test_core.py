@@ -20,6 +20,7 @@ FAMILIES = (
     "lossless",
     "pairs_lloyd",
     "pairs_plane",
+    "pairs_range",
 )
 LIBC = {"memcpy", "memset", "memcmp"}
 

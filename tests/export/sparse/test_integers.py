@@ -20,8 +20,8 @@ GRID = CountGrid(0.002, 0.0)
 
 def made(phi: np.ndarray, sparsity: int = 2, noise: float | None = 1e-4) -> Tables:
     tables = integer_tables(unit_columns(phi)[0], ADC, GRID, noise, sparsity=sparsity, windows=1, bits=20)
-    cells = np.arange(-3000, 3001, 1500, np.int16)
-    return replace(tables, thresholds=cells, coarse=cells[2:3])
+    cells = np.array([1500, 3000], np.int16)
+    return replace(tables, thresholds=cells, coarse=cells[:1] if tables.limit else cells[:0])
 
 
 SEEDS = 25

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.transform import transform_tables
 
@@ -15,26 +13,13 @@ from qcskit.codec.transform.coder import encode_range
 from qcskit.codec.transform.definition import packet_of
 from qcskit.codec.transform.tables import Tables
 from qcskit.export.transform import symbols
-from qcskit.export.transform.symbols import classes_of, clustered, range_tables, rice_table, upper_ends
+from qcskit.export.transform.symbols import classes_of, clustered, range_tables, rice_table
 
 
 def indices(tables: Tables, windows: int, loud: float = 8.0) -> NDArray[np.int64]:
     """Return Laplacian indices (windows, K) that fall with k."""
     size = loud / (1 + np.arange(tables.rows))
     return np.rint(np.random.default_rng(3).laplace(0, size, (windows, tables.rows))).astype(np.int64)
-
-
-@given(st.lists(st.integers(0, 10**6), min_size=2, max_size=17))
-def test_frequencies_are_a_table_that_follows_the_counts(counts: list[int]) -> None:
-    ends = upper_ends(np.array(counts))
-    frequency = np.diff(ends, prepend=0)
-    assert ends[-1] == 4096
-    assert frequency.min() >= 1
-    if sum(counts):
-        # Rounded to the next whole number, at least 1; the largest makes up for it.
-        off = np.sort(np.abs(frequency - np.maximum(np.array(counts) * 4096 / sum(counts), 1)))
-        assert off[:-1].max() <= 0.5
-        assert off[-1] <= len(counts)
 
 
 @pytest.mark.parametrize("rows", [1, 15, 16, 17, 40, 512])

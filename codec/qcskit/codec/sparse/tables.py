@@ -1,7 +1,8 @@
 """The integers of a sparse codec, and the proofs that no input overflows them: docs/sparse.md, sections 1 to 4."""
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal
 
@@ -10,9 +11,22 @@ from numpy.typing import NDArray
 
 from qcskit.codec.arrays import check_ascending, check_names, take_table
 from qcskit.codec.errors import QcsError
+from qcskit.codec.range_coder import (
+    DIRECT,
+    ESCAPE_BITS,
+    MOST_INDEX,
+    START,
+    SYMBOLS,
+    TOTAL,
+    are_tables,
+    raw_of,
+    symbol_of,
+)
 
 MOST_BITS = 32
-"""Of a word."""
+"""Of a vector."""
+MOST_MAGNITUDE = 32767
+"""Coefficients beyond are taken for it, but in the code lloyd."""
 MOST_LEVELS = 512
 """Cells of a coefficient."""
 _INT16, _INT32 = 2**15, 2**31
@@ -24,8 +38,9 @@ Ints = NDArray[np.int64]
 class Tables:
     """The integers of one codec. Arrays as in docs/sparse.md; what is not used is empty.
 
-    inputs: M. entries: N. sparsity: S. windows: W. bits: of a word. low, high: counts beyond are taken for these.
-    phi_bits, pair_bits: fraction bits of `phi`, of `pairs`. limit: of the residual, 0 without a guard.
+    inputs: M. entries: N. sparsity: S. windows: W. bits: of a word, in the code range the mean of a vector that was
+    asked for. low, high: counts beyond are taken for these. phi_bits, pair_bits: fraction bits of `phi`, of `pairs`.
+    limit: of the residual, 0 without a guard. From multiplier on: of the code range alone.
     """
 
     inputs: int
@@ -47,21 +62,31 @@ class Tables:
     coarse: NDArray[np.int16]
     plane: NDArray[np.int16]
     axis: NDArray[np.int16]
+    coarse_plane: NDArray[np.int16] = field(default_factory=lambda: np.empty((0, 2), np.int16))
+    coarse_axis: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
+    symbols: NDArray[np.uint16] = field(default_factory=lambda: np.empty((0, SYMBOLS), np.uint16))
+    multiplier: int = 0
+    index_shift: int = 0
+    least: int = 0
+    coarse_shift: int = 0
+    flag: int = 0
 
     @property
-    def code(self) -> Literal["lloyd", "plane"]:
-        """How coefficients become a number."""
+    def code(self) -> Literal["lloyd", "plane", "range"]:
+        """How coefficients become bits."""
+        if self.symbols.size:
+            return "range"
         return "plane" if self.plane.size else "lloyd"
 
     @property
     def levels(self) -> int:
-        """L, cells of a coefficient in the code lloyd."""
-        return len(self.thresholds) + 1
+        """L, cells of a coefficient in the code lloyd, half of them of negative ones."""
+        return 2 * (len(self.thresholds) + 1)
 
     @property
     def coarse_levels(self) -> int:
         """Cells of a coefficient of a guarded vector."""
-        return len(self.coarse) + 1
+        return 2 * (len(self.coarse) + 1)
 
     @cached_property
     def supports(self) -> Ints:
@@ -73,20 +98,41 @@ class Tables:
     @property
     def plain_words(self) -> int:
         """How many words stand for vectors that the guard lets pass."""
-        count = len(self.supports)
         if self.code == "plane":
-            return 4 * len(self.plane) * count + 2 * len(self.axis) * self.entries
-        return count * self.levels**self.sparsity
+            return self.plane_words(self.plane, self.axis)
+        return len(self.supports) * self.levels**self.sparsity
+
+    @property
+    def flagged_words(self) -> int:
+        """How many words stand for those that it does not let pass."""
+        if not self.limit:
+            return 0
+        if self.code == "plane":
+            return self.plane_words(self.coarse_plane, self.coarse_axis)
+        return len(self.supports) * self.coarse_levels**self.sparsity
+
+    def plane_words(self, plane: NDArray[np.int16], axis: NDArray[np.int16]) -> int:
+        """Return how many words stand for so many points in the plane and on its axes."""
+        return 4 * len(plane) * len(self.supports) + 2 * len(axis) * self.entries
 
     @property
     def words(self) -> int:
         """How many words there are."""
-        return self.plain_words + (len(self.supports) * self.coarse_levels**self.sparsity if self.limit else 0)
+        return self.plain_words + self.flagged_words
 
     @property
     def packed_bytes(self) -> int:
-        """Bytes of a packet."""
+        """Bytes of a packet, in the code range of the longest that any counts give."""
+        if self.code == "range":
+            return _most_range_bytes(self)
         return -(-self.windows * self.bits // 8)
+
+    def indices(self, values: Ints, coarse: NDArray[np.bool_] | bool) -> Ints:
+        """Return the index of coefficients `values` in the code range; `coarse` of flagged vectors' ones."""
+        magnitude = np.minimum(np.abs(values), MOST_MAGNITUDE)
+        shift = self.index_shift + self.coarse_shift * np.asarray(coarse, np.int64)
+        index = (magnitude * self.multiplier + (1 << shift >> 1)) >> shift
+        return np.where(magnitude < self.least, 0, np.sign(values) * index)
 
     @property
     def fit_shift(self) -> int:
@@ -190,10 +236,83 @@ def _check_shapes(tables: Tables) -> None:
     ends = ((tables.low - tables.centre) << tables.align, (tables.high - tables.centre) << tables.align)
     if not -_INT16 <= ends[0] < ends[1] < _INT16:
         raise QcsError(f"align: counts from {tables.low} to {tables.high} become {ends[0]} … {ends[1]}, beyond int16")
+    if tables.code == "range":
+        _check_range(tables)
+        return
     if tables.code == "plane" and (tables.sparsity != 2 or tables.thresholds.size or not tables.axis.size):
         raise QcsError("plane: it goes with axis and without thresholds, and is for pairs")
+    if bool(tables.coarse_axis.size) != (tables.code == "plane" and bool(tables.limit)):
+        raise QcsError("coarse_axis: it goes with plane and the guard")
+    for name, magnitudes in (("thresholds", tables.thresholds), ("coarse", tables.coarse)):
+        if magnitudes.min(initial=1) < 1 or len(magnitudes) >= MOST_LEVELS // 2:
+            raise QcsError(f"{name}: at most {MOST_LEVELS // 2 - 1} magnitudes above 0 are possible")
+    if tables.coarse.size and not tables.limit:
+        raise QcsError("coarse: there is no guard that it belongs to")
     if not 2 <= tables.words <= 2**tables.bits or not 1 <= tables.bits <= MOST_BITS:
         raise QcsError(f"words: there are {tables.words}, {tables.bits} bits hold {2**tables.bits}")
+
+
+def _check_range(tables: Tables) -> None:
+    """Raise QcsError if indices leave 15 bits, one is never reached, or a table is none."""
+    shift = tables.index_shift + tables.coarse_shift
+    if not 1024 <= tables.multiplier < 2048 or not 11 <= tables.index_shift <= shift <= 30:
+        raise QcsError(f"multiplier {tables.multiplier}, index_shift {tables.index_shift} or coarse_shift "
+                       f"{tables.coarse_shift} is none of this code")  # fmt: skip
+    if not 0 < tables.least <= MOST_MAGNITUDE or tables.indices(np.array(tables.least), False) > 1:
+        raise QcsError(f"least is {tables.least}: what it leaves begins above index 1, or is nothing")
+    count = tables.sparsity * (2 if tables.limit else 1)
+    if tables.symbols.shape != (count, SYMBOLS) or not are_tables(tables.symbols):
+        raise QcsError(f"symbols: {count} tables are needed, of upper ends that rise from above 0 to {TOTAL}")
+    if not bool(tables.limit) <= tables.flag < (TOTAL if tables.limit else 1):
+        raise QcsError(f"flag is {tables.flag}, it must be {f'1 … {TOTAL - 1}' if tables.limit else '0'}")
+
+
+def _most_range_bytes(tables: Tables) -> int:
+    """Return the bytes of a packet of vectors that are the longest there are.
+
+    range never falls below 2^24 before a step, so that its division loses less than count / 2^24 of it.
+    """
+    supports = len(tables.supports)
+    longest = 0.0
+    for flagged in (False, True) if tables.limit else (False,):
+        own = tables.symbols[-tables.sparsity :] if flagged else tables.symbols[: tables.sparsity]
+        parts = [_longest_index(tables, upper, flagged) for upper in own]
+        some, both = parts[0] + _equal_bits(tables.entries), sum(parts) + _equal_bits(supports)
+        alone = some + (_symbol_bits(own[1])[0] if tables.sparsity == 2 else 0.0)
+        none = _symbol_bits(own[0])[0]
+        flag = _part_bits(tables.flag if flagged else TOTAL - tables.flag) if tables.limit else 0.0
+        longest = max(longest, flag + max(both, alone, none))
+    begun = 32 - math.log2(START)
+    return int((begun + tables.windows * longest) / 8 + 1e-6) + 1
+
+
+def _part_bits(size: int | float) -> float:
+    """Return at most how many bits a part of TOTAL takes."""
+    return math.log2(TOTAL / size) + _lost(TOTAL)
+
+
+def _symbol_bits(upper: NDArray[np.uint16]) -> list[float]:
+    return [_part_bits(int(size)) for size in np.diff(upper.astype(np.int64), prepend=0)]
+
+
+def _equal_bits(count: int) -> float:
+    return math.log2(count) + _lost(count)
+
+
+def _lost(count: int) -> float:
+    """Return at most how many bits are lost where the range is divided by count."""
+    return -math.log2(1 - count / 2**24)
+
+
+def _longest_index(tables: Tables, upper: NDArray[np.uint16], flagged: bool) -> float:
+    """Return the bits of the longest index but 0 that a coefficient can have."""
+    most = int(tables.indices(np.array(MOST_MAGNITUDE), flagged))
+    ends = [1, *(2**t - 1 for t in range(2, 16)), *(3 * 2**t - 1 for t in range(15)), MOST_INDEX, most]
+    tops = np.array([end for end in ends if end <= most])
+    bits = raw_of(tops, np.zeros(len(tops), np.bool_))[1]
+    escape = np.where(tops >= DIRECT, ESCAPE_BITS + _lost(1 << ESCAPE_BITS), 0.0)
+    own = np.array(_symbol_bits(upper))[symbol_of(tops)]
+    return float((own + escape + bits + [_lost(1 << int(each)) for each in bits]).max())
 
 
 def take(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], host: frozenset[str]) -> Tables:
@@ -205,12 +324,19 @@ def take(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], host: fro
     shapes: dict[str, tuple[int | None, ...]] = {"phi": (n, m)}
     if facts["sparsity"] == 2:
         shapes["pairs"] = (n * (n - 1) // 2, 2)
-    shapes |= {"plane": (None, 2), "axis": (None,)} if "plane" in arrays else {"thresholds": (None,)}
-    if facts["limit"]:
-        shapes["coarse"] = (None,)
-    taken: dict[str, Any] = {name: take_table(arrays, name, np.int16, shape) for name, shape in shapes.items()}
-    check_names(arrays, {*shapes, *host})
-    for name in ("thresholds", "coarse", "axis"):
+    taken: dict[str, Any] = {}
+    if facts.get("multiplier"):
+        taken["symbols"] = take_table(arrays, "symbols", np.uint16, (None, SYMBOLS))
+    else:
+        # Two cells have no threshold.
+        shapes |= {name: (None,) for name in ("thresholds", "coarse") if name in arrays}
+        if "plane" in arrays:
+            shapes |= {"plane": (None, 2), "axis": (None,)}
+            shapes |= {"coarse_axis": (None,)} if facts["limit"] else {}
+            shapes |= {"coarse_plane": (None, 2)} if "coarse_plane" in arrays else {}
+    taken |= {name: take_table(arrays, name, np.int16, shape) for name, shape in shapes.items()}
+    check_names(arrays, {*taken, *host})
+    for name in ("thresholds", "coarse", "axis", "coarse_axis"):
         if name in taken:
             check_ascending(name, taken[name][None])
     empty = {"pairs": (0, 2), "plane": (0, 2), "thresholds": (0,), "coarse": (0,), "axis": (0,)}

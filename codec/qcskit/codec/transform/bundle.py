@@ -18,16 +18,17 @@ from qcskit.codec.bundle import Bundle, CodecFacts
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import tables_id
+from qcskit.codec.flags import check_good, check_lengths, definition
 from qcskit.codec.interface import Array, Codec, Counts, Oracle, Packets, Raw
+from qcskit.codec.range_coder import MOST_INDEX
 from qcskit.codec.sensor import CountGrid, grid_of
 from qcskit.codec.transform import packet as packets_of
 from qcskit.codec.transform.c_text import c_files, longest_c_files
 from qcskit.codec.transform.definition import packet_of
-from qcskit.codec.transform.flags import check_good, check_lengths, definition
 from qcskit.codec.transform.forward import accumulate, quantize, thresholds
 from qcskit.codec.transform.lossless import LosslessFacts
 from qcskit.codec.transform.lossless_codec import read_lossless
-from qcskit.codec.transform.tables import MOST_INDEX, MOST_QUALITY, Tables, take
+from qcskit.codec.transform.tables import MOST_QUALITY, Tables, take
 
 TABLES_VERSION = 1
 """Version of the integers' meaning; the model id depends on it."""

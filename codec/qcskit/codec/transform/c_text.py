@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.range_coder import MOST_INDEX
 from qcskit.codec.text import CModel, c_struct, c_table, id_bytes
 from qcskit.codec.text import c_files as frame
-from qcskit.codec.transform.tables import MOST_INDEX, MOST_QUALITY, Tables
+from qcskit.codec.transform.tables import MOST_QUALITY, Tables
 
 _NEVER = 2**31
 """No sum reaches it."""

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit.codec.range_coder import MOST_INDEX
 from qcskit.codec.transform.network import network_sums
-from qcskit.codec.transform.tables import MOST_INDEX, TOO_LARGE, Ints, Tables
+from qcskit.codec.transform.tables import TOO_LARGE, Ints, Tables
 
 _MOST_MAGNITUDE = (1 << 20) - 1
 

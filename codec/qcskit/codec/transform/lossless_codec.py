@@ -12,10 +12,10 @@ from qcskit.codec import codecs
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.errors import QcsError
 from qcskit.codec.files import tables_id
+from qcskit.codec.flags import check_good, check_lengths, definition
 from qcskit.codec.interface import Array, Codec, Counts, Oracle, Packets, Raw
 from qcskit.codec.sensor import CountGrid, grid_of
 from qcskit.codec.transform import lossless
-from qcskit.codec.transform.flags import check_good, check_lengths, definition
 from qcskit.codec.transform.lossless import Lossless, LosslessFacts, LosslessTables, rebuilt, take_lossless
 from qcskit.codec.transform.lossless_definition import packet_of
 from qcskit.codec.transform.lossless_text import c_files
@@ -52,7 +52,7 @@ class LosslessCodec(Codec):
     def estimate(self, packets: Packets) -> Array:
         """Return x (packets · W, N) on the codec's own scale, up to the rounding of doubles."""
         grid = grid_of(self.bundle.manifest.signal, self.bundle.manifest.adc)
-        return ((self._decoded(packets).counts - grid.centre) * grid.step).reshape(-1, self.width)
+        return ((self._decoded(packets).counts.astype(np.float64) - grid.centre) * grid.step).reshape(-1, self.width)
 
     def _decoded(self, packets: Packets) -> Lossless:
         check_lengths(packets, self.packed_bytes_max)

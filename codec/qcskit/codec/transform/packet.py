@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qcskit.codec.interface import Packets
-from qcskit.codec.transform.coder import Payload, decode_range, encode_range
+from qcskit.codec.range_coder import MOST_INDEX, Payload
+from qcskit.codec.transform.coder import decode_range, encode_range
 from qcskit.codec.transform.forward import accumulate, kept, quantize
 from qcskit.codec.transform.rice import BitReader, decode_rice, encode_rice
-from qcskit.codec.transform.tables import MOST_INDEX, MOST_QUALITY, Ints, Tables
+from qcskit.codec.transform.tables import MOST_QUALITY, Ints, Tables
 
 _RAW = 0xFF
 _BATCH = 4096

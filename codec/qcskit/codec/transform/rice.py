@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.transform.coder import Payload, end_positions, trimmed
-from qcskit.codec.transform.tables import MOST_INDEX, MOST_QUALITY, Ints, Tables
+from qcskit.codec.range_coder import MOST_INDEX, Payload, trimmed
+from qcskit.codec.transform.coder import end_positions
+from qcskit.codec.transform.tables import MOST_QUALITY, Ints, Tables
 
 _END_BITS = 5
 _QUALITY_BITS = 3

@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 
 from qcskit.codec.arrays import check_names, take_table
 from qcskit.codec.errors import QcsError
+from qcskit.codec.range_coder import MOST_INDEX, SYMBOLS, TOTAL, are_tables
 from qcskit.codec.transform.network import Network, check_steps, linear_rows
 
 CONTEXTS = 25
 """min(2 · previous symbol + the one before, 24)."""
-SYMBOLS = 16
-TOTAL = 4096
-"""Sum of the frequencies of a table."""
-MOST_INDEX = 32767
 TOO_LARGE = MOST_INDEX + 1
 """Stands for every index above."""
 MOST_QUALITY = 7
@@ -237,6 +234,5 @@ def _check_symbols(tables: Tables) -> None:
     if len(ends) != tables.groups + 1:
         raise QcsError(f"ends: {len(ends)} upper ends, {tables.groups + 1} are needed")
     for name, upper in (("symbols", symbols), ("ends", ends[None])):
-        rises = np.diff(upper.astype(np.int64), axis=1, prepend=0).min() > 0
-        if not rises or (upper[:, -1] != TOTAL).any():
+        if not are_tables(upper):
             raise QcsError(f"{name}: upper ends must rise from above 0 to {TOTAL}")

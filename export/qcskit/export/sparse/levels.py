@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from qcskit.codec.sparse.words import MOST_MAGNITUDE
+from qcskit.codec.sparse.tables import MOST_MAGNITUDE
 
 Array = NDArray[np.float64]
 _PASSES, _GAIN = 300, 1e-7
@@ -18,18 +18,24 @@ _TRIED, _TRIED_VECTORS, _TRIED_PASSES = 5, 4000, 20
 
 @dataclass(frozen=True)
 class Cells:
-    """thresholds int16 (L − 1): the first integer of the next cell. points (L,): what cells are rebuilt as."""
+    """thresholds int16 (L / 2 − 1): the first magnitude of the next cell. points (L / 2,): what they are rebuilt as.
+
+    Of a negative integer v it is the magnitude of −1 − v, so that both halves have as many.
+    """
 
     thresholds: NDArray[np.int16]
     points: Array
 
 
 def lloyd_cells(values: Array, truth: Array, levels: int) -> Cells:
-    """Return Lloyd–Max cells of integers `values`; points are the means of what they stand for, `truth`.
+    """Return Lloyd–Max cells, L an even number, of integers `values`; points are the means of what those were, `truth`.
 
+    The density is taken as symmetric.
     Begun where the density's third root has equal parts, which is all but the end (Panter, Dite, 1951).
     """
-    x = np.sort(values.ravel().astype(np.float64))
+    sign = np.where(values.ravel() < 0, -1, 1)
+    magnitudes = np.where(sign < 0, -1 - values.ravel(), values.ravel())
+    x, levels = np.sort(magnitudes.astype(np.float64)), levels // 2
     sums = np.concatenate([[0.0], np.cumsum(x)])
     points = _third_root(x, levels)
     before = np.inf
@@ -44,9 +50,9 @@ def lloyd_cells(values: Array, truth: Array, levels: int) -> Cells:
     thresholds = np.ceil((points[1:] + points[:-1]) / 2)
     # Where cells are finer than integers some stay empty.
     thresholds = np.maximum.accumulate(thresholds - np.arange(levels - 1)) + np.arange(levels - 1)
-    thresholds = np.clip(thresholds, -32768 + np.arange(levels - 1), 32768 - np.arange(levels - 1, 0, -1))
-    return Cells(thresholds.astype(np.int16), _means(np.searchsorted(thresholds, values.ravel(), side="right"),
-                                                     truth.ravel(), levels))  # fmt: skip
+    thresholds = np.clip(thresholds, 1 + np.arange(levels - 1), 32768 - np.arange(levels - 1, 0, -1))
+    index = np.searchsorted(thresholds, magnitudes, side="right")
+    return Cells(thresholds.astype(np.int16), _means(index, truth.ravel() * sign, levels))
 
 
 def _third_root(x: Array, levels: int) -> Array:
@@ -86,6 +92,13 @@ def plane_points(values: Array, words: int, pairs: int, entries: int, seed: int)
     sizes = range(max(1, most - _TRIED + 1), most + 1)
     best = min(sizes, key=lambda p: made(p, few, _TRIED_PASSES).distortion)
     return made(best, magnitude, _PLANE_PASSES)
+
+
+def points_of_sizes(values: Array, plane: int, axis: int, seed: int) -> Plane:
+    """Return the best so many points in a quadrant, which may be none, and on an axis, for magnitudes of `values`."""
+    magnitude = np.minimum(np.abs(values), MOST_MAGNITUDE)
+    both = np.concatenate([magnitude, magnitude[:, ::-1]])
+    return _plane_lloyd(both, plane, axis, _PLANE_PASSES, np.random.default_rng(seed))
 
 
 def _plane_lloyd(x: Array, p: int, q: int, passes: int, rng: np.random.Generator) -> Plane:

@@ -11,8 +11,12 @@ _MOST_DECIMATED = 1.5
 _QUICK = {"transform": {"test_frames": 100}}
 
 
-def candidates(sizes: Sequence[int], rates: Sequence[float]) -> list[Candidate]:
-    """Return DCT and KLT of each size that is possible, one of every second sample, and the lossless sibling."""
+def candidates(sizes: Sequence[int], rates: Sequence[float], front: Settings) -> list[Candidate]:
+    """Return DCT and KLT of each size that is possible, one of every second sample, and the lossless sibling.
+
+    The device samples them itself, whatever `front` is configured.
+    """
+    del front
     possible = [n for n in sizes if n % 2 == 0 and LEAST_SAMPLES <= n <= MOST_SAMPLES]
     found = [_lossy(f"{basis.upper()}-{n}", n, rates, basis=basis) for n in possible for basis in ("dct", "klt")]
     low = [rate for rate in rates if rate <= _MOST_DECIMATED]

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.range_coder import MOST_INDEX
 from qcskit.codec.sensor import CountGrid
 from qcskit.codec.transform.bundle import Rebuild, check_last_try
 from qcskit.codec.transform.config import TransformConfig
 from qcskit.codec.transform.forward import accumulate, quantize, sums_of
 from qcskit.codec.transform.packet import Decoded, decode, encode
-from qcskit.codec.transform.tables import MOST_INDEX, Ints, Tables
+from qcskit.codec.transform.tables import Ints, Tables
 from qcskit.export.transform.basis import make_rows
 from qcskit.export.transform.decoder import centroids
 from qcskit.export.transform.fast_dct import LEAST_ROWS

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec.transform.coder import contexts_of, end_positions, symbol_of
-from qcskit.codec.transform.tables import CONTEXTS, SYMBOLS, TOTAL, Ints, Tables
+from qcskit.codec.range_coder import SYMBOLS, symbol_of, upper_ends
+from qcskit.codec.transform.coder import contexts_of, end_positions
+from qcskit.codec.transform.tables import CONTEXTS, Ints, Tables
 
 TABLES = 20
 """Symbol tables: more gain nothing that can be measured."""
@@ -120,16 +121,6 @@ def _nearest_seen(count: int, seen: Ints) -> Ints:
     cell = np.arange(count)[:, None]
     apart = np.abs(cell // CONTEXTS - seen // CONTEXTS) * CONTEXTS + np.abs(cell % CONTEXTS - seen % CONTEXTS)
     return apart.argmin(axis=1)
-
-
-def upper_ends(counts: Ints) -> Ints:
-    """Return upper ends that sum to TOTAL, every frequency at least 1 and otherwise as the counts."""
-    share = (2 * TOTAL * counts + counts.sum()) // (2 * max(int(counts.sum()), 1))
-    frequency = np.maximum(share, 1)
-    while frequency.sum() != TOTAL:
-        most = int(frequency.argmax())
-        frequency[most] = max(1, frequency[most] + TOTAL - frequency.sum())
-    return np.cumsum(frequency)
 
 
 def rice_table(tables: Tables, index: Ints) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What both modes say about packets: the definition as an oracle, and which packets no encoder gives."""
+"""What codecs of packets of any length share: the definition as an oracle, and which packets no encoder gives."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,0 +1,30 @@
+"""What the README of a library says of its model."""
+
+import re
+
+import pytest
+from support.libraries import GOLDEN, library
+
+from qcskit.codec.codecs import open_codec
+
+
+@pytest.mark.parametrize("name", ["int8", "klt_range", "lossless"])
+def test_the_readme_says_every_figure_of_the_model(name: str, tmp_path) -> None:
+    codec, root = open_codec(GOLDEN / name), tmp_path / f"qcs_{name}"
+    library(tmp_path, GOLDEN / name)
+    manifest = codec.bundle.manifest
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", (root / "README.md").read_text(), re.MULTILINE))
+    most = "" if codec.fixed_size else "at most "
+    expected = {
+        "model id": manifest.model_id,
+        "takes": f"{codec.inputs} ADC counts (int16) per packet, for {codec.windows} · {codec.width} source entries",
+        "ADC": manifest.adc.describe(),
+        "gives": f"{most}{codec.packed_bytes_max} bytes per packet",
+        "rate": f"{codec.rate_bits:g} bits per source entry",
+    }
+    assert expected.items() <= rows.items()
+    assert rows.keys() - expected.keys() == {
+        "NMSE deployed", "NMSE float", "scratch", "stack", "tables", "static RAM, heap",
+    }  # fmt: skip
+    assert re.fullmatch(r"exact|not measured|-?\d+\.\d\d dB, [\d,]+ frames", rows["NMSE deployed"])
+    assert re.search(r"\d+ bytes", rows["scratch"])
