@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
@@ -11,11 +12,25 @@ from typing import Any
 import numpy as np
 import pytest
 from support.bundles import learned_bundle, transform_bundle
+from typer.testing import CliRunner
 
-from qcskit.cli.advise_compare import Comparison, Cost, Wanted, cost_table, lengths, scratch_bytes, unmeasured, weighed
+from qcskit.cli import build_app
+from qcskit.cli.advise_compare import (
+    Comparison,
+    Cost,
+    Wanted,
+    cost_table,
+    front_end,
+    lengths,
+    scratch_bytes,
+    unmeasured,
+    weighed,
+)
 from qcskit.cli.common import Screen
+from qcskit.codec.errors import QcsError
 from qcskit.codec.metrics import Fidelity
 from qcskit.codec.readers import Samples
+from qcskit.codec.sparse.config import SparseConfig
 from qcskit.codec.survey import survey
 from qcskit.export.compare import Point, Row
 from qcskit.firmware import CORES, Core, sources
@@ -87,3 +102,44 @@ def test_scratch_is_what_the_compiler_sees(core: Core, tmp_path: Path) -> None:
 )  # fmt: skip
 def test_windows_that_fit_are_compared(values: np.ndarray, n: int, expected: list[int]) -> None:
     assert lengths(survey(Samples(values, True), n, 2)) == expected
+
+
+FRONT = ["signal.n=20", "signal.m=10", "signal.basis=dct", "signal.matrix=gaussian"]
+
+
+def test_a_front_end_is_what_the_configuration_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A matrix that is only the default is none, and one with which the device samples x itself is none either."""
+    monkeypatch.chdir(tmp_path)
+    found = survey(Samples(np.random.default_rng(0).normal(size=(500, 20)), False), 20, 2)
+    for none in (FRONT[:3], [*FRONT[:1], "signal.m=20", "signal.matrix=identity"]):
+        assert front_end(found, None, none) is None
+    front = front_end(found, None, [*FRONT, "adc.bits=10"])
+    assert front is not None
+    signal = {"n": 20, "m": 10, "s": 2, "basis": "dct", "matrix": "gaussian"}
+    assert {key: front.settings["signal"][key] for key in signal} == signal
+    assert not {"source", "recording"} & front.settings["signal"].keys()
+    assert (front.settings["adc"]["bits"], front.settings["adc"]["units_per_count"]) == (10, None)
+    assert -6 < front.left_db < -2  # white: the two largest of 20 carry a good part, and no more
+    with pytest.raises(QcsError, match=r"n = 20, the windows there have 24 samples$"):
+        front_end(survey(Samples(np.arange(12_000.0).reshape(500, 24), True), 24, 2), None, FRONT)
+
+
+def test_sparse_windows_behind_a_front_end_are_proposed_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one the reason why it was left out is told."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("qcskit.export.compare.RATES", (2.0,))
+    rng = np.random.default_rng(5)
+    np.save("x.npy", rng.permuted(np.hstack([rng.normal(0, 30, (1500, 2)), np.zeros((1500, 6))]), axis=1))
+
+    def told(*words: str) -> str:
+        line = ["advise", "x.npy", "-n", "8", "--bits", "2", "--no-cost", *words]
+        return " ".join(CliRunner().invoke(build_app(), line, env={"COLUMNS": "300", "TERM": "dumb"}).stdout.split())
+
+    front = ["-s", "signal.n=8", "-s", "signal.m=6", "-s", "signal.matrix=dct"]
+    assert "At 2 bits per sample sparse, range is best" in told(*front, "--write", "q.toml")
+    made = tomllib.loads(Path("q.toml").read_text())
+    assert (made["signal"]["matrix"], made["signal"]["recording"], made["sparse"]["bits"]) == ("dct", "x.npy", 16)
+    assert set(made["sparse"]) <= set(SparseConfig.model_fields)
+    assert "Left out: sparse: it searches with the Φ of an analog front end; name yours with -c" in told()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from qcskit.cli.advise_compare import Comparison, Cost, Wanted
-from qcskit.cli.advise_words import best_rows, configuration, saves_nothing, verdict, winner
+from qcskit.cli.advise_compare import Comparison, Cost, Front, Wanted
+from qcskit.cli.advise_words import best_rows, configuration, saves_nothing, toml, verdict, winner
 from qcskit.codec.metrics import Fidelity
 from qcskit.export.compare import Point, Row
 
@@ -110,3 +110,20 @@ def test_the_configuration_is_toml_with_the_command_that_takes_it() -> None:
         "# qcskit design --codec transform -c q.toml",
     ]
     assert "qcskit train -c q.toml" in configuration(found, replace(found.rows[0], codec=""), "q.toml")
+
+
+def test_a_front_end_is_told_by_who_is_behind_it_and_how_sparse_the_recording_is() -> None:
+    behind = row("b", -25.5, -30.0)
+    behind = replace(behind, points=tuple(replace(point, direct=False) for point in behind.points))
+    signal = {"n": 20, "s": 2, "basis": "dct"}
+    found = replace(comparison(row("a", -20.0, -31.0), behind), front=Front({"signal": signal}, -4.25))
+    text = said(found)
+    assert "The 2 largest dct coefficients of a window of 20 leave -4.2 dB out: what is rebuilt of 2" in text
+    assert "Behind Φ: b; for all others the device samples the signal itself." in text
+    assert "behind your front end" in configuration(found, behind, "q.toml")
+    assert "Behind Φ" not in said(replace(found, rows=[row("a", -20.0, -31.0)]))
+    assert "largest" not in said(comparison(row("a", -20.0, -31.0)))
+
+
+def test_what_is_left_to_be_chosen_is_no_key() -> None:
+    assert tomllib.loads(toml({"adc": {"bits": None, "signed": True}, "x": {"a": None}})) == {"adc": {"signed": True}}

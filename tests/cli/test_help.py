@@ -1,5 +1,7 @@
 """What `--help` and `--keys` print is what was written: square brackets are names of tables here, not markup."""
 
+from importlib.metadata import version
+
 import pytest
 from typer.testing import CliRunner
 
@@ -72,3 +74,8 @@ def test_the_keys_of_one_codec_are_its_own() -> None:
     text = printed("design", "coded", "--keys")
     assert "Keys of [coded]" in text
     assert "Keys of [classical]" not in text
+
+
+def test_the_version_is_all_that_is_printed() -> None:
+    assert printed("--version") == f"qcskit {version('qcskit')}"
+    assert printed("--version", "simulate", "nowhere") == printed("--version")

@@ -1,5 +1,6 @@
 """What a sweep shows: a table that fits, a picture of what was measured."""
 
+import json
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from qcskit.cli import build_app
 from qcskit.cli.common import Screen
 from qcskit.cli.sweep import summary
 from qcskit.cli.sweep_picture import front, picture, points
+from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
-from qcskit.training.sweep import COLUMNS, append_row, read_table
+from qcskit.training.sweep import COLUMNS, append_row, read_table, run_sweep
 
 
 def row(number: int, variant: str, bits: float, level: float, macs: str, **more: str) -> dict[str, str]:
@@ -76,7 +78,47 @@ def test_the_verb_draws_what_the_table_holds(tmp_path: Path, monkeypatch: pytest
     assert isinstance(called("-o", "p.jpg").exception, QcsError)
 
 
-def test_a_table_of_before_there_were_costs_is_read(tmp_path: Path) -> None:
-    old = ",".join(COLUMNS[:-1])
-    (tmp_path / "results.csv").write_text(f"{old}\n{','.join('x' for _ in COLUMNS[:-1])}\n")
-    assert read_table(tmp_path / "results.csv") == [dict.fromkeys(COLUMNS, "x") | {"macs": ""}]
+@pytest.mark.parametrize("new", [("macs", "nmse_float_db", "vector_bytes"), ("nmse_float_db", "vector_bytes")])
+def test_a_table_of_before_there_were_some_columns_is_read(new: tuple[str, ...], tmp_path: Path) -> None:
+    old = COLUMNS[: -len(new)]
+    (tmp_path / "results.csv").write_text(f"{','.join(old)}\n{','.join('x' for _ in old)}\n")
+    assert read_table(tmp_path / "results.csv") == [dict.fromkeys(COLUMNS, "x") | dict.fromkeys(new, "")]
+    run_sweep([], tmp_path, 1, None, lambda row: None)
+    assert (tmp_path / "results.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+
+
+def test_what_no_point_has_is_not_told() -> None:
+    """Nor does a table without a row fail."""
+    out = StringIO()
+    for rows in (ROWS, []):
+        Screen(file=out, width=80).print(summary(rows, Path("s")))
+    assert not any(name in out.getvalue() for name in ("vector_bytes", "nmse_float_db", "float, dB"))
+
+
+def test_designed_codecs_are_swept_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through [adc] of the configuration; a rate that no whole bits give is one line before anything runs."""
+    pytest.importorskip("matplotlib", reason="needs the extra 'report': pip install 'qcskit[report]'")
+    monkeypatch.chdir(tmp_path)
+    Path("qcs.toml").write_text(
+        "[signal]\nn = 8\nm = 6\n[adc]\nbits = 10\n[sparse]\ntrain_frames = 1000\ntest_frames = 400\nguard = false\n"
+    )
+
+    def called(*words: str) -> Any:
+        return CliRunner().invoke(build_app(), list(words))
+
+    sweep = ["sweep", "--variant", "sparse", "-o", ".", "--json", "--rate"]
+    told = str(called(*sweep, "1.3").exception)
+    assert "rate = 1.3: 10.4 bits of a vector of n = 8; nearest: 1.25" in told
+    assert "\n" not in told
+    done = called(*sweep, "1.5")
+    (found,) = json.loads(done.stdout)["rows"]
+    codec = open_codec(Path("runs") / found["point"])
+    nmse = codec.bundle.manifest.nmse
+    assert codec.bundle.manifest.adc.bits == 10
+    assert (found["status"], found["variant"], found["rate_bits"], found["vector_bytes"]) == (
+        "done", "sparse-lloyd", "1.5", "2",
+    )  # fmt: skip
+    assert [found["nmse_hard_db"], found["nmse_float_db"]] == [f"{nmse.deployed_db:.4f}", f"{nmse.float_db:.4f}"]
+    assert called("report", "results.csv", "-o", "p.html").exit_code == 0
+    page = Path("p.html").read_text()
+    assert all(word in page for word in ("sparse-lloyd", found["nmse_hard_db"], found["nmse_float_db"]))

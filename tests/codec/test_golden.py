@@ -39,6 +39,8 @@ def test_every_array_that_is_missing_or_of_another_kind_is_named(codec) -> None:
         refused(codec, f"array '{name}' is ", **{name: array.astype(np.float16)})
         refused(codec, "array '", **{name: array[:0]})
         refused(codec, "array '", **{name: np.array(7, array.dtype)})
+    for none in (codec.bundle.vectors["counts"][:0], np.array(7, np.int16)):
+        refused(codec, "array 'counts' holds no packet", counts=none)
 
 
 def test_an_array_that_nobody_knows_is_refused(codec) -> None:

@@ -56,6 +56,19 @@ class TernaryCodec:
         return self.packing.unpack(np.frombuffer(packet, np.uint8)[None])
 
 
+class MarkingCodec(TernaryCodec):
+    """Two vectors per packet, of which the second is marked where the packet's first index is 2."""
+
+    windows = 2
+
+    def decode(self, packets):
+        return np.repeat(super().decode(packets), 2, axis=0)
+
+    def guarded(self, packets):
+        marked = self.packing.unpack(packets.table(1))[:, 0] == 2
+        return np.stack([np.zeros(len(marked), bool), marked], axis=1).ravel()
+
+
 class BrokenCodec(TernaryCodec):
     """Its packets are good, its decoder is not."""
 
@@ -226,6 +239,18 @@ def test_a_damaged_packet_stops_or_becomes_nan() -> None:
     assert np.flatnonzero(np.isnan(x_hat).all(axis=1)).tolist() == [7]
     good = np.delete(np.arange(10), 7)
     np.testing.assert_array_equal(x_hat[good], codec.decode(packets.select(good)))
+
+
+def test_each_row_ends_with_its_flag_where_one_is_asked_for() -> None:
+    """1 or 0 behind each vector of each packet; NaN as the rest of the row where the packet is damaged."""
+    codec = MarkingCodec()
+    packets = codec.encode(np.array([[2, 0, 1, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0], [2, 2, 2, 2, 2]], np.uint8))
+    packets.bytes[2] = 255
+    config = DecodeConfig(on_damage="nan", batch_frames=3)
+    rows = np.concatenate(list(decode_packets(codec, [packets], config, flags=True)))
+    nan = np.nan
+    np.testing.assert_array_equal(rows[:, -1], [0, 1, 0, 0, nan, nan, 0, 1])
+    np.testing.assert_array_equal(rows[:, :-1], np.concatenate(list(decode_packets(codec, [packets], config))))
 
 
 @pytest.mark.parametrize("on_damage", ["stop", "nan"])

@@ -1,14 +1,28 @@
 """What is seen of a recording, against signals of which it is known: noise, sines, AR(1), random walks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from qcskit.codec.errors import QcsError
+from qcskit.codec.matrices import sparsity_basis
 from qcskit.codec.readers import Samples
 from qcskit.codec.sensor import Adc, AdcConfig
-from qcskit.codec.survey import Survey, converter, regular_places, sentences, spectrum, steps, survey, warnings
+from qcskit.codec.signal import SignalConfig
+from qcskit.codec.survey import (
+    Survey,
+    converter,
+    largest_left_db,
+    regular_places,
+    sentences,
+    spectrum,
+    steps,
+    survey,
+    warnings,
+)
 
 RNG = np.random.default_rng(1)
 NOISE = RNG.standard_normal(200_000)
@@ -57,6 +71,17 @@ def test_ar1_from_regular_samples_reaches_the_conditional_variance() -> None:
     found = look(AR1, 16, 4).floors
     assert found.lmmse[0] == pytest.approx(10 * np.log10(np.trace(rest) / 16), abs=0.1)
     assert found.lmmse[0] > found.klt[0]
+
+
+@pytest.mark.parametrize(
+    ("klt", "verdict"), [(4, "compresses well"), (5, "compresses"), (8, "compresses"), (9, "compresses little")]
+)
+def test_what_a_recording_promises_is_said_of_its_best_basis_and_the_best_fixed_one(klt: int, verdict: str) -> None:
+    found = look(NOISE)
+    counts = {"KLT": (klt, 1), "DCT": (14, 2), "haar": (11, 3), "db4": (12, 1)}
+    told = sentences(replace(found, floors=replace(found.floors, counts=counts)))[1]
+    assert f"It {verdict}: of 16 coefficients of a window {klt} carry" in told
+    assert told.endswith("in the best basis (KLT), 11 in the best fixed one (haar).")
 
 
 def test_a_sine_is_two_coefficients_and_a_line() -> None:
@@ -218,3 +243,13 @@ def test_rounding_is_told_beside_the_test_part() -> None:
     shifted = np.append(values[:170_000], values[170_000:] + 20)
     assert look(shifted).rounding_db == pytest.approx(10 * np.log10(1 / 12 / 800), abs=0.1)
     assert look(NOISE).rounding_db is None
+
+
+def test_what_the_largest_coefficients_leave_out_is_of_each_window_by_itself() -> None:
+    """Of squares 9, 4, 1, 0, 0, 4 at turning places the largest leaves 9 of 18, the three largest 1; in any basis."""
+    x = np.array([np.roll([3.0, -2, 1, 0, 0, -2], k) for k in range(2000)])
+    signal = SignalConfig(n=6, m=6, s=1)
+    assert largest_left_db(x, signal) == pytest.approx(10 * np.log10(9 / 18), abs=1e-9)
+    assert largest_left_db(x, signal.model_copy(update={"s": 3})) == pytest.approx(10 * np.log10(1 / 18), abs=1e-9)
+    turned = x @ sparsity_basis("dct", 6).T
+    assert largest_left_db(turned, SignalConfig(n=6, m=6, s=3, basis="dct")) == pytest.approx(-12.55, abs=0.2)

@@ -33,7 +33,7 @@ def saved(file: Path, values: np.ndarray) -> dict[str, dict[str, Any]]:
 
 
 def named(name: str, rates: tuple[float, ...] = (1.0,)) -> Candidate:
-    return next(candidate for candidate in proposed((N,), rates) if candidate.name == name)
+    return next(candidate for candidate in proposed((N,), rates, {}) if candidate.name == name)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,9 @@ def _toy() -> Iterator[None]:
 @pytest.mark.usefixtures("_toy")
 def test_all_that_families_propose_is_a_configuration_that_they_take() -> None:
     rooms = {method: f.room("design") for f in families() if f.design for method in f.room("design").METHODS}
-    found = proposed((16, 32, 33), (0.5, 1.0, 1.5, 2.0))
+    front = {"signal": {"n": 20, "m": 10, "s": 2, "matrix": "gaussian"}, "adc": {"bits": None, "signed": True}}
+    found = proposed((16, 32, 33), (0.5, 1.0, 1.5, 2.0), front)
+    assert all(candidate.designs for candidate in found)
     assert {"DCT-16", "KLT-32", "lossless", "ce-sq-omp"} <= {candidate.name for candidate in found}
     assert len({candidate.name for candidate in found}) == len(found)
     signal = {"source": "recorded", "recording": "x.npy"}
@@ -142,7 +144,37 @@ def test_a_design_that_is_refused_says_why_and_the_others_go_on(tmp_path: Path) 
     assert said == ["odd, 1 bit/sample", "DCT-16, 1 bit/sample"]
 
 
+def behind(noise_variance: float, tmp_path: Path) -> Row:
+    """Return what is measured of windows of two non-zeros among 8 behind a Φ with this noise."""
+    rng = np.random.default_rng(5)
+    x = rng.permuted(np.hstack([rng.normal(0, 30, (2000, 2)), np.zeros((2000, 6))]), axis=1)
+    base = merged(saved(tmp_path / "x.npy", x), {"signal": {"recording_in": "units"}, "adc": {"units_per_count": 0.01}})
+    signal = {"n": 8, "m": 6, "s": 2, "matrix": "dct", "noise_variance": noise_variance}
+    front = {"signal": signal, "adc": {"bits": 10, "units_per_count": None}}
+    (wanted,) = (candidate for candidate in proposed((8,), (2.0,), front) if candidate.name == "sparse")
+    return compare(tmp_path / str(noise_variance), base, [wanted], lambda what: None)[0]
+
+
+def test_behind_a_front_end_its_noise_and_its_converter_count(tmp_path: Path) -> None:
+    """What is sparse comes back nearly; it is never taken for exact, and whole bytes are counted."""
+    (quiet,), (loud,) = behind(0.0, tmp_path).points, behind(0.3, tmp_path).points
+    assert not quiet.direct
+    assert not quiet.exact
+    assert (quiet.bits, quiet.windows) == (2.0, 300)
+    assert quiet.fidelity.nmse_db is not None
+    assert loud.fidelity.nmse_db is not None
+    assert quiet.fidelity.nmse_db < -20
+    assert loud.fidelity.nmse_db > -10
+    adc = open_codec(quiet.bundle).bundle.manifest.adc
+    assert (adc.bits, adc.units_per_count != 0.01) == (10, True)
+
+
+def test_a_proposal_that_does_not_apply_says_why(tmp_path: Path) -> None:
+    (row,) = compare(tmp_path, {}, [Candidate("a", "a", {}, refused="no Φ")], lambda what: None)
+    assert (row.points, row.refused) == ((), "no Φ")
+
+
 def test_a_family_without_proposals_is_left_out() -> None:
-    before = proposed((N,), (1.0,))
+    before = proposed((N,), (1.0,), {})
     with toy.registered():
-        assert proposed((N,), (1.0,)) == before
+        assert proposed((N,), (1.0,), {}) == before

@@ -60,6 +60,19 @@ def test_a_silent_port_that_another_program_reads_too_says_which() -> None:
     os.close(host)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo terminal")
+def test_a_link_counts_the_bytes_of_either_direction() -> None:
+    board, host = os.openpty()
+    with contextlib.closing(Link(os.ttyname(host))) as link:
+        for count in (3, 4):
+            link.write(b"x" * count)
+            os.write(board, b"y" * (2 * count))
+            assert link.read(5.0)
+        assert (link.bytes_sent, link.bytes_received) == (7, 14)
+    os.close(board)
+    os.close(host)
+
+
 def test_a_transcript_is_a_line_an_event_whatever_the_board_says() -> None:
     transcript = Transcript()
     transcript.add("#", "log", "\x1b[2J\nnext \u202e")

@@ -212,3 +212,10 @@ def test_the_file_of_own_data_and_what_was_clipped_are_on_the_page(decoding_code
     without = render(decoding_codec, results(entry()) | {"data": None}, CHECKED)
     assert "day.csv" not in without
     assert "of the counts clipped" not in without
+
+
+def test_flagged_vectors_by_hand() -> None:
+    """Without a guard there is no such row."""
+    row = "flagged as off the codec's design"
+    assert device_view(entry(guarded=12))["rows"][row] == "12 of 300 vectors, sent coarsely"
+    assert row not in device_view(entry())["rows"]

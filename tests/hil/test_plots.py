@@ -1,6 +1,7 @@
 """What the plots draw, told to axes that only take notes."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 from unittest.mock import MagicMock
 from xml.etree import ElementTree as Xml
@@ -112,3 +113,11 @@ def test_labels_are_text_and_no_formulas() -> None:
     assert "$\\frac{$ &lt;b&gt;" in svg
     assert "a\\x00\\x1b[31m" in svg
     Xml.fromstring(svg)
+
+
+@pytest.mark.parametrize(("suffix", "begins"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".html", b"<svg")])
+def test_a_figure_is_saved_in_the_form_that_its_name_ends_in(suffix: str, begins: bytes) -> None:
+    figure = plots.Figure(figsize=(2, 1))
+    figure.subplots().plot([1, 2])
+    plots.save(figure, out := BytesIO(), suffix)
+    assert out.getvalue().startswith(begins)

@@ -1,12 +1,13 @@
 """Mismatches, NMSE and recovery, from packets made wrong on purpose; ticks, energies and units by hand."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from support.bundles import coded_bundle
+from support.bundles import coded_bundle, sparse_bundle
 from support.entries import entry
 
 from qcskit.codec import codecs
@@ -18,7 +19,7 @@ from qcskit.firmware.protocol.messages import Info
 from qcskit.hil.config import HilConfig
 from qcskit.hil.distribution import Distribution
 from qcskit.hil.link import start_emulated
-from qcskit.hil.results import Score, energy_facts, microseconds, of_windows, tick_facts
+from qcskit.hil.results import Score, energy_facts, microseconds, of_guard, of_windows, tick_facts
 from qcskit.hil.session import Run, results_of, run_device
 from qcskit.hil.vectors import VectorSet
 
@@ -127,7 +128,10 @@ def test_packets_of_another_length_are_mismatches(toy_codec: Codec) -> None:
 
 @dataclass
 class Numbers:
-    """A codec whose packet is one byte b and decodes to (b, b); 0 is damage, and nothing else is refused."""
+    """A codec whose packet is one byte b and decodes to (b, b); 0 is damage, and nothing else is refused.
+
+    marked: from which b on its encoder marks both windows; None: it marks nothing.
+    """
 
     exact: bool = True
     decodes: bool = True
@@ -137,6 +141,7 @@ class Numbers:
     width: int = 2
     windows: int = 1
     offset: float = 0.0
+    marked: int | None = None
 
     @property
     def bundle(self) -> Any:
@@ -150,6 +155,13 @@ class Numbers:
         if not packets.bytes.all():
             raise QcsError("damaged")
         return np.repeat(packets.bytes.astype(np.float64), self.width).reshape(-1, self.width)
+
+    def guarded(self, packets: Packets) -> Any:
+        if self.marked is None:
+            return None
+        if not packets.bytes.all():
+            raise QcsError("damaged")
+        return np.repeat(packets.bytes >= self.marked, self.windows)
 
     def explain(self, packet: bytes) -> tuple[int, ...]:
         if packet == b"\0":
@@ -208,6 +220,27 @@ def test_recovery_by_hand() -> None:
     assert numbers_score([], []).recovery_facts()["probability"] is None  # type: ignore[index]
     for lossy in ({"exact": False}, {"decodes": False}):
         assert numbers_score([4], [4], **lossy).recovery_facts() == "not measured"
+
+
+def test_vectors_that_the_board_marked_are_counted() -> None:
+    """Two windows a packet, marked from 9 on: of what the board sent, right or wrong, and nothing of damage."""
+    expected, got = [9, 4, 9, 4, 10, 9], [9, 4, 3, 11, 10, 0]
+    assert numbers_score(expected, got, step=4, windows=2, marked=9, decodes=False).guarded == 6
+    assert numbers_score([4], [4], windows=2, marked=9, decodes=False).guarded == 0
+    assert numbers_score([9], [9]).guarded is None
+
+
+def test_marks_of_a_run_stand_in_its_results(tmp_path: Path) -> None:
+    codec = sparse_bundle(tmp_path / "b")
+    counts = codec.counts(codec.draw(30, 3)[1])
+    counts[:9] = np.random.default_rng(3).integers(-300, 300, (9, codec.inputs))
+    marks = codec.guarded(codec.encode_counts(counts))
+    assert marks is not None
+    entry = run_device(codec, Run("emu:native", HilConfig(vectors=30), data=OwnData(counts, None)))
+    assert entry["guarded"] == marks.sum()
+    assert 0 < marks.sum() < 60
+    assert of_guard(entry) == f"{marks.sum()} of 60 vectors, sent coarsely"
+    assert results_of(codec, HilConfig(), [entry])["verdict"]["ok"]
 
 
 def test_mismatches_by_hand() -> None:

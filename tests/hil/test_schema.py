@@ -25,7 +25,7 @@ FULL = results(
     entry(
         mismatches={"count": 2, "first": [FIRST, FIRST | {"outputs": None}], "per_output": [0, 2], "undecodable": 1,
                     "segment_vectors": 100, "segments": [[0, 1], [2, 1]]},
-        nmse__device_db=None,
+        nmse__device_db=None, guarded=17,
         recovery={"frames": 300, "perfect": 200, "flagged": 90, "wrong": 10, "probability": 0.66},
         energy={"kind": "estimate", "encode_uj": 1.5, "radio_uj": "not measured", "uj_per_kilocycle": 1.0,
                 "nj_per_bit": None},
@@ -105,6 +105,7 @@ def changed(**changes: object) -> dict[str, Any]:
         ({"resumed": 301}, "more is resumed"),
         ({"mismatches__count": 3}, "segments or first do not add up"),
         ({"mismatches__first": []}, "segments or first do not add up"),
+        ({"guarded": 301}, "guarded is more than there were vectors"),
         ({"recovery__wrong": 11}, "do not add up to frames"),
         ({"series__retries": [0]}, "columns are not equally long"),
         ({"ticks__histogram__edges": [0.5, 1.5]}, "edges"),

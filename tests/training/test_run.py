@@ -34,6 +34,8 @@ def ignore(step: int, soft: float, hard: float) -> None:
 
 def test_training_beats_the_trivial_estimate_and_keeps_a_curve(run_path) -> None:
     metrics = json.loads((run_path / "metrics.json").read_text())
+    run = read_run(run_path)
+    assert metrics["rate_bits"] == run.train.packing(run.signal).packed_bits / run.signal.n == 1.0
     assert metrics["nmse_hard_db"] < -3.0  # 0 dB is x_hat = 0
     curve = metrics["history"]
     assert curve["step"][-1] == 500
@@ -52,6 +54,11 @@ def test_a_run_of_before_a_key_or_a_meaning_of_a_variant_was_added_opens(run_pat
     assert run.train.variant == variant
     assert run.train.level_sum == 1
     assert all(map(np.array_equal, run.model.get_weights(), read_run(run_path).model.get_weights()))
+
+
+def test_a_run_that_is_not_there_is_said_not_to_be_there(tmp_path) -> None:
+    with pytest.raises(QcsError, match=r"^run '.*none' does not exist; train one with 'qcskit train'$"):
+        read_run(tmp_path / "none")
 
 
 def test_the_same_seed_gives_the_same_model(tmp_path) -> None:

@@ -6,11 +6,14 @@ import os
 import signal as signals
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from qcskit.codec.errors import QcsError
+from qcskit.training.point import HALTED, Spec, Workers, failed
 from qcskit.training.run import train_run
 from qcskit.training.sweep import COLUMNS, SweepConfig, append_row, grid, read_table, run_sweep
 
@@ -111,6 +114,37 @@ def test_a_killed_sweep_resumes_to_the_unbroken_figures(tmp_path) -> None:
     last = next(point for point in points if point.id != first)
     metrics = train_run(tmp_path / "whole", last.config, last.signal, lambda step, soft, hard: None)
     assert figures(tmp_path / "broken")[last.id] == f"{metrics['nmse_hard_db']:.4f}"
+
+
+def test_a_disk_that_is_full_stops_the_sweep_and_keeps_what_was_done(tmp_path, monkeypatch) -> None:
+    """Three points: one done; one under way, which is ended; one without room."""
+    written, under_way, over = (threading.Event() for _ in range(3))
+    ended = []
+
+    class Child:
+        def kill(self) -> None:
+            ended.append("killed")
+            over.set()
+
+    def child(spec: Spec, threads: int, workers: Workers) -> dict[str, str]:
+        number = order.index(Path(spec.path).name)
+        if number == 1:
+            workers.running.add(Child())
+            under_way.set()
+            over.wait(5)
+        elif number == 2:
+            assert under_way.wait(5)
+            assert written.wait(5)
+        return ({"status": "done"}, failed("killed"), {"status": HALTED, "error": "no room"})[number]
+
+    points = grid(SweepConfig(seeds=(0, 1, 2)), SIGNAL, {"train": TRAIN})
+    order = [point.id for point in points]
+    monkeypatch.setattr("qcskit.training.sweep.run_in_child", child)
+    with pytest.raises(QcsError) as caught:
+        run_sweep(points, tmp_path, 2, None, lambda row: written.set())
+    assert [(row["point"], row["status"]) for row in read_table(tmp_path / "results.csv")] == [(order[0], "done")]
+    assert ended == ["killed"]  # while the error is still held
+    assert str(caught.value) == "the sweep stopped, its finished points are kept: no room"
 
 
 def test_dask_workers_run_the_points(tmp_path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qcskit.cli.common import JsonOption, QuietOption, console, facts_table, print_json
+from qcskit.cli.common import ConfigOption, JsonOption, QuietOption, SetOption, console, facts_table, print_json
 from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import QcsError
 from qcskit.codec.optional import need
@@ -39,11 +39,16 @@ def advise(
         Path | None, typer.Option(metavar="TOML", help="Write the configuration of the best codec at --bits here.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Picture to write: .svg or .html.")] = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Look at a recording, then design and compare codecs on it: what they lose, what they cost, which to take."""
-    from qcskit.cli.advise_compare import Wanted, compared
+    """Look at a recording, then design and compare codecs on it: what they lose, what they cost, which to take.
+
+    Of the configuration it reads [signal] and [adc], for codecs behind an analog front end: [signal] matrix names it.
+    """
+    from qcskit.cli.advise_compare import Wanted, compared, front_end
 
     wanted = Wanted(bits, train, nj_per_bit, cost)
     if out is not None:
@@ -52,9 +57,10 @@ def advise(
         _check_new(write, compare)
     shown = not (json or quiet)
     found = look(file, column, n, n // 2 if m is None else m, rate_hz, fill)
+    front = front_end(found, config, settings) if compare else None
     if shown:
         show(found, str(file))
-    comparison = compared(file, column, fill, found, wanted, not shown) if compare else None
+    comparison = compared(file, column, fill, found, wanted, front, not shown) if compare else None
     if out is not None:
         write_picture(out, found, comparison, str(file))
     made = None if write is None or comparison is None else write_configuration(write, comparison)

@@ -15,7 +15,7 @@ from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import QcsError
 
 if TYPE_CHECKING:
-    from qcskit.export.compare import Point, Row
+    from qcskit.export.compare import Point, Row, Settings
 
 BOARDS = {"m4": "cortex-m4", "m0plus": "cortex-m0", "avr": "avr"}
 """Column → emulated board; a Cortex-M0 runs the instructions of an M0+."""
@@ -42,6 +42,17 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Front:
+    """An analog front end that is configured: its keys of [signal] and [adc].
+
+    left_db: energy of test windows that their S largest coefficients leave out.
+    """
+
+    settings: "Settings"
+    left_db: float
+
+
+@dataclass(frozen=True)
 class Cost:
     """Of one design: bytes on a Cortex-M4, instructions (AVR: cycles) per sample by BOARDS; None: not measured.
 
@@ -65,9 +76,12 @@ class Comparison:
     rounding_db: float | None
     rate_hz: float | None
     unit: str
+    front: Front | None = None
 
 
-def compared(file: Path, column: str, fill: str, found: Any, wanted: Wanted, quiet: bool) -> Comparison:
+def compared(
+    file: Path, column: str, fill: str, found: Any, wanted: Wanted, front: Front | None, quiet: bool
+) -> Comparison:
     """Return the comparison on a recording; what it designs is deleted again. found: its survey."""
     from qcskit.codec.survey import converter
     from qcskit.export.compare import RATES, compare, proposed
@@ -77,7 +91,7 @@ def compared(file: Path, column: str, fill: str, found: Any, wanted: Wanted, qui
     except QcsError as error:
         raise QcsError(f"'{file}': {error}; or look only, with --no-compare") from None
     rates = sorted({*RATES, wanted.bits})
-    candidates = proposed(lengths(found), rates)
+    candidates = proposed(lengths(found), rates, front.settings if front else {})
     base = {"signal": source_keys(file, column, fill, found.samples.integers), "adc": adc}
     with tempfile.TemporaryDirectory(prefix="qcskit-advise-") as work:
         with Bar(error_console, quiet, transient=True) as bar:
@@ -99,7 +113,26 @@ def compared(file: Path, column: str, fill: str, found: Any, wanted: Wanted, qui
             if wanted.cost:
                 costs[row.name] = weighed(row, wanted.bits, lambda what: None)
     unit = adc.get("unit") or ("" if "units_per_count" in adc else "counts")
-    return Comparison(wanted, rows, costs, rates, adc["bits"], found.rounding_db, found.samples.rate_hz, unit)
+    return Comparison(wanted, rows, costs, rates, adc["bits"], found.rounding_db, found.samples.rate_hz, unit, front)
+
+
+def front_end(found: Any, config: Path | None, settings: list[str] | None) -> Front | None:
+    """Return the front end that a configuration describes; None if it names no matrix, or the device samples x itself.
+
+    found: survey of the recording. Raises QcsError if it does not go with the recording.
+    """
+    from qcskit.cli.common import given_keys, load
+    from qcskit.codec.signal import DIRECT
+    from qcskit.codec.survey import largest_left_db
+
+    if "matrix" not in given_keys("signal", config, settings):
+        return None
+    signal, adc = load("signal", config, settings), load("adc", config, settings)
+    if signal.matrix in DIRECT:
+        return None
+    keys = {"n", "m", "s", "basis", "matrix", "matrix_seed", "matrix_file", "noise_variance"}
+    tables = {"signal": signal.model_dump(include=keys), "adc": adc.model_dump()}
+    return Front(tables, largest_left_db(found.samples.values, signal))
 
 
 def lengths(found: Any) -> list[int]:

@@ -46,11 +46,26 @@ def verdict(found: Comparison) -> list[str]:
         words.append(
             f"The converter's own rounding lies at {found.rounding_db:.1f} dB: less error than that means little."
         )
-    words += _of_lossless(found)
+    words += _of_front(found) + _of_lossless(found)
     words += [_of_rate(found, rate) for rate in found.rates if ranked(found, rate)]
     words += _of_training(found) + _of_winner(found)
     words += [f"Left out: {row.name}: {row.refused}." for row in found.rows if row.refused]
     return words
+
+
+def _of_front(found: Comparison) -> list[str]:
+    """Return what an analog front end means here: which codecs are behind it, and how sparse the recording is."""
+    if found.front is None:
+        return []
+    signal, behind = found.front.settings["signal"], [row.name for row in found.rows if _is_behind(row)]
+    told = (f"The {signal['s']} largest {signal['basis']} coefficients of a window of {signal['n']} leave "
+            f"{found.front.left_db:.1f} dB out: what is rebuilt of {signal['s']} comes no closer.")  # fmt: skip
+    who = f"Behind Φ: {', '.join(behind)}; for all others the device samples the signal itself." if behind else ""
+    return [told, *filter(None, [who])]
+
+
+def _is_behind(row: "Row") -> bool:
+    return any(not point.direct for point in row.points)
 
 
 def _of_lossless(found: Comparison) -> list[str]:
@@ -139,6 +154,8 @@ def configuration(found: Comparison, row: "Row", file: str) -> str:
     head = f"# {row.name}, {point.bits:.3g} bits per sample: "
     head += "exact" if point.exact else f"{point.fidelity.nmse_db:.1f} dB about the training mean"
     room = "# [adc] holds what the recording holds and no more: give it the converter of your sensor.\n"
+    if not point.direct:
+        room = "# What [adc] leaves out is chosen for the recording: give it the converter behind your front end.\n"
     return f"{head}\n# {command(row, file)}\n{room}{toml(point.settings)}"
 
 
@@ -150,14 +167,16 @@ def command(row: "Row", file: str) -> str:
 
 
 def toml(settings: "Settings") -> str:
-    """Return settings as a TOML file holds them.
+    """Return settings as a TOML file holds them; None, which leaves a key to be chosen, stays out.
 
     >>> toml({"signal": {"n": 8, "recording": "a.csv"}})
     '\\n[signal]\\nn = 8\\nrecording = "a.csv"\\n'
     """
-    tables = (
+    given = {
+        table: {key: value for key, value in keys.items() if value is not None} for table, keys in settings.items()
+    }
+    return "".join(
         f"\n[{table}]\n" + "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
-        for table, keys in settings.items()
+        for table, keys in given.items()
         if keys
     )
-    return "".join(tables)

@@ -115,8 +115,8 @@ def model_of(table: str) -> Any:
     for family in families():
         if family.design and table in family.room("design").TABLES:
             return family.room("design").TABLES[table]
-        if family.sweep and table == family.table:
-            return family.room("sweep").CONFIG
+        if family.sweep and table in family.room("sweep").TABLES:
+            return family.room("sweep").TABLES[table]
     raise QcsError(f"there is no configuration table [{table}]")
 
 
@@ -130,6 +130,14 @@ def load(table: str, config: Path | None, settings: list[str] | None, **flags: o
     overrides = parse_overrides(settings or []).get(table, {})
     overrides |= {key: value for key, value in flags.items() if value is not None}
     return load_table(model_of(table), table, config_path(config), overrides, named=config is not None)
+
+
+def given_keys(table: str, config: Path | None, settings: list[str] | None) -> set[str]:
+    """Return the keys of a table that the file or --set name."""
+    from qcskit.codec.config import parse_overrides, read_toml
+
+    named = read_toml(config_path(config)), parse_overrides(settings or [])
+    return {key for tables in named for key in tables.get(table, {})}
 
 
 def config_path(config: Path | None) -> Path | None:

@@ -1,6 +1,7 @@
 """`qcskit decode`: packets → x_hat, on a gateway and without TensorFlow."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,7 +55,7 @@ def decode(
     from qcskit.codec.codecs import open_codec
     from qcskit.codec.files import check_file
     from qcskit.codec.packet_files import READ
-    from qcskit.codec.stream import decode_packets, read_packets, write_frames
+    from qcskit.codec.stream import decode_packets, marks, read_packets, write_frames
 
     options = load("decode", config, settings)
     bundle, given = bundle_and_file(first, second)
@@ -68,17 +69,22 @@ def decode(
         codec = open_codec(bundle)
         if not codec.decodes:
             raise QcsError(f"bundle '{bundle}' holds no decoder: it encodes only")
-        nan_rows: list[int] = []
-        blocks = _counting_nan(decode_packets(codec, read_packets(stream, reading, codec), options), nan_rows)
-        count = _written(out, lambda sink: write_frames(blocks, sink, writing, codec.width))
+        flags, seen = marks(codec), Counter[str]()
+        blocks = _counted(decode_packets(codec, read_packets(stream, reading, codec), options, flags), flags, seen)
+        count = _written(out, lambda sink: write_frames(blocks, sink, writing, codec.width + flags))
         if not quiet:
-            lost = f", {sum(nan_rows):,} of them NaN: not recoverable" if sum(nan_rows) else ""
+            lost = f", {seen['lost']:,} of them NaN: not recoverable" if seen["lost"] else ""
             terminal.print(f"decoded {count:,} vectors of {codec.width} values{lost}", highlight=False)
+        if flags and not quiet:
+            told = f"flagged: {seen['flagged']:,} of {count:,} vectors, off the codec's design and sent coarsely; "
+            terminal.print(f"{told}the last number of a row is 1 there", highlight=False, soft_wrap=True)
 
 
-def _counting_nan(blocks: Iterator[Any], rows: list[int]) -> Iterator[Any]:
+def _counted(blocks: Iterator[Any], flags: bool, seen: Counter[str]) -> Iterator[Any]:
+    """Count rows that are NaN, and with `flags` those that end with 1."""
     for block in blocks:
-        rows.append(int((block != block).any(axis=1).sum()))
+        seen["lost"] += int((block != block).any(axis=1).sum())
+        seen["flagged"] += int((block[:, -1] == 1).sum()) if flags else 0
         yield block
 
 

@@ -65,7 +65,7 @@ def _data(data: dict[str, Any] | None) -> str | None:
 
 
 def _column(entry: dict[str, Any], bundle: dict[str, Any]) -> dict[str, str | Text]:
-    from qcskit.hil.results import of_windows
+    from qcskit.hil.results import OFF_DESIGN, of_guard, of_windows
 
     if "error" in entry:
         return {"error": Text(entry["error"], style="red")}
@@ -90,6 +90,8 @@ def _column(entry: dict[str, Any], bundle: dict[str, Any]) -> dict[str, str | Te
         "host and board counts": _agreement(entry["link"]),
         "energy, estimate": _energy(entry["energy"]),
     }
+    if flagged := of_guard(entry):
+        rows[OFF_DESIGN] = flagged
     size, recovery = entry["packet_bytes"], entry["recovery"]
     if isinstance(size, dict):
         bits = bundle["rate_bits"] * bundle["n"] * bundle["windows"]

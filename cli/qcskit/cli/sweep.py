@@ -1,4 +1,4 @@
-"""`qcskit sweep`: many trainings, one table."""
+"""`qcskit sweep`: many trainings, fits and designs, one table."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +12,9 @@ from qcskit.cli.common import (
     JsonOption,
     QuietOption,
     SetOption,
-    config_path,
     console,
     error_console,
+    given_keys,
     load,
     print_json,
     print_keys,
@@ -23,8 +23,14 @@ from qcskit.cli.sheet import Sheet
 from qcskit.codec.errors import CheckFailedError
 
 _ALWAYS = ("point", "status", "variant", "rate_bits", "nmse_hard_db")
-_WORDS = {"rate_bits": "bits", "nmse_hard_db": "NMSE, dB", "seconds": "s"}
-_SHOWN = ("point", "status", "variant", "n", "m", "outputs", "levels", "rate_bits", "seed", "nmse_hard_db", "seconds")
+_WORDS = {
+    "rate_bits": "bits", "nmse_hard_db": "NMSE, dB", "nmse_float_db": "float, dB", "vector_bytes": "bytes",
+    "seconds": "s",
+}  # fmt: skip
+_SHOWN = (
+    "point", "status", "variant", "n", "m", "outputs", "levels", "rate_bits", "vector_bytes", "seed", "nmse_hard_db",
+    "nmse_float_db", "seconds",
+)  # fmt: skip
 
 
 def sweep(
@@ -32,7 +38,9 @@ def sweep(
     config: ConfigOption = None,
     settings: SetOption = None,
     rate: Annotated[list[float] | None, typer.Option(help="Bits per source entry. Repeatable.")] = None,
-    variant: Annotated[list[str] | None, typer.Option(help="Method: deepqcs, ce-usq-l1, ... Repeatable.")] = None,
+    variant: Annotated[
+        list[str] | None, typer.Option(help="Method: deepqcs, ce-usq-l1, sparse, ... Repeatable.")
+    ] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Seed. Repeatable.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes on this machine.")] = None,
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://HOST:PORT, instead.")] = None,
@@ -40,7 +48,7 @@ def sweep(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Run trainings and fits over rates, sizes, methods and seeds; append to one table, resume if broken off.
+    """Run trainings, fits and designs over rates, sizes, methods and seeds; append to one table, resume if broken off.
 
     Keys of [sweep] and of the methods' tables: see 'qcskit sweep --keys'.
     """
@@ -81,18 +89,11 @@ def sweep(
                                "run the same command again to try them again")  # fmt: skip
 
 
-def given_keys(table: str, config: Path | None, settings: list[str] | None) -> set[str]:
-    """Return the keys of a table that the file or --set name."""
-    from qcskit.codec.config import parse_overrides, read_toml
-
-    named = read_toml(config_path(config)), parse_overrides(settings or [])
-    return {key for tables in named for key in tables.get(table, {})}
-
-
 def summary(rows: list[dict[str, str]], out: Path) -> Sheet:
     """Return the closing table of a sweep: what all points share is told once, above it."""
     varying = [name for name in _SHOWN if name in _ALWAYS or len({row[name] for row in rows}) > 1]
-    same = ", ".join(f"{name} {rows[0][name]}" for name in _SHOWN if name not in varying) if rows else ""
+    first = rows[0] if rows else {}
+    same = ", ".join(f"{name} {first[name]}" for name in _SHOWN if name not in varying and first.get(name))
     table = Sheet(title=f"sweep: {out / 'results.csv'}", caption=f"all points: {same}" if same else None)
     for name in varying:
         number = name not in ("point", "status", "variant")

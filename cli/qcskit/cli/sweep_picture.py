@@ -84,8 +84,9 @@ def picture(rows: list[Row], title: str, suffix: str) -> bytes:
 
 def _page(title: str, svg: str, rows: list[Row]) -> str:
     shown: dict[str, str] = {
-        "variant": "method", "rate_bits": "bits per entry", "nmse_hard_db": "NMSE, dB", "macs": "multiplications",
-        "n": "N", "m": "M", "outputs": "K", "levels": "I", "seed": "seed", "seconds": "s", "point": "point",
+        "variant": "method", "rate_bits": "bits per entry", "vector_bytes": "bytes", "nmse_hard_db": "NMSE, dB",
+        "nmse_float_db": "in floating point, dB", "macs": "multiplications", "n": "N", "m": "M", "outputs": "K",
+        "levels": "I", "seed": "seed", "seconds": "s", "point": "point",
     }  # fmt: skip
     head = "".join(f'<th scope="col">{word}</th>' for word in shown.values())
     ordered: Any = sorted(rows, key=lambda row: (row["variant"], float(row["rate_bits"])))

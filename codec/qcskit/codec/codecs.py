@@ -4,7 +4,8 @@ A family is a kind (its word in manifest.json and TOML), a number (INFO.codec on
 
 `codec/…/<kind>/bundle.py`     Facts, its part of manifest.json; read(bundle), the codec of a bundle
 `export/…/<kind>/design.py`    how `qcskit design` makes a bundle without training, if it can
-`training/…/<kind>/sweep.py`   its methods as points of a sweep, if it has any
+`training/…/<kind>/sweep.py`   its methods as points of a sweep, if it has any;
+`export/…/<kind>/sweep.py`     the same of codecs that are designed
 """
 
 from dataclasses import dataclass
@@ -45,21 +46,22 @@ class Family:
         return f"run 'qcskit {'design' if self.design else 'export'}' again"
 
 
-def _family(kind: str, number: int, about: str, table: str = "", design: bool = True, sweep: bool = False) -> Family:
+def _family(kind: str, number: int, about: str, table: str = "", design: bool = True, sweep: str = "") -> Family:
+    """Return a family of the kit. sweep: the part of the kit that has its room of this name, "" for none."""
     return Family(
         kind, number, about, table or kind, f"qcskit.codec.{kind}.bundle",
-        f"qcskit.export.{kind}.design" if design else "", f"qcskit.training.{kind}.sweep" if sweep else "",
+        f"qcskit.export.{kind}.design" if design else "", f"qcskit.{sweep}.{kind}.sweep" if sweep else "",
     )  # fmt: skip
 
 
 _FAMILIES = {
     family.kind: family
     for family in (
-        _family("learned", 1, "trained by 'qcskit train', then 'qcskit export RUN'", "train", design=False, sweep=True),
+        _family("learned", 1, "trained by 'qcskit train', then 'qcskit export RUN'", "train", False, "training"),
         _family("coded", 2, "integer sparse x, exact recovery or a flag"),
-        _family("classical", 3, "the baselines of quantized compressed sensing", sweep=True),
+        _family("classical", 3, "the baselines of quantized compressed sensing", sweep="training"),
         _family("transform", 4, "plain sensor windows: integer transform and range coder"),
-        _family("sparse", 5, "x sparse and Φ known: exact search of the support on the device"),
+        _family("sparse", 5, "x sparse and Φ known: exact search of the support on the device", sweep="export"),
     )
 }
 

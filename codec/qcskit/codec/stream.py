@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 from pydantic import Field
 
-from qcskit.codec.arrays import Headers, check_array, npz_bytes, read_header, read_npz
+from qcskit.codec.arrays import NPY, Headers, check_array, npz_bytes, read_header, read_npz
 from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.golden import check_offsets
@@ -121,28 +121,42 @@ def read_packets(source: BinaryIO, kind: InFormat, codec: Codec) -> Iterator[Pac
     yield from split_packets(chunks, size, fixed) if kind == "bin" else _parse_lines(chunks, kind, size, fixed)
 
 
-def decode_packets(codec: Codec, packets: Iterable[Packets], config: DecodeConfig) -> Iterator[Array]:
+def decode_packets(
+    codec: Codec, packets: Iterable[Packets], config: DecodeConfig, flags: bool = False
+) -> Iterator[Array]:
     """Yield x_hat (frames, N) of packets, in the same order, in bounded batches.
 
-    Raises QcsError naming the number of the first damaged packet (the first is 0), unless on_damage is "nan".
+    flags: of a codec that `marks`; each row has one number more, 1 where the encoder marked the vector as off its
+    design, else 0. Raises QcsError naming the number of the first damaged packet (the first is 0), unless on_damage is
+    "nan".
     """
     done = 0
     for block in packets:
         for start in range(0, len(block), config.batch_frames):
             batch = block.select(slice(start, start + config.batch_frames))
             try:
-                yield codec.decode(batch)
+                yield _rows(codec, batch, flags)
             except QcsError:
-                yield from _decode_singly(codec, batch, done, config.on_damage)
+                yield from _decode_singly(codec, batch, done, config.on_damage, flags)
             done += len(batch)
 
 
-def _decode_singly(codec: Codec, batch: Packets, first: int, on_damage: str) -> Iterator[Array]:
+def marks(codec: Codec) -> bool:
+    """Return whether the codec's encoder marks vectors that are off its design."""
+    return codec.guarded(Packets.of([])) is not None
+
+
+def _rows(codec: Codec, packets: Packets, flags: bool) -> Array:
+    x_hat = codec.decode(packets)
+    return np.column_stack([x_hat, np.asarray(codec.guarded(packets), np.float64)]) if flags else x_hat
+
+
+def _decode_singly(codec: Codec, batch: Packets, first: int, on_damage: str, flags: bool) -> Iterator[Array]:
     """Decode a batch that holds a damaged packet: stop behind the packets before it, or leave its rows NaN."""
-    rows = [np.empty((0, codec.width))]
+    rows = [np.empty((0, codec.width + flags))]
     for number in range(len(batch)):
         try:
-            rows.append(codec.decode(batch.select([number])))
+            rows.append(_rows(codec, batch.select([number]), flags))
         except QcsError as error:
             if _explains(codec, batch[number]):
                 raise  # nothing is wrong with the packet: it is the decoder
@@ -150,7 +164,7 @@ def _decode_singly(codec: Codec, batch: Packets, first: int, on_damage: str) -> 
                 yield np.concatenate(rows)
                 raise QcsError(f"packet {first + number} of the input cannot be decoded ({error}); "
                                f"decode.on_damage=nan goes on") from None  # fmt: skip
-            rows.append(np.full((codec.windows, codec.width), np.nan))
+            rows.append(np.full((codec.windows, codec.width + flags), np.nan))
     yield np.concatenate(rows)
 
 
@@ -173,7 +187,7 @@ def write_frames(blocks: Iterable[Array], sink: BinaryIO, kind: OutFormat, width
             count = _write_blocks(blocks, spool.write, _as_doubles)
             spool.seek(0)
             header = {"descr": "<f8", "fortran_order": False, "shape": (count, width)}
-            np.lib.format.write_array_header_1_0(sink, header)  # type: ignore[no-untyped-call]
+            NPY.write_array_header_1_0(sink, header)
             shutil.copyfileobj(spool, sink)
     else:
         count = _write_blocks(blocks, sink.write, _as_csv if kind == "csv" else _as_binary, sink.flush)

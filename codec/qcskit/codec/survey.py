@@ -19,6 +19,7 @@ from qcskit.codec.metrics import decibels
 from qcskit.codec.readers import Samples
 from qcskit.codec.recordings import SPLIT
 from qcskit.codec.sensor import UNIT
+from qcskit.codec.signal import SignalConfig
 
 Array = NDArray[np.float64]
 
@@ -232,6 +233,20 @@ def floors(pieces: Mapping[str, Array], n: int, m: int) -> Floors:
         lmmse=_loss_db(test, _estimate(test, moments, m)),
         left=left, counts=counts, windows=len(apart), repeated=int((apart.min(1) == apart.max(1)).sum()),
     )  # fmt: skip
+
+
+def largest_left_db(values: Array, signal: SignalConfig) -> float:
+    """Return the energy in dB that the S largest coefficients of each test window leave out, about the training mean.
+
+    Whatever is rebuilt of S coefficients in this basis comes no closer. values: as of a survey. Raises QcsError if
+    ready windows are not of N.
+    """
+    if values.ndim == 2 and values.shape[1] != signal.n:
+        raise QcsError(f"[signal] n = {signal.n}, the windows there have {values.shape[1]} samples")
+    mean = float(_piece(values, "train").mean())
+    windows = _windows(_piece(values, "test") - mean, signal.n, math.inf)
+    energy = np.sort((windows @ sparsity_basis(signal.basis, signal.n)) ** 2, axis=1)
+    return _db(float(energy[:, : signal.n - signal.s].sum()), float(energy.sum()))
 
 
 def regular_places(n: int, m: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qcskit.codec import codecs
+from qcskit.codec import codecs, seeds
 from qcskit.codec.config import load_table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
@@ -41,20 +41,21 @@ class Candidate:
     """A codec that a family proposes. codec: as `qcskit design` takes it.
 
     designs: bits per sample → settings; None where there is nothing to choose. quick: more settings while it is
-    compared, which change nothing of the codec.
+    compared, which change nothing of the codec. refused: why there are no designs.
     """
 
     name: str
     codec: str
     designs: Mapping[float | None, Settings]
     quick: Settings = field(default_factory=dict)
+    refused: str = ""
 
 
 @dataclass(frozen=True)
 class Point:
     """What was measured of one design. asked, bits: per sample; bits: of whole bytes. windows: of N samples each.
 
-    exact: every count came back.
+    exact: every count came back. direct: the device samples x itself, not through an analog front end.
     """
 
     asked: float | None
@@ -64,6 +65,7 @@ class Point:
     windows: int
     bundle: Path
     settings: Settings
+    direct: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,13 @@ def _on_line(points: Sequence[tuple[float, float]], at: float) -> float | None:
     return y0 if x0 == x1 else y0 + (y1 - y0) * (at - x0) / (x1 - x0)
 
 
-def proposed(sizes: Sequence[int], rates: Sequence[float]) -> list[Candidate]:
-    """Return what the families propose for windows of some sizes at these bits per sample; a family may have none."""
+def proposed(sizes: Sequence[int], rates: Sequence[float], front: Settings) -> list[Candidate]:
+    """Return what the families propose for windows of some sizes at these bits per sample; a family may have none.
+
+    front: [signal] and [adc] of a configured front end, empty if there is none. What it means, a family says itself.
+    """
     own = [vars(family.room("design")).get("candidates") for family in codecs.families() if family.design]
-    return [candidate for propose in own if propose for candidate in propose(sizes, rates)]
+    return [candidate for propose in own if propose for candidate in propose(sizes, rates, front)]
 
 
 def compare(folder: Path, base: Settings, wanted: Sequence[Candidate], progress: Progress) -> list[Row]:
@@ -115,7 +120,7 @@ def compare(folder: Path, base: Settings, wanted: Sequence[Candidate], progress:
     rows = []
     for number, candidate in enumerate(wanted):
         points: list[Point] = []
-        refused, samples = "", 0
+        refused, samples = candidate.refused, 0
         for asked, settings in candidate.designs.items():
             progress(candidate.name if asked is None else f"{candidate.name}, {asked:g} bit/sample")
             try:
@@ -157,13 +162,19 @@ def merged(*layers: Settings) -> dict[str, dict[str, Any]]:
 
 
 def measure(codec: Codec, asked: float | None, settings: Settings) -> Point:
-    """Return what the test part becomes, packet behind packet. Raises QcsError if it holds none."""
-    x = last_windows(codec, SignalConfig.model_validate(settings["signal"]))
-    packets = codec.encode_counts(codec.sense(x))
+    """Return what the test part becomes, packet behind packet, with an analog front end's noise.
+
+    Raises QcsError if the test part holds no packet.
+    """
+    x, signal = last_windows(codec, SignalConfig.model_validate(settings["signal"])), codec.bundle.manifest.signal
+    y = codec.sensor.sense(x)
+    noise = signal.scale * math.sqrt(signal.noise_variance) * np.random.default_rng(seeds.TEST).standard_normal(y.shape)
+    packets = codec.encode((y + noise).reshape(-1, codec.inputs))
     x_hat = codec.decode(packets)
-    found = fidelity(x, x_hat, codec.bundle.manifest.signal.offset)
-    exact = bool((codec.counts(x_hat) == codec.counts(x)).all())
-    return Point(asked, 8 * len(packets.bytes) / x.size, found, exact, len(x), codec.bundle.path, settings)
+    found = fidelity(x, x_hat, signal.offset)
+    exact = signal.direct and bool((codec.counts(x_hat) == codec.counts(x)).all())
+    bits = 8 * len(packets.bytes) / x.size
+    return Point(asked, bits, found, exact, len(x), codec.bundle.path, settings, signal.direct)
 
 
 def last_windows(codec: Codec, config: SignalConfig) -> NDArray[np.float64]:

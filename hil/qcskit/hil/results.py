@@ -1,5 +1,6 @@
 """From answers to figures: comparison with the reference, NMSE, ticks, round trips (schema: docs/hil.md)."""
 
+import contextlib
 import threading
 from collections import Counter
 from itertools import zip_longest
@@ -21,6 +22,8 @@ from qcskit.hil.vectors import VectorSet
 
 SCHEMA_VERSION = 4
 NOT_MEASURED = "not measured"
+OFF_DESIGN = "flagged as off the codec's design"
+"""What `guarded` is called where people read it."""
 MAX_SEGMENTS = 500
 _MIN_SEGMENT = 100
 _LISTED_MISMATCHES = 100
@@ -37,6 +40,8 @@ class Score:
         self._vectors, self._codec = vectors, vectors.codec
         self.segment_vectors = max(_MIN_SEGMENT, -(-vectors.count // MAX_SEGMENTS))
         self.frames = self.mismatches = 0
+        self.guarded: int | None = None
+        """Source vectors that the board's encoder marked as off its design; None: the codec marks nothing."""
         self.lengths = Distribution()
         self._clipped: Clipped | None = None
         self._saturated = 0
@@ -59,6 +64,7 @@ class Score:
             wrong = np.flatnonzero(got.differ(expected))
             for number in wrong.tolist():
                 self._note_mismatch(start + number, expected[number], got[number])
+            self._note_guarded(got, expected, wrong)
             if self._codec.decodes and x is not None:
                 self._note_error(x, got, expected, wrong)
         if len(wrong):
@@ -82,6 +88,17 @@ class Score:
         self._wrong_outputs.update(places or ())
         if len(self._first) < _LISTED_MISMATCHES:
             self._first.append({"vector": vector, "expected": expected.hex(), "got": got.hex(), "outputs": places})
+
+    def _note_guarded(self, got: Packets, expected: Packets, wrong: NDArray[np.intp]) -> None:
+        marks = self._codec.guarded(expected)
+        if marks is None:
+            return
+        right = np.delete(marks.reshape(len(got), -1), wrong, axis=0)
+        self.guarded = (self.guarded or 0) + int(right.sum())
+        for number in wrong.tolist():
+            with contextlib.suppress(QcsError):  # nothing is marked in a packet that no encoder gives
+                others = self._codec.guarded(Packets.of([got[number]]))
+                self.guarded += 0 if others is None else int(others.sum())
 
     def _note_error(self, x: Array, got: Packets, expected: Packets, wrong: NDArray[np.intp]) -> None:
         deployed = self._codec.decode(expected)
@@ -168,6 +185,12 @@ def _places(codec: Codec, expected: Raw, got: Raw) -> list[int] | None:
 
 def _rounded(decibels: float | None) -> float | None:
     return None if decibels is None else round(decibels, 6)
+
+
+def of_guard(entry: dict[str, Any]) -> str:
+    """Return how many of a board's source vectors its encoder marked, in words; "" if the codec marks nothing."""
+    found, of = entry.get("guarded"), entry["nmse"]["frames"]
+    return "" if found is None else f"{found:,} of {of:,} vectors, sent coarsely"
 
 
 def of_windows(entry: dict[str, Any]) -> str:

@@ -257,6 +257,7 @@ class AnsweredBoard(Table):
     resumed: Count
     saturated: Annotated[float, Field(ge=0, le=1)]
     clipped: Clipped | NotMeasured
+    guarded: Count | None = None
     mismatches: Mismatches
     nmse: Nmse
     recovery: Recovery | NotMeasured
@@ -274,6 +275,8 @@ class AnsweredBoard(Table):
     def _adds_up(self) -> Self:
         if not self.resumed <= self.answered <= self.vectors or self.mismatches.count > self.answered:
             raise ValueError("more is resumed or wrong than answered, or more answered than asked")
+        if self.guarded is not None and self.guarded > self.nmse.frames:
+            raise ValueError("guarded is more than there were vectors")
         return self
 
 

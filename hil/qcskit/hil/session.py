@@ -148,6 +148,7 @@ class Measurement:
             "evidence": run_evidence(self.vectors, self._label, image_parts(self.device)).model_dump(),
             "vectors": self.answered, "answered": self.answered, "resumed": self._resumed,
             "saturated": round(score.saturated(), 6), "clipped": score.clipped_facts(),
+            "guarded": score.guarded,
             "mismatches": score.mismatch_facts(),
             "nmse": score.nmse_facts(),
             "recovery": score.recovery_facts(),

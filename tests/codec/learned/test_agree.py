@@ -1,5 +1,6 @@
 """A flatbuffer that states another network than tables and manifest is refused, whatever part of it is another."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,28 @@ def test_every_part_of_the_network_is_held_against_the_tables(codec, edit, messa
     with pytest.raises(QcsError, match=message) as caught:
         agree.check_tables(edited(codec.bundle.read("encoder.tflite"), edit), codec.tables)
     assert "\n" not in str(caught.value)
+
+
+def test_a_hidden_layer_gives_what_the_flatbuffer_states(codec, clamped) -> None:
+    for each in (codec, clamped):
+        content, own = each.bundle.read("encoder.tflite"), each.tables.hidden[0]
+        others = [replace(own, zero_point=own.zero_point + 1)] if "zero_point" in each.tables.layer_numbers else []
+        for place in (0, 100, len(own.activation) - 2):
+            table = own.activation.copy()
+            table[place] += 3 if table[place] < 100 else -3
+            others.append(replace(own, activation=table))
+        for other in others:
+            with pytest.raises(QcsError, match=r"zero point or activation of its layer 0 are not those of tables\.npz"):
+                agree.check_tables(content, replace(each.tables, hidden=(other,)))
+
+
+def test_the_grid_of_a_hidden_layer_is_that_of_the_tables(clamped) -> None:
+    layer = agree.check_tables(clamped.bundle.read("encoder.tflite"), clamped.tables)[0]
+    for by in (1, -1):
+        moved = replace(layer.pre, zero_points=(layer.pre.zero_points[0] + by,))
+        assert not agree.same_activation(
+            replace(layer, pre=moved, result=moved), clamped.tables, clamped.tables.hidden[0]
+        )
 
 
 @pytest.mark.parametrize(

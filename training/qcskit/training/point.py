@@ -4,6 +4,7 @@
 once when its standard input closes, that is, when the sweep that started it is gone.
 """
 
+import errno
 import json
 import os
 import subprocess
@@ -16,6 +17,10 @@ from typing import Any
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.signal import SignalConfig
+
+HALTED = "halted"
+"""Status of a point that found no room on its disk: no other point would."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,13 @@ def failed(error: object) -> dict[str, str]:
 
 
 def run_point(spec: Spec) -> dict[str, str]:
-    """Run one point here and return its columns; those of a failure for what its user can mend."""
+    """Run one point here and return its columns; those of a failure, or of a halt, for what its user can mend."""
     room = import_module(spec.room)
     try:
         result = room.run(Path(spec.path), room.CONFIG(**spec.config), SignalConfig(**spec.signal))
     except QcsError as error:
-        return failed(error)
+        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_ROOM
+        return failed(error) | ({"status": HALTED} if full else {})
     return {"status": "done", **result}
 
 

@@ -1,11 +1,13 @@
 """Many points, one table: every combination of a grid, run by processes here or by Dask workers, appended as they end.
 
-What a point is — a training, a fit of a codec that needs none — its method's family says, in its room `sweep.py`:
+What a point is — a training, a fit or a design of a codec that needs none — its method's family says, in its room
+`sweep.py`:
 
-`METHODS`                              names that the column "variant" may have
-`CONFIG`                               model of the family's TOML table; its packing(signal) says K, I and the rate
-`configure(chosen, table, signal)`     CONFIG of one combination of the grid (chosen) over the table's given keys
-`columns(config, signal)`              other columns known before it runs
+`METHODS`                              names that `[sweep] variants` takes
+`TABLES`                               TOML tables that it reads beside [signal], with their models
+`CONFIG`                               model of all that a point depends on beside its signal
+`configure(chosen, tables, signal)`    CONFIG of one combination of the grid (chosen) over the tables' given keys
+`columns(config, signal)`              columns known before it runs, "variant" and "rate_bits" among them
 `run(path, config, signal)`            runs it into directory `path`, resuming what it can; columns known then
 
 A row is written in one piece and synced, so a sweep that was killed goes on where it was: finished points are skipped,
@@ -17,8 +19,9 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -34,16 +37,19 @@ from qcskit.codec.json_file import why_invalid
 from qcskit.codec.optional import optional
 from qcskit.codec.signal import SignalConfig
 from qcskit.training.config import Recipe
-from qcskit.training.point import Spec, Workers, failed, run_in_child
+from qcskit.training.point import HALTED, Spec, Workers, failed, run_in_child
 
 COLUMNS = (
     "point", "status", "variant", "recipe", "n", "m", "s", "outputs", "levels", "rate_bits", "seed", "steps",
-    "nmse_hard_db", "best_step", "seconds", "error", "macs",
+    "nmse_hard_db", "best_step", "seconds", "error", "macs", "nmse_float_db", "vector_bytes",
 )  # fmt: skip
-"""macs: multiplications of the encoder per source vector."""
+"""macs: multiplications of the encoder per source vector. nmse_float_db: of the same codec in floating point, without
+ADC. vector_bytes: what is sent of a source vector, whole bytes of packets. Where a point is a bundle, nmse_hard_db is
+of its integers, ADC included."""
 
 _HEADER = ",".join(COLUMNS)
-_OLD_HEADER = _HEADER.removesuffix(",macs")
+_OLD_HEADERS = tuple(",".join(COLUMNS[: COLUMNS.index(first)]) for first in ("macs", "nmse_float_db"))
+"""Of tables that an earlier kit wrote: later columns were added at the end."""
 
 Row = dict[str, str]
 
@@ -55,7 +61,7 @@ def methods() -> dict[str, Family]:
 
 def sweep_tables() -> dict[str, type[Table]]:
     """Return the configuration of every table whose keys a sweep reads besides [sweep] and [signal]."""
-    return {family.table: family.room("sweep").CONFIG for family in methods().values()}
+    return {name: model for family in methods().values() for name, model in family.room("sweep").TABLES.items()}
 
 
 class SweepConfig(Table):
@@ -92,9 +98,7 @@ class Point:
 
     def columns(self) -> Row:
         """Return the columns that are known before it runs."""
-        packing = self.config.packing(self.signal)
-        values = {"point": self.id, **self.signal.model_dump(include={"n", "m", "s"}), "outputs": packing.count}
-        values |= {"levels": packing.levels, "rate_bits": packing.packed_bits / self.signal.n}
+        values = {"point": self.id, **self.signal.model_dump(include={"n", "m", "s"})}
         values |= self.family.room("sweep").columns(self.config, self.signal)
         return {key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in values.items()}
 
@@ -102,6 +106,12 @@ class Point:
         """Return what a worker must know; its run is kept below `folder`."""
         path = str((folder / "runs" / self.id).resolve())
         return Spec(path, self.family.sweep, self.signal.model_dump(mode="json"), self.config.model_dump(mode="json"))
+
+
+def packed(config: Any, signal: SignalConfig) -> dict[str, object]:
+    """Return the columns of K indices of I levels each, for a configuration that has such a packing."""
+    packing = config.packing(signal)
+    return {"outputs": packing.count, "levels": packing.levels, "rate_bits": packing.packed_bits / signal.n}
 
 
 def grid(sweep: SweepConfig, signal: dict[str, Any], tables: Mapping[str, dict[str, Any]]) -> list[Point]:
@@ -128,7 +138,7 @@ def grid(sweep: SweepConfig, signal: dict[str, Any], tables: Mapping[str, dict[s
 def _point(chosen: dict[str, Any], signal: SignalConfig, tables: Mapping[str, dict[str, Any]]) -> Point:
     known = methods()
     family = known[chosen["variant"]] if "variant" in chosen else next(iter(known.values()))
-    config = family.room("sweep").configure(chosen, tables.get(family.table, {}), signal)
+    config = family.room("sweep").configure(chosen, tables, signal)
     facts = json.dumps([signal.model_dump(mode="json"), config.model_dump(mode="json")], sort_keys=True)
     return Point(hashlib.sha256(facts.encode()).hexdigest()[:12], signal, config, family)
 
@@ -140,27 +150,30 @@ def run_sweep(
 
     Runs are kept in folder/runs. scheduler: address of a Dask scheduler, whose workers must see `folder` at the same
     path; else `workers` processes here. finished(row) is called for each point as it ends. Raises QcsError if another
-    sweep writes this table, or something else stands in its place.
+    sweep writes this table, something else stands in its place, or the disk is full: those that run are then ended.
     """
     table = folder / "results.csv"
     check_file(table)
     with locked(table):
         rows = read_table(table)
-        if rows and table.read_text(encoding="utf-8").startswith(_OLD_HEADER + "\n"):
+        if rows and table.read_text(encoding="utf-8").splitlines()[0] in _OLD_HEADERS:
             table_of(table, rows)
         done = {row["point"] for row in rows if row["status"] == "done"}
         specs = {point.id: point.spec(folder) for point in points if point.id not in done}
         engine = _dask(specs, scheduler) if scheduler else _local(specs, workers)
         known = {point.id: point.columns() for point in points}
-        for name, result in engine:
-            row = dict.fromkeys(COLUMNS, "") | known[name] | result
-            append_row(table, row)
-            finished(row)
+        with closing(engine):
+            for name, result in engine:
+                if result["status"] == HALTED:
+                    raise QcsError(f"the sweep stopped, its finished points are kept: {result['error']}")
+                row = dict.fromkeys(COLUMNS, "") | known[name] | result
+                append_row(table, row)
+                finished(row)
         last = {row["point"]: row for row in read_table(table)}
     return [last[point.id] for point in points]
 
 
-def _local(specs: dict[str, Spec], workers: int) -> Iterator[tuple[str, Row]]:
+def _local(specs: dict[str, Spec], workers: int) -> Generator[tuple[str, Row], None, None]:
     threads = max(1, (os.cpu_count() or 1) // workers)
     children = Workers()
     with ThreadPoolExecutor(workers) as pool:
@@ -173,7 +186,7 @@ def _local(specs: dict[str, Spec], workers: int) -> Iterator[tuple[str, Row]]:
             children.stop()
 
 
-def _dask(specs: dict[str, Spec], address: str) -> Iterator[tuple[str, Row]]:
+def _dask(specs: dict[str, Spec], address: str) -> Generator[tuple[str, Row], None, None]:
     dask = optional("distributed", "sweep", "--scheduler")
     try:
         client = dask.Client(address, timeout=10)
@@ -194,7 +207,7 @@ def read_table(path: Path) -> list[Row]:
     if not path.exists():
         return []
     lines = path.read_bytes().decode(errors="replace").splitlines()
-    if not lines or lines[0] not in (_HEADER, _OLD_HEADER):
+    if not lines or lines[0] not in (_HEADER, *_OLD_HEADERS):
         raise QcsError(f"'{path}' is not a table of this sweep (its columns differ); choose another --out")
     whole = (row for row in csv.DictReader(lines) if None not in row and None not in row.values())
     return [dict.fromkeys(COLUMNS, "") | row for row in whole]

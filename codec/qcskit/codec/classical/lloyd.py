@@ -71,7 +71,7 @@ def uniform_scalar(samples: NDArray[np.generic], levels: int, widen: float = 1.0
     if not (np.isfinite(widen) and widen > 0):
         raise QcsError(f"widen = {widen}: the factor on the quantizer step must be positive")
     centre = float(x.mean())
-    offsets = np.arange(levels) - 0.5 * (levels - 1)
+    offsets = np.arange(levels, dtype=np.float64) - 0.5 * (levels - 1)
 
     def distortion(step: float) -> float:
         cell = np.clip(np.floor((x - centre) / step + 0.5 * levels), 0, levels - 1)

@@ -10,8 +10,12 @@ _MOST_BITS = 8
 _QUICK = {"classical": {"test_frames": 100}}
 
 
-def candidates(sizes: Sequence[int], rates: Sequence[float]) -> list[Candidate]:
-    """Return one Lloyd quantizer per sample at the rates of whole bits; below 1 bit some samples are left out."""
+def candidates(sizes: Sequence[int], rates: Sequence[float], front: Settings) -> list[Candidate]:
+    """Return one Lloyd quantizer per sample at the rates of whole bits; below 1 bit some samples are left out.
+
+    The device samples them itself, whatever `front` is configured.
+    """
+    del front
     n = sizes[0]
     designs: dict[float | None, Settings] = {rate: settings for rate in rates if (settings := _settings(n, rate))}
     return [Candidate(_CODEC, _CODEC, designs, _QUICK)] if designs else []

@@ -127,14 +127,14 @@ def quantize_weights(
         raise QcsError(f"encoder layer {number} holds NaN or infinity: the training has diverged, train again")
     # As fine as the weights allow, or as the bias does that goes with small ones: what the sums leave of 32 bits.
     room = max(0.99 * LARGEST_SUM[bits] - w.shape[1] * 127.0 * 2 ** (bits - 1), _LEAST_ROOM)
-    finest = np.abs(b) / (np.float64(input_scale) * room)
+    finest = np.abs(b) / np.float32(np.float64(input_scale) * room)
     needed = np.maximum(np.abs(w).max(axis=1) / 127.0, finest)
     weight_scale = np.where(needed > _LEAST_SCALE, needed, 1.0).astype(np.float32)
     exact = np.concatenate([w / weight_scale[:, None], (b / weight_scale)[:, None]], axis=1).astype(np.float64)
     weights, bias = round_jointly(exact, moment) if moment is not None else (np.rint(exact[:, :-1]), exact[:, -1])
-    weights, b = weights.clip(-127, 127).astype(np.int8), bias * weight_scale
+    weights = weights.clip(-127, 127).astype(np.int8)
     bias_scale = input_scale.astype(np.float64) * weight_scale.astype(np.float64)
-    return weights, weight_scale, np.rint(b / bias_scale).clip(-INT32_MAX, INT32_MAX).astype(np.int32)
+    return weights, weight_scale, np.rint(bias * weight_scale / bias_scale).clip(-INT32_MAX, INT32_MAX).astype(np.int32)
 
 
 def round_jointly(exact: NDArray[np.float64], moment: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -14,7 +14,7 @@ from qcskit.codec.interface import Codec
 from qcskit.codec.metrics import Clipped, Fidelity
 from qcskit.codec.optional import need, optional
 from qcskit.hil.distribution import QUANTILES
-from qcskit.hil.results import NOT_MEASURED, of_windows
+from qcskit.hil.results import NOT_MEASURED, OFF_DESIGN, of_guard, of_windows
 
 _SHOWN_VECTORS = 3
 
@@ -193,6 +193,8 @@ def _rows(device: dict[str, Any], unit: str) -> dict[str, str]:
     if isinstance(recovery, dict):
         share = f"{recovery['perfect']:,} of {recovery['frames']:,}"
         quality = {"perfect recovery": f"{share}; flagged {recovery['flagged']:,}, wrong {recovery['wrong']:,}"}
+    if flagged := of_guard(device):
+        quality[OFF_DESIGN] = flagged
     return {
         "board": f"{device['board']}, firmware {device['firmware']}, protocol {device['protocol']}",
         "vectors answered": f"{device['answered']:,} of {device['vectors']:,}",

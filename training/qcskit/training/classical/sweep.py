@@ -1,6 +1,7 @@
 """Classical codecs as points of a sweep: fitted and tested here, one run directory with its metrics each."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,24 @@ from qcskit.codec.errors import QcsError
 from qcskit.codec.files import sealed, write_directory
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.signal import SignalConfig, test_frames
+from qcskit.training.sweep import packed
 
 METHODS = NAMES
+TABLES = {"classical": ClassicalConfig}
 CONFIG = ClassicalConfig
 
 
-def configure(chosen: dict[str, Any], table: dict[str, Any], signal: SignalConfig) -> ClassicalConfig:
+def configure(chosen: dict[str, Any], tables: Mapping[str, Any], signal: SignalConfig) -> ClassicalConfig:
     """Return the resolved configuration of one combination. Raises QcsError or ValueError if it cannot be."""
     if chosen.get("outputs") not in (None, signal.m):
         raise QcsError(f"outputs: {chosen['variant']} quantizes the m = {signal.m} measurements; leave it out")
     keys = {key: value for key, value in chosen.items() if key in ("rate", "seed")}
-    return ClassicalConfig(**{**table, **keys, "codec": chosen["variant"]}).resolved(signal)
+    return ClassicalConfig(**{**tables.get("classical", {}), **keys, "codec": chosen["variant"]}).resolved(signal)
 
 
 def columns(config: ClassicalConfig, signal: SignalConfig) -> dict[str, object]:
-    """Return the columns of its own that are known before it runs: what is quantized is only compared."""
-    return {"variant": config.codec, "seed": config.seed, "macs": 0}
+    """Return the columns that are known before it runs: what is quantized is only compared."""
+    return {**packed(config, signal), "variant": config.codec, "seed": config.seed, "macs": 0}
 
 
 def run(path: Path, config: ClassicalConfig, signal: SignalConfig) -> dict[str, str]:

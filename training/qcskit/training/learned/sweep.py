@@ -1,5 +1,6 @@
 """Trainings as points of a sweep, by the variants of `[train]`."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
@@ -7,22 +8,24 @@ from typing import Any, get_args
 from qcskit.codec.signal import SignalConfig
 from qcskit.training.config import TrainConfig, Variant
 from qcskit.training.run import train_run
+from qcskit.training.sweep import packed
 
 METHODS: tuple[str, ...] = get_args(Variant)
+TABLES = {"train": TrainConfig}
 CONFIG = TrainConfig
 
 
-def configure(chosen: dict[str, Any], table: dict[str, Any], signal: SignalConfig) -> TrainConfig:
+def configure(chosen: dict[str, Any], tables: Mapping[str, Any], signal: SignalConfig) -> TrainConfig:
     """Return the resolved configuration of one combination. Raises QcsError or ValueError if it cannot be."""
-    return TrainConfig(**{**table, **chosen}).resolved(signal)
+    return TrainConfig(**{**tables.get("train", {}), **chosen}).resolved(signal)
 
 
 def columns(config: TrainConfig, signal: SignalConfig) -> dict[str, object]:
-    """Return the columns of its own that are known before it runs; what an encoder of the user's takes is not."""
+    """Return the columns that are known before it runs; what an encoder of the user's takes is not."""
     macs = "" if config.module else sum(a * b for a, b in pairwise(config.encoder_shape(signal)))
     return {
-        "variant": config.variant, "recipe": config.recipe, "seed": config.seed, "steps": config.total_steps,
-        "macs": macs,
+        **packed(config, signal), "variant": config.variant, "recipe": config.recipe, "seed": config.seed,
+        "steps": config.total_steps, "macs": macs,
     }  # fmt: skip
 
 
