@@ -475,7 +475,7 @@ def fill(disk: Path, left_bytes: int) -> Path:
     return Path(file.name)
 
 
-@pytest.mark.parametrize("verb", sorted(WRITING.keys() - {"sweep"}))
+@pytest.mark.parametrize("verb", WRITING)
 def test_a_disk_that_is_full_is_one_line_and_changes_nothing(verb: str, small_disk: Path, call: Call) -> None:
     """Of the old output; where a first one would be, not even a directory stays."""
     for number, old in enumerate((False, True)):
@@ -490,23 +490,6 @@ def test_a_disk_that_is_full_is_one_line_and_changes_nothing(verb: str, small_di
         assert (small_disk / "deep").exists() == old
     assert call(verb, 101) == (0, "")
     assert tree(small_disk).keys() >= before.keys()
-
-
-def test_a_point_of_a_sweep_that_finds_no_room_costs_no_other(small_disk: Path, call: Call) -> None:
-    """It is one that failed, which the same command runs again."""
-    assert call("sweep", 100) == (0, "")
-    before = tree(small_disk)
-    filler = fill(small_disk, 0)
-    code, told = call("sweep", 101)
-    filler.unlink()
-    assert code in (1, 2)  # whether there is room for its row, or not
-    assert "No space left on device" in told
-    after = tree(small_disk)
-    assert after.pop("deep/out/results.csv").startswith(before.pop("deep/out/results.csv"))
-    assert after == before
-    assert call("sweep", 101) == (0, "")
-    rows = {row["point"]: row["status"] for row in read_table(small_disk / "deep" / "out" / "results.csv")}
-    assert list(rows.values()) == ["done", "done"]
 
 
 @pytest.mark.parametrize("verb", WRITING)

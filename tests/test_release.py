@@ -3,6 +3,7 @@
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from qcskit.codec import codecs
@@ -23,7 +25,9 @@ from qcskit.codec.text import LICENCE, same_text
 
 ROOT = Path(__file__).resolve().parent.parent
 LICENSED = "SPDX-License-Identifier: Apache-2.0"
-PYTHONS = ("3.11", "3.12", "3.13")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CLASSIFIERS = [re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", text) for text in PROJECT["classifiers"]]
+PYTHONS = [match[1] for match in CLASSIFIERS if match]
 
 
 # ---- licences ----
@@ -53,10 +57,9 @@ def test_generated_c_names_its_licence_and_text_of_earlier_kits_is_still_the_sam
 
 
 def test_a_citation_names_this_version_and_licence() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     for key in ("version", "license"):
-        assert f"\n{key}: {project[key]}\n" in citation
+        assert f"\n{key}: {PROJECT[key]}\n" in citation
 
 
 # ---- locks ----
@@ -73,9 +76,8 @@ def locked(python: str) -> dict[str, str]:
 
 def asked_for(extra: str, environment: dict[str, str]) -> list[Requirement]:
     """Return what pyproject.toml asks for with an extra, those that it names itself included."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found: list[Requirement] = []
-    for text in (*project["dependencies"], *project["optional-dependencies"][extra]):
+    for text in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"][extra]):
         requirement = Requirement(text)
         if requirement.name == "qcskit":
             found += [each for inner in sorted(requirement.extras) for each in asked_for(inner, environment)]
@@ -98,17 +100,39 @@ def test_a_lock_holds_all_that_pyproject_asks_for_within_its_ranges(python) -> N
 
 
 def test_the_extras_that_doctor_knows_are_those_of_pyproject() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    extras = PROJECT["optional-dependencies"]
     assert LIBRARY_OF.keys() == extras.keys() - {"all", "dev", "docs", "examples", "mutation", "test"}
     for extra, library in LIBRARY_OF.items():
         assert any(library.replace("_", "-") in text for text in extras[extra]), extra
 
 
-def test_the_pythons_of_the_classifiers_are_those_that_pass_every_test() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    named = [text.rpartition(" ")[2] for text in project["classifiers"] if re.search(r"Python :: 3\.\d+$", text)]
-    assert named == ["3.11"]  # the others have a lock; one decoder answers otherwise under NumPy 2
-    assert project["requires-python"] == ">=3.11,<3.14"
+def test_pythons_that_are_named_are_those_that_install_have_a_lock_and_are_tested() -> None:
+    allowed = SpecifierSet(PROJECT["requires-python"])
+    assert [f"3.{minor}" for minor in range(99) if f"3.{minor}.99" in allowed] == PYTHONS
+    locks = {path.name for path in (ROOT / "requirements").glob("py*.txt")}
+    assert locks == {f"py{python.replace('.', '')}.txt" for python in PYTHONS}
+    assert f"{sys.version_info.major}.{sys.version_info.minor}" in PYTHONS
+
+
+def make(*words: str, wrong: bool = False) -> str:
+    """Return what `make` of this tree prints, told nothing by one that runs this; it fails exactly if `wrong`."""
+    env = {name: value for name, value in os.environ.items() if not re.match("MAKE|MFLAGS|PYTHONS?$", name)}
+    done = subprocess.run(["make", *words], cwd=ROOT, env=env, check=False, stdout=subprocess.PIPE, text=True)
+    assert (done.returncode != 0) == wrong, done.stdout
+    return done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs the Debian package make")
+def test_a_python_that_is_named_is_tested_in_an_environment_of_its_own() -> None:
+    here, version = sys.executable, f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert " ".join(f"python{python}" for python in PYTHONS) in make("help")
+    assert "\n.venv/bin/python -m pytest " in make("-n", "test")
+    own = f"\n.venv-{version}/bin/python -m pytest "
+    assert own in make("-n", "test", f"PYTHON={here}")
+    each = make("-n", "test-pythons", f"PYTHONS=no-python {here}")
+    assert "\nno-python is not here: not tested\n" in each
+    assert own in each
+    assert f"failed: {here}\n" in make("test-pythons", f"PYTHONS={here}", "MAKE=false", wrong=True)
 
 
 class Install:

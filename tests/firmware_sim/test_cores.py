@@ -89,10 +89,10 @@ def every_row_at(reach: int, shift: int, seed: int) -> Int8Tables:
     """Two layers of rows of 257 weights 127 or −127: x = −128 everywhere drives all of a layer to ±`reach` at once."""
     rng = np.random.default_rng(seed)
     inputs, units = 257, 257
-    signs = rng.choice(np.array([-1, 1], np.int8), units)
+    signs = rng.choice([-1, 1], units)
     signs[:8] = 1, 1, 1, 1, -1, -1, -1, -1  # whole groups of one sign
     layer = Int8Layer(
-        np.tile(127 * signs[:, None], inputs), ((127 * 128 * inputs - reach) * signs).astype(np.int32),
+        np.tile(127 * signs[:, None], inputs).astype(np.int8), ((127 * 128 * inputs - reach) * signs).astype(np.int32),
         rng.integers(2**30, 2**31, units).astype(np.int32), np.full(units, -shift, np.int8), int(rng.integers(-9, 9)),
         np.where(np.arange(256) % 2, -128, 127).astype(np.int8),
     )  # fmt: skip

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from typer.testing import CliRunner
 from qcskit.cli import build_app
 from qcskit.codec.errors import QcsError
 from qcskit.codec.learned import int16, tflm
-from qcskit.codec.learned.int16 import Int16Tables
+from qcskit.codec.learned.chain import FrontEnd
+from qcskit.codec.learned.int16 import Int16Layer, Int16Tables
 from qcskit.firmware import CORES, Core, HostCodec, build_host_library, c_directory, sources
 from qcskit.firmware_sim import SimulateConfig, simulate
 from qcskit.hil.config import HilConfig
@@ -62,6 +64,29 @@ def test_every_core_gives_the_reference_bytes(core: Core, plain: bool) -> None:
     need_board(core.board)
     checks = [cores.make_check(tables, seed, random=100) for seed, (_, tables, _) in enumerate(drawn(20, widest=64))]
     assert cores.mismatches(core, checks, plain=plain) == []
+
+
+def rounding_ties(*shifts: int) -> Int16Tables:
+    """One input of weight 1; rows have biases, multipliers and shifts of their own, and the index tells the output."""
+    biases = (0, 1, -1, -2, -3, 127, -129, -255, 256, 383, -384, -385)
+    bias, multiplier, shift = np.array(list(product(biases, (2**30, 3 << 29), shifts))).T
+    rows = len(bias)
+    layer = Int16Layer(
+        np.ones((rows, 1), np.int8), bias.astype(np.int32), multiplier.astype(np.int32), shift.astype(np.int8),
+        int16.INT16_MIN, int16.INT16_MAX, np.zeros(0, np.int16),
+    )  # fmt: skip
+    thresholds = np.tile(np.arange(-40, 41, dtype=np.int32), (rows, 1))
+    return Int16Tables((layer,), np.eye(rows, dtype=np.int8), thresholds, FrontEnd(0, 2**30, 1, 0))
+
+
+@pytest.mark.parametrize("name", ["AVR", "Cortex-M0", "Cortex-M4", "Cortex-M55", "RV32IMC"])
+def test_ties_of_both_roundings_are_rounded_as_by_the_definition(name: str) -> None:
+    """Half of every sign, in the first rounding, the second or both."""
+    need_board(CORES[name].board)
+    few = name == "AVR"  # whose memory is small, and whose emulator is slow
+    tables = rounding_ties(0, -1, -4) if few else rounding_ties(1, 0, -1, -2, -4)
+    counts = np.arange(-400, 401, 7 if few else 1, dtype=np.int16)[:, None]
+    assert cores.mismatches(CORES[name], [cores.Check(tables, counts, 0, 1)]) == []
 
 
 def test_an_avr_gives_the_reference_bytes() -> None:

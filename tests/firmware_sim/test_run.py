@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,7 +29,7 @@ from qcskit.codec.learned import tflm
 from qcskit.codec.own_data import OwnData
 from qcskit.firmware_sim import SimulateConfig, simulate
 from qcskit.firmware_sim.checker import Checker, ChunkResult, chunk_vectors
-from qcskit.firmware_sim.run import _fresh, _in_order, _merge
+from qcskit.firmware_sim.run import _LONG_RUN, _fresh, _in_order, _merge, _results
 from qcskit.firmware_sim.vectors import CHUNK_VECTORS, chunk_count, draw_chunk
 from qcskit.firmware_sim.verdict import Mismatch, RecoveryFacts, Tally, read_verdict, recovery_of
 
@@ -189,6 +190,7 @@ def test_importing_and_running_load_no_tensorflow(codec: Codec) -> None:
 
 
 FEW = SimulateConfig(vectors=300, oracle_vectors=0, reported_vectors=0)
+LONG_CHUNKS = _LONG_RUN // CHUNK_VECTORS
 
 
 def other_thresholds(manifest: dict[str, Any]) -> None:
@@ -345,6 +347,27 @@ def test_recovery_is_counted_over_golden_and_drawn_sources(tmp_path: Path) -> No
     x, y = codec.bundle.vectors["x"], codec.bundle.vectors["y"]
     assert found.perfect >= recovery_of(codec.decode(codec.encode(y)), x).perfect > 0
     assert found.energy > (x.astype(float) ** 2).sum()
+
+
+@pytest.mark.parametrize(
+    ("asked", "chunks", "started"),
+    [(1, 1000, []), (2, 3, [2]), (0, LONG_CHUNKS - 1, []), (0, LONG_CHUNKS, [7])],
+)
+def test_a_long_run_takes_every_core_and_a_short_one_none(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch, asked: int, chunks: int, started: list[int]
+) -> None:
+    pools: list[int] = []
+
+    def pool(processes: int, **_: object) -> None:
+        pools.append(processes)
+        raise InterruptedError
+
+    monkeypatch.setattr("qcskit.firmware_sim.run.ProcessPoolExecutor", pool)
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    config = FEW.model_copy(update={"processes": asked})
+    with suppress(InterruptedError):
+        next(_results(Checker(codec.bundle, config), list(range(chunks))))
+    assert pools == started
 
 
 def test_a_worker_leaves_control_c_to_its_parent(codec: Codec) -> None:

@@ -1,8 +1,8 @@
 """Whether the flatbuffers of a learned bundle say what its tables and its manifest say; nothing is executed.
 
-encoder.tflite states the network as export quantized it, and so every integer of the hidden layers. The thresholds are
-held against the last layer in floating point, within the steps of its grids: which accumulators exactly is what TFLite
-Micro shows in `simulate`.
+encoder.tflite states the network as export quantized it, and so every integer of the hidden layers, an activation's to
+its last bit. The thresholds are held against the last layer in floating point, within the steps of its grids: which
+accumulators exactly is what TFLite Micro shows in `simulate`.
 """
 
 from collections.abc import Sequence
@@ -65,7 +65,22 @@ def check_tables(content: bytes, tables: DenseChain) -> tuple[Dense, ...]:
         scaling = np.array([own.multiplier, own.shift]).T.tolist()
         if not np.array_equal(layer.bias, own.bias) or [list(pair) for pair in pairs] != scaling:
             raise QcsError(f"biases or scales of its layer {number} do not give the integers of tables.npz")
+        if not same_activation(layer, tables, own):
+            raise QcsError(f"zero point or activation of its layer {number} are not those of tables.npz")
     return layers
+
+
+def same_activation(layer: Dense, tables: DenseChain, own: Any) -> bool:
+    """Return whether a hidden layer of the tables makes of every sum what the flatbuffer's layer states.
+
+    Both round once, but TFLite Micro's int16 operators interpolate.
+    """
+    low, high, pre, result = -(1 << layer.bits - 1), (1 << layer.bits - 1) - 1, layer.pre, layer.result
+    sums = np.arange(2 * low, 2 * high + 2)  # all that can be told apart, and beyond both ends
+    grid = (sums + pre.zero_points[0]).clip(low, high) - pre.zero_points[0]
+    exact = layer.activation.apply(grid * pre.scales[0]) / result.scales[0] + result.zero_points[0]
+    slack = 1.6 if layer.bits == 16 and layer.activation.operator else 0.6
+    return bool((np.abs(tables.activated(own, sums) - exact.clip(low, high)) < slack).all())
 
 
 def check_thresholds(last: Dense, tables: DenseChain, thresholds: Sequence[float], exact: bool) -> None:

@@ -237,6 +237,10 @@ class DenseChain(ABC):
     def dense(self, layer: Any, x: NDArray[Any]) -> NDArray[Any]:
         """Return the output (frames, outputs) of one hidden layer for its input x (frames, inputs)."""
 
+    @abstractmethod
+    def activated(self, layer: Any, sums: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the output of one hidden layer for its requantized sums, without zero point, of any shape."""
+
     def accumulator(self, x: NDArray[Any]) -> NDArray[np.int64]:
         """Return Σ w·x of the last layer (frames, K), without bias, for network inputs x (frames, M)."""
         for layer in self.hidden:

@@ -76,6 +76,10 @@ class Int16Tables(DenseChain):
         acc = matmul_exact(x, layer.weights) + layer.bias
         return _output(layer, requantize(acc, layer.multiplier, layer.shift))
 
+    def activated(self, layer: Int16Layer, sums: NDArray[np.int64]) -> NDArray[np.int16]:
+        """Return the output of one hidden layer for its requantized sums, of any shape."""
+        return _output(layer, sums)
+
 
 def tanh(table: NDArray[np.int16], pre: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """Return TFLM's int16 TANH of pre-activations on the grid `PRE_SCALE`, any shape.

@@ -59,6 +59,10 @@ class Int8Tables(DenseChain):
         """Return the int8 output (frames, outputs) of one hidden layer for its int8 input x (frames, inputs)."""
         return dense(layer, x)
 
+    def activated(self, layer: Int8Layer, sums: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Return the output of one hidden layer for its requantized sums, without zero point, of any shape."""
+        return activated(layer, sums)
+
     def checked(self, x: NDArray[Any]) -> NDArray[np.int8]:
         """Return network inputs. Raises QcsError unless they are int8 (frames, M)."""
         if x.ndim != 2 or x.shape[1] != self.inputs or x.dtype != np.int8:
@@ -73,5 +77,9 @@ class Int8Tables(DenseChain):
 def dense(layer: Int8Layer, x: NDArray[np.int8]) -> NDArray[np.int8]:
     """Return the int8 output (frames, outputs) of one hidden layer for its int8 input x (frames, inputs)."""
     acc = matmul_exact(x, layer.weights) + layer.bias
-    grid = requantize(acc, layer.multiplier, layer.shift) + layer.zero_point
-    return layer.activation[grid.clip(INT8_MIN, INT8_MAX) + 128]
+    return activated(layer, requantize(acc, layer.multiplier, layer.shift))
+
+
+def activated(layer: Int8Layer, sums: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Return the output of one hidden layer for its requantized sums, without zero point, of any shape."""
+    return layer.activation[(sums + layer.zero_point).clip(INT8_MIN, INT8_MAX) + 128]
