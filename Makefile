@@ -1,20 +1,24 @@
 # `make demo` and `make test` do all the set-up on a Debian 12 machine with Python 3.11, make and gcc.
 PYTHON ?= python3
-VENV := .venv
+# A Python that is named has an environment of its own, .venv-3.12: the one of every day stays as it is.
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
 BIN := $(VENV)/bin
+# Those that have a lock.
+PYTHONS := $(patsubst requirements/py3%.txt,python3.%,$(sort $(wildcard requirements/py3*.txt)))
 # Emulators and cross compilers; without them the demo runs on the board `native`. `qcskit doctor` explains each.
 PACKAGES := gcc g++ python3-venv qemu-system-arm qemu-system-misc gcc-arm-none-eabi gcc-riscv64-unknown-elf \
             gcc-avr avr-libc arduino-core-avr simavr libsimavr-dev libsimavrparts1 libelf-dev cppcheck clang libclang-rt-dev cmake \
             arduino-builder avrdude stm32flash
 APT := apt-get install -y --no-install-recommends $(PACKAGES)
 
-.PHONY: demo test test-all lint tools format docs site lock clean
+.PHONY: demo test test-all test-pythons lint tools format docs site lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       train, export, simulate, measure on an emulated board, report"
 	@echo "make test       lint and all tests but the slow ones, which take over 20 s each"
 	@echo "make test-all   lint and all tests"
+	@echo "make test-pythons   make test with each that is here of: $(PYTHONS)"
 	@echo "make docs       docs/api.md from the docstrings, the pictures and the outputs of docs/notebooks"
 	@echo "make site       the documentation as a site, in build/site"
 	@echo "make lock       requirements/pyXYZ.txt of this PYTHON, from the ranges of pyproject.toml"
@@ -30,6 +34,12 @@ test: tools $(VENV)/.installed lint
 
 test-all: tools $(VENV)/.installed lint
 	$(TEST)
+
+test-pythons:
+	@failed=; for python in $(PYTHONS); do \
+	  if ! $$python -c '' 2>/dev/null; then echo "$$python is not here: not tested"; continue; fi; \
+	  echo "$$python:"; $(MAKE) --no-print-directory test PYTHON=$$python || failed="$$failed $$python"; \
+	done; if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -72,4 +82,4 @@ tools:
 	  || echo "tools: installation failed; going on with what is there. By hand: $(APT)"
 
 clean:
-	rm -rf $(VENV) runs build dist
+	rm -rf .venv .venv-3.* runs build dist

@@ -37,6 +37,9 @@ class Header:
 
 Headers = Mapping[str, Header]
 
+NPY: Any = np.lib.format
+"""The format of .npy; as Any: NumPy 1 has no types for it, NumPy 2 has."""
+
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return a compressed .npz whose bytes depend on the arrays alone (no dates), names sorted."""
@@ -78,11 +81,11 @@ def read_header(file: BinaryIO) -> Header:
     """
     start = file.tell()
     try:
-        version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
-        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        version = NPY.read_magic(file)
+        readers = {(1, 0): NPY.read_array_header_1_0, (2, 0): NPY.read_array_header_2_0}
         if version not in readers:
             raise QcsError(f"it is .npy of version {version[0]}.{version[1]}, expected 1.0 or 2.0")
-        shape, _, dtype = readers[version](file)  # type: ignore[no-untyped-call]
+        shape, _, dtype = readers[version](file)
     except QcsError:
         raise
     except Exception as error:  # the header is a Python literal: its parser raises whatever it likes
@@ -162,7 +165,7 @@ def _headers(archive: zipfile.ZipFile, most_bytes: int) -> dict[str, Header]:
 
 def _read(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     with archive.open(f"{name}.npy") as file:
-        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)  # type: ignore[no-untyped-call]
+        array: NDArray[Any] = NPY.read_array(file, allow_pickle=False)
     return array
 
 
