@@ -15,11 +15,12 @@ typedef struct {
     qcs_sparse_model_t sparse; /* without words; packed_bytes: of the longest packet there is */
     uint8_t id[8];             /* its first member */
   };
-  qcs_sparse_guard_fn *guard; /* with its limits, or NULL */
-  uint32_t supports;          /* how many there are */
-  uint16_t multiplier;        /* of a magnitude, before the shift to its index */
-  uint16_t least;             /* magnitude whose index is not 0 */
-  uint16_t flag;              /* of 4,096: how likely the guard speaks */
+  qcs_sparse_guard_fn *guard;         /* with its limits, or NULL */
+  uint16_t multiplier;                /* of a magnitude, before the shift to its index */
+  uint16_t least;                     /* magnitude whose index is not 0 */
+  uint16_t flag;                      /* of 4,096: how likely the guard speaks */
+  uint8_t place_size, place_bits;     /* of a place, of 2^place_bits parts of the range */
+  uint8_t support_size, support_bits; /* of a pair of places */
   uint8_t index_shift;
   uint8_t coarse_shift;    /* so much more where the guard speaks */
   const uint16_t *symbols; /* QCS_ROM: 16 per coefficient, lower ends; again for the guard; 0 */

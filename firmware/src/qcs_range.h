@@ -43,9 +43,10 @@ bool qcs_range_put_symbol(qcs_range_t *coder, const uint16_t *from);
 /* Put a number of so many bits. */
 bool qcs_range_put_number(qcs_range_t *coder, unsigned value, unsigned bits);
 
-/* Put a number of 0 .. count - 1, all as likely. */
-static inline bool qcs_range_put_equal(qcs_range_t *coder, uint32_t value, uint32_t count) {
-  const uint32_t r = coder->range / count;
+/* Put one of numbers that are equally likely: each has `size` of 2^bits parts. */
+static inline bool qcs_range_put_equal(qcs_range_t *coder, uint32_t value, uint8_t size,
+                                       uint8_t bits) {
+  const uint32_t r = (coder->range >> bits) * size;
   return qcs_range_advance(coder, r * value, r);
 }
 

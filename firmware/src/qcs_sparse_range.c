@@ -47,9 +47,9 @@ static void put_vector(qcs_range_t *coder, const qcs_sparse_range_model_t *model
     (void)qcs_range_put_index(coder, table + QCS_RANGE_SYMBOLS, second, found->values[1] < 0,
                               &symbol);
   if (second == 0)
-    (void)qcs_range_put_equal(coder, place, model->sparse.entries);
+    (void)qcs_range_put_equal(coder, place, model->place_size, model->place_bits);
   else
-    (void)qcs_range_put_equal(coder, found->number, model->supports);
+    (void)qcs_range_put_equal(coder, found->number, model->support_size, model->support_bits);
 }
 
 uint16_t qcs_sparse_range_encode_counts(const qcs_sparse_range_model_t *model,

@@ -27,6 +27,9 @@ def off_by(codec: Codec, error: int) -> dict[str, str]:
     if ".rounding = " in files[name]:  # all thresholds at once, by a share of a step that 32,767 windows meet
         text = re.sub(r"\.rounding = (\d+)", lambda found: f".rounding = {int(found[1]) + 64 * error}", files[name])
         return files | {name: text}
+    if ".least = " in files[name]:  # a lone boundary, in front of the first index
+        text = re.sub(r"\.least = (\d+)", lambda found: f".least = {int(found[1]) + error}", files[name])
+        return files | {name: text}
     if " thresholds[" in files[name]:
         return files | {name: lower_first_threshold(files[name], error)}
     lines = [line for line in files[name].splitlines(keepends=True) if "_Static_assert" not in line]

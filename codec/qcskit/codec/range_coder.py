@@ -74,6 +74,18 @@ def upper_ends(counts: Ints) -> Ints:
     return np.cumsum(frequency)
 
 
+def equal_parts(count: int) -> tuple[int, int]:
+    """Return (size, bits): of 2^bits that a range is cut into, each of `count` equally likely numbers gets `size`.
+
+    A device multiplies instead of dividing; at most 0.03 bits are lost for it up to a count of 2^13.
+
+    >>> equal_parts(190), equal_parts(2**20)
+    ((86, 14), (2, 21))
+    """
+    bits = max(min(count.bit_length() + 6, 20), count.bit_length())
+    return (1 << bits) // count, bits
+
+
 def are_tables(upper: NDArray[np.uint16]) -> bool:
     """Tell whether rows (T, symbols) of upper ends rise from above 0 to TOTAL."""
     rises = np.diff(upper.astype(np.int64), axis=1, prepend=0).min(initial=1) > 0
@@ -130,7 +142,8 @@ class Writer:
 
     def equal(self, lanes: Lanes, value: Ints, count: int) -> None:
         """Code a number of 0 … count − 1, all as likely, in some packets."""
-        self._narrow(lanes, self.range[lanes] // count, value, 1)
+        size, bits = equal_parts(count)
+        self._narrow(lanes, self.range[lanes] >> bits, size * value, size)
 
     def index(self, lanes: Lanes, ends: Ints, symbol: Ints, raw: tuple[Ints, Ints]) -> None:
         """Code indices in some packets. ends (lanes, 2): of the symbol; raw: as `raw_of`."""
@@ -209,7 +222,8 @@ class Reader:
 
     def equal(self, lanes: Lanes, count: int) -> Ints:
         """Return the next numbers of 0 … count − 1 of some packets."""
-        r = self.range[lanes] // count
+        size, bits = equal_parts(count)
+        r = (self.range[lanes] >> bits) * size
         value: Ints = np.minimum(self.code[lanes] // r, count - 1)
         self._take(lanes, r * value, r)
         return value

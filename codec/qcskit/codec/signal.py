@@ -116,7 +116,7 @@ def frame_energy(config: SignalConfig) -> float:
 def measurement_matrix(config: SignalConfig) -> NDArray[np.float64]:
     """Return Φ (M, N). Raises QcsError if it comes from a file that does not hold such a matrix.
 
-    >>> np.round(np.linalg.norm(measurement_matrix(SignalConfig(n=20, m=10, s=2)), axis=0), 6).min()
+    >>> float(np.round(np.linalg.norm(measurement_matrix(SignalConfig(n=20, m=10, s=2)), axis=0), 6).min())
     1.0
     """
     if config.matrix == "none":

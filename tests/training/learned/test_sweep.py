@@ -13,7 +13,8 @@ TRAIN = {"decoder_widths": (8,), "encoder_widths": (8,), "steps": 40, "warmup_st
 
 
 def test_a_combination_wins_over_the_table() -> None:
-    config = sweep.configure({"rate": 1.0, "variant": "deepqcs-ste", "seed": 3}, {**TRAIN, "seed": 1}, SIGNAL)
+    chosen = {"rate": 1.0, "variant": "deepqcs-ste", "seed": 3}
+    config = sweep.configure(chosen, {"train": {**TRAIN, "seed": 1}}, SIGNAL)
     assert (config.outputs, config.levels, config.variant, config.seed) == (4, 4, "deepqcs-ste", 3)
     assert config.packing(SIGNAL).packed_bits == SIGNAL.n
     assert (
@@ -24,7 +25,7 @@ def test_a_combination_wins_over_the_table() -> None:
 
 def test_a_run_gives_the_columns_of_its_metrics(tmp_path) -> None:
     pytest.importorskip("tensorflow", reason="needs the extra 'train': pip install 'qcskit[train]'")
-    row = sweep.run(tmp_path / "runs" / "a", sweep.configure({}, TRAIN, SIGNAL), SIGNAL)
+    row = sweep.run(tmp_path / "runs" / "a", sweep.configure({}, {"train": TRAIN}, SIGNAL), SIGNAL)
     metrics = json.loads((tmp_path / "runs" / "a" / "metrics.json").read_text())
     assert row["nmse_hard_db"] == f"{metrics['nmse_hard_db']:.4f}"
     assert (row["best_step"], row["seconds"]) == (str(metrics["best_step"]), str(metrics["train_seconds"]))

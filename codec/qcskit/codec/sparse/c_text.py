@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qcskit.codec.range_coder import equal_parts
 from qcskit.codec.sparse.tables import Tables
 from qcskit.codec.text import CModel, c_struct, c_table, id_bytes
 from qcskit.codec.text import c_files as frame
@@ -75,10 +76,13 @@ def _limits(tables: Tables) -> dict[str, object]:
 
 
 def _range_members(tables: Tables) -> dict[str, object]:
+    place_size, place_bits = equal_parts(tables.entries)
+    support_size, support_bits = equal_parts(len(tables.supports))
     return {
         **({"guard": "qcs_sparse_guard"} if tables.limit else {}),
-        "supports": f"UINT32_C({len(tables.supports)})", "multiplier": tables.multiplier, "least": tables.least,
-        "flag": tables.flag, "index_shift": tables.index_shift, "coarse_shift": tables.coarse_shift,
+        "multiplier": tables.multiplier, "least": tables.least, "flag": tables.flag,
+        "place_size": place_size, "place_bits": place_bits, "support_size": support_size, "support_bits": support_bits,
+        "index_shift": tables.index_shift, "coarse_shift": tables.coarse_shift,
         "symbols": "symbols",
     }  # fmt: skip
 

@@ -136,10 +136,16 @@ def _range_steps(tables: Tables, y: tuple[int, ...]) -> tuple[tuple[int, int, in
         if not index:
             break
     if len(left) == 1:
-        steps.append((left[0], 1, tables.entries))
+        steps.append(_equal(left[0], tables.entries))
     if len(left) == 2:
-        steps.append((number, 1, len(tables.pairs)))
+        steps.append(_equal(number, len(tables.pairs)))
     return tuple(steps)
+
+
+def _equal(value: int, count: int) -> tuple[int, int, int]:
+    bits = max(min(count.bit_length() + 6, 20), count.bit_length())
+    size = 2**bits // count
+    return value * size, size, 2**bits
 
 
 def _index(tables: Tables, value: int, flagged: bool) -> int:

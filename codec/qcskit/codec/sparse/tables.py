@@ -19,6 +19,7 @@ from qcskit.codec.range_coder import (
     SYMBOLS,
     TOTAL,
     are_tables,
+    equal_parts,
     raw_of,
     symbol_of,
 )
@@ -270,7 +271,7 @@ def _check_range(tables: Tables) -> None:
 def _most_range_bytes(tables: Tables) -> int:
     """Return the bytes of a packet of vectors that are the longest there are.
 
-    range never falls below 2^24 before a step, so that its division loses less than count / 2^24 of it.
+    range never falls below 2^24 before a step, so that cutting it into n parts loses less than n / 2^24 of it.
     """
     supports = len(tables.supports)
     longest = 0.0
@@ -296,12 +297,13 @@ def _symbol_bits(upper: NDArray[np.uint16]) -> list[float]:
 
 
 def _equal_bits(count: int) -> float:
-    return math.log2(count) + _lost(count)
+    size, bits = equal_parts(count)
+    return bits - math.log2(size) + _lost(1 << bits)
 
 
-def _lost(count: int) -> float:
-    """Return at most how many bits are lost where the range is divided by count."""
-    return -math.log2(1 - count / 2**24)
+def _lost(parts: int) -> float:
+    """Return at most how many bits are lost where the range is cut into so many parts."""
+    return -math.log2(1 - parts / 2**24)
 
 
 def _longest_index(tables: Tables, upper: NDArray[np.uint16], flagged: bool) -> float:
