@@ -109,7 +109,7 @@ def shown(path: Path) -> str:
     return done.output
 
 
-@pytest.mark.parametrize("name", ["int8", "transform"])
+@pytest.mark.parametrize("name", ["int8", pytest.param("transform", marks=pytest.mark.slow)])
 def test_instructions_are_those_of_the_counter(name: str, made: Made) -> None:
     need_board("cortex-m3")
     need_board("mega")
