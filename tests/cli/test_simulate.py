@@ -26,7 +26,11 @@ def wrong(made: Made, tmp_path: Path) -> Path:
     return tampered(read_bundle(made("classical")), tmp_path / "wrong", "vectors.npz", arrays_edited(edit)).path
 
 
-@pytest.mark.parametrize("name", BUNDLES)
+LONG = pytest.param("sparse_range", marks=pytest.mark.slow)
+"""16 windows in every packet: each of 65,536 counts takes as many searches."""
+
+
+@pytest.mark.parametrize("name", [LONG if name == LONG.values[0] else name for name in BUNDLES])
 def test_every_kind_passes_and_goes_on(name: str, made: Made, run: Run, tmp_path: Path) -> None:
     need_board("cortex-m4")
     done = run("simulate", str(made(name)), *FEW, "--boards", "cortex-m4", "-j", "2")
