@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from qcskit.codec.errors import QcsError
 from qcskit.export.sparse.levels import Cells, lloyd_cells, nearest, plane_points
 
 STEP = 1000
@@ -54,3 +55,8 @@ def test_nearest_is_the_nearest() -> None:
     np.testing.assert_allclose(squared, distance.min(axis=1))
     place = np.select([alone == 0, alone == 1], [5 + number, 9 + number], number)
     assert np.array_equal(place, distance.argmin(axis=1))
+
+
+def test_more_points_than_vectors_are_refused() -> None:
+    with pytest.raises(QcsError, match=r"^\[sparse\] bits: .* 22,075 points by 2,000 vectors; .*'lloyd' or 'range'$"):
+        plane_points(np.random.default_rng(0).normal(0, 5000, (1000, 2)), 2**24, 190, 20, 0)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from qcskit.codec.errors import QcsError
 from qcskit.codec.sparse.tables import MOST_MAGNITUDE
 
 Array = NDArray[np.float64]
@@ -79,7 +80,10 @@ class Plane:
 
 
 def plane_points(values: Array, words: int, pairs: int, entries: int, seed: int) -> Plane:
-    """Return the best points for magnitudes of `values` (vectors, 2) with 4 p · pairs + 2 q · entries <= words."""
+    """Return the best points for magnitudes of `values` (vectors, 2) with 4 p · pairs + 2 q · entries <= words.
+
+    Raises QcsError if these are more points than vectors.
+    """
     magnitude = np.minimum(np.abs(values.astype(np.float64)), MOST_MAGNITUDE)
     magnitude = np.concatenate([magnitude, magnitude[:, ::-1]])
     most = (words - 2 * entries) // (4 * pairs)
@@ -89,6 +93,9 @@ def plane_points(values: Array, words: int, pairs: int, entries: int, seed: int)
         return _plane_lloyd(vectors, p, q, passes, np.random.default_rng(seed))
 
     few = magnitude[:: max(1, len(magnitude) // _TRIED_VECTORS)]
+    if most > len(few):
+        raise QcsError(f"[sparse] bits: code 'plane' would place {most:,} points by {len(few):,} vectors; at these "
+                       "bits take code = 'lloyd' or 'range'")  # fmt: skip
     sizes = range(max(1, most - _TRIED + 1), most + 1)
     best = min(sizes, key=lambda p: made(p, few, _TRIED_PASSES).distortion)
     return made(best, magnitude, _PLANE_PASSES)
