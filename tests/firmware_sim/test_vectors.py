@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.tables import edge_vectors, uniform_vectors
+from support.tables import edge_distances, edge_vectors, uniform_vectors
 
 from qcskit.codec.interface import Codec
-from qcskit.codec.learned.chain import edge_distance
 from qcskit.firmware_sim.vectors import Part, corners, draw_chunk
 
 
@@ -23,21 +22,16 @@ def test_chunks_are_reproducible_and_edges_are_edges(codec: Codec) -> None:
         np.testing.assert_array_equal(part.values, again[name].values)
         assert (part.values != other[name].values).any()
 
-    def distance_of(counts: np.ndarray) -> np.ndarray:
-        return edge_distance(codec.tables.thresholds, codec.tables.accumulator(codec.network_input(counts)))
-
-    assert np.median(distance_of(one["edges"].values)) * 4 <= np.median(distance_of(one["uniform"].values))
+    far = {name: np.median(edge_distances(codec.tables, one[name].values)) for name in ("edges", "uniform")}
+    assert far["edges"] * 4 <= far["uniform"]
     assert np.isin(one["corners"].values, [-32768, -32767, 32766, 32767]).mean() > 0.4
     assert np.isin(one["inputs"].values, [-128, -127, 126, 127]).mean() > 0.4
 
 
 def test_edges_of_bare_tables_are_edges(codec: Codec) -> None:
     rng, tables = np.random.default_rng(1), codec.tables
-    distance = [
-        np.median(edge_distance(tables.thresholds, tables.accumulator(make(tables, 400, rng))))
-        for make in (edge_vectors, uniform_vectors)
-    ]
-    assert distance[0] * 4 <= distance[1]
+    far = [np.median(edge_distances(tables, make(tables, 400, rng))) for make in (edge_vectors, uniform_vectors)]
+    assert far[0] * 4 <= far[1]
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16])

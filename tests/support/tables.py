@@ -9,16 +9,14 @@ from numpy.typing import NDArray
 
 from qcskit import firmware
 from qcskit.codec.learned.bundle import ARITHMETICS, Arithmetic
-from qcskit.codec.learned.chain import DenseChain, FrontEnd, edge_distance
+from qcskit.codec.learned.chain import DenseChain, FrontEnd
+from qcskit.codec.learned.edges import POOL_FACTOR, on_edges
 from qcskit.codec.learned.int8 import Int8Layer, Int8Tables
 from qcskit.codec.text import c_files
 from qcskit.firmware_sim.vectors import corners
 
 Vectors = NDArray[Any]
 """int8 network inputs, or int16 ADC counts, (frames, M)."""
-
-_POOL_FACTOR = 8
-"""Vectors drawn per one that is kept as an edge vector."""
 
 
 def arithmetic(tables: DenseChain) -> Arithmetic:
@@ -65,15 +63,21 @@ def corner_vectors(tables: DenseChain, frames: int, rng: np.random.Generator, *,
 
 
 def edge_vectors(tables: DenseChain, frames: int, rng: np.random.Generator, *, counts: bool = False) -> Vectors:
-    """Return those of a pool of all scales of which an accumulator lies closest to a threshold: on it, or one below.
-
-    There an error of one unit anywhere flips an index.
-    """
-    pool = uniform_vectors(tables, frames * _POOL_FACTOR, rng, counts=counts)
+    """Return vectors of which an accumulator lies on a threshold or one below, or close to it."""
+    pool = uniform_vectors(tables, frames * POOL_FACTOR, rng, counts=counts)
     pool >>= rng.integers(0, 5 if pool.itemsize == 1 else 12, (len(pool), 1), pool.dtype)
-    inputs = pool if pool.itemsize == 1 else tables.network_input(pool)
-    distance = edge_distance(tables.thresholds, tables.accumulator(inputs))
-    return pool[np.argsort(distance, kind="stable")[:frames]]
+
+    def accumulator(vectors: Vectors) -> NDArray[np.int64]:
+        return tables.accumulator(vectors if vectors.itemsize == 1 else tables.network_input(vectors))
+
+    return on_edges(accumulator, tables.thresholds, pool, 1, rng)
+
+
+def edge_distances(tables: DenseChain, vectors: Vectors) -> NDArray[np.int64]:
+    """Return how far the nearest vector is from each edge, (K, 2 (I−1)): thresholds, then one below each."""
+    acc = tables.accumulator(vectors if vectors.itemsize == 1 else tables.network_input(vectors))
+    edges = np.concatenate([tables.thresholds, tables.thresholds.astype(np.int64) - 1], axis=1)
+    return np.abs(acc[:, :, None] - edges).min(axis=0)
 
 
 def random_tables(rng: np.random.Generator, widths: list[int], levels: int) -> Int8Tables:

@@ -18,7 +18,6 @@ from qcskit.codec.learned.chain import (
     DenseChain,
     FrontEnd,
     accumulator_unit,
-    edge_distance,
     front_end_for,
     matmul_exact,
     quantize_multiplier,
@@ -33,17 +32,6 @@ from qcskit.firmware import HostCodec, build_host_library
 def test_requantize_is_the_runtime_s(acc: int, multiplier: int, shift: int) -> None:
     found = requantize(np.array([acc]), multiplier, shift)
     assert found.tolist() == [python_requantize(acc, multiplier, shift)]
-
-
-def test_edge_distance_is_zero_on_a_threshold_and_one_below() -> None:
-    rng = np.random.default_rng(0)
-    thresholds = np.sort(rng.integers(-50, 50, (3, 4)), axis=1).astype(np.int32)
-    acc = rng.integers(-70, 70, (500, 3))
-    expected = [
-        min(a - t if a >= t else t - 1 - a for a, ts in zip(row, thresholds.tolist(), strict=True) for t in ts)
-        for row in acc.tolist()
-    ]
-    assert edge_distance(thresholds, acc).tolist() == expected
 
 
 def test_matmul_is_exact_at_the_extremes() -> None:

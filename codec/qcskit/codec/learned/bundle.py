@@ -27,7 +27,8 @@ from qcskit.codec.indexed import Index, IndexCodec
 from qcskit.codec.interface import Array, Counts, Oracle, Packets
 from qcskit.codec.learned import agree, c_int8, c_int16, int8_fast, int16, tflm
 from qcskit.codec.learned.apart import Apart
-from qcskit.codec.learned.chain import DenseChain, edge_distance, front_end_for
+from qcskit.codec.learned.chain import DenseChain, front_end_for
+from qcskit.codec.learned.edges import POOL_FACTOR, on_edges
 from qcskit.codec.learned.int8 import Int8Tables
 from qcskit.codec.learned.int16 import Int16Tables
 from qcskit.codec.learned.litert import LiteRt
@@ -38,8 +39,6 @@ from qcskit.codec.text import c_files
 _BATCH = 4096
 _KEPT = 4
 """Models that stay in their processes, so that a bundle opened again starts none."""
-_POOL_FACTOR = 8
-"""Vectors drawn per one that is kept as an edge vector."""
 
 PROFILES = {
     "tflm": "int8, what TFLite Micro computes",
@@ -213,16 +212,17 @@ class LearnedCodec(IndexCodec):
         return Oracle(name, role, encode)
 
     def edges(self, packets: int, rng: np.random.Generator) -> Counts:
-        """Return counts of which some last accumulator lies closest to a threshold, from a pool of all scales."""
+        """Return counts of which a last accumulator lies on a threshold or one below, or close to it; all as often."""
         # Counts that the whole input grid covers, about its middle.
         half = np.array(self.facts.input_ranges) / self.bundle.manifest.adc.units_per_count
         front = self.tables.front_end
         middle = front.offset - half * (front.zero_point / self.arithmetic.steps)
-        reach = np.minimum(half + 1.0, 32768.0) * 0.5 ** rng.integers(0, 9, (packets * _POOL_FACTOR, 1))
+        reach = np.minimum(half + 1.0, 32768.0) * 0.5 ** rng.integers(0, 9, (packets * POOL_FACTOR, 1))
         pool = np.floor(rng.uniform(-1.0, 1.0, (len(reach), self.inputs)) * reach + middle)
         counts = pool.clip(-32768, 32767).astype(np.int16)
-        distance = edge_distance(self.tables.thresholds, self.tables.accumulator(self.tables.network_input(counts)))
-        return counts[np.argsort(distance, kind="stable")[:packets]]
+        step = max(1, round(float(np.median(half)) / self.arithmetic.steps))
+        return on_edges(lambda some: self.tables.accumulator(self.tables.network_input(some)),
+                        self.tables.thresholds, counts, step, rng)  # fmt: skip
 
     def c_files(self) -> dict[str, str]:
         """Return the C text that the tables make."""

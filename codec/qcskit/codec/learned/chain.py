@@ -328,18 +328,3 @@ def matmul_exact(x: NDArray[Any], weights: NDArray[np.int8]) -> NDArray[np.int64
     """
     product = x.astype(np.float64) @ weights.astype(np.float64).T
     return product.astype(np.int64)
-
-
-def edge_distance(thresholds: NDArray[np.int32], acc: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return, per vector, the smallest distance of a last accumulator to a threshold edge; 0: on it or one below.
-
-    thresholds: (K, I−1); acc: (frames, K).
-    """
-    far = np.iinfo(np.int64).max
-    nearest = np.full(len(acc), far)
-    for edges, column in zip(thresholds.astype(np.int64), acc.T, strict=True):
-        above = np.searchsorted(edges, column, side="right")
-        reached = np.where(above > 0, column - edges[np.maximum(above - 1, 0)], far)
-        missing = np.where(above < len(edges), edges[np.minimum(above, len(edges) - 1)] - 1 - column, far)
-        np.minimum(nearest, np.minimum(reached, missing), out=nearest)
-    return nearest
