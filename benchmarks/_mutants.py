@@ -48,7 +48,6 @@ def python_places(source: str) -> Iterator[Place]:
     """Yield where a module can be mutated, but not in annotations and heads of functions."""
     from cosmic_ray import plugins
     from cosmic_ray.ast import ast_nodes, get_ast
-    from cosmic_ray.mutating import mutate_code
 
     tree, nodes = ast.parse(source), list(ast_nodes(get_ast(source)))
     silent = {line for node in ast.walk(tree) for line in _silent_lines(node)}
@@ -59,7 +58,7 @@ def python_places(source: str) -> Iterator[Place]:
         for node in nodes:
             for (line, _), _ in operator.mutation_positions(node):
                 if line not in silent:
-                    yield line, lambda o=operator, n=occurrence: mutate_code(source, o, n)
+                    yield line, lambda o=operator, n=occurrence: _mutated(source, o, n)
                 occurrence += 1
     lines = source.splitlines(keepends=True)
     for node in ast.walk(tree):
@@ -69,6 +68,16 @@ def python_places(source: str) -> Iterator[Place]:
             indent = lines[node.lineno - 1][: node.col_offset]
             if not indent.strip():
                 yield node.lineno, lambda a=head, b=indent, c=tail: "".join([*a, f"{b}pass\n", *c])
+
+
+def _mutated(source: str, operator: object, occurrence: int) -> str | None:
+    """Return the source with one change; None where Cosmic Ray cannot make it: `except module.Error` to another."""
+    from cosmic_ray.mutating import mutate_code
+
+    try:
+        return mutate_code(source, operator, occurrence)
+    except AttributeError:
+        return None
 
 
 def _silent_lines(node: ast.AST) -> Iterator[int]:
