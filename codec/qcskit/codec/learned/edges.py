@@ -1,7 +1,7 @@
 """Vectors whose last accumulators lie on a threshold or one below: where an error of one anywhere flips an index."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ POOL_FACTOR = 4
 _ROUNDS = 32
 """Steps that each of the nearest takes towards its edge."""
 
-Vectors = TypeVar("Vectors", bound=NDArray[Any])
+Vectors = NDArray[Any]
+"""Of the type that the accumulator takes, (frames, inputs)."""
 
 
 def on_edges(
