@@ -12,7 +12,10 @@ from support.command import Run, refused
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
+from qcskit.cli.advise import _panels
 from qcskit.codec.errors import QcsError
+from qcskit.codec.readers import Samples
+from qcskit.codec.survey import survey
 
 
 @pytest.fixture
@@ -57,6 +60,28 @@ def test_the_picture_is_one_svg_of_three(recording: Path) -> None:
     panels = root.findall("{http://www.w3.org/2000/svg}svg")
     assert [panel.get("y") for panel in panels] == ["0.0pt", "208.8pt", "417.6pt"]
     assert {panel.get("height") for panel in panels} == {"208.8pt"}
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "axes", "last"),
+    [(50.0, ("s", "Hz"), (319 / 50, 25.0)), (None, ("sample", "part of the sampling rate"), (319, 0.5))],
+)
+def test_every_panel_has_its_own_numbers_in_units_where_they_are_known(
+    rate_hz: float | None, axes: tuple[str, str], last: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.sin(np.arange(4000.0) / 7)
+    found = survey(Samples(values, True, rate_hz=rate_hz), 16, 4)
+    drawn: list[tuple] = []
+    monkeypatch.setattr("qcskit.hil.report.plots.lines", lambda *words: drawn.append(words) or "<svg>")
+    assert _panels(found) == ["<svg>"] * 3
+    signal, power, left = drawn
+    assert (signal[1], signal[2]) == ({"signal": values[:320].tolist()}, axes[0])
+    assert (signal[0][0], signal[0][-1]) == pytest.approx((0.0, last[0]))
+    assert (power[2], power[0][-1]) == (axes[1], pytest.approx(last[1]))
+    peak = power[0][int(np.argmax(power[1]["power"]))]
+    assert peak == pytest.approx((rate_hz or 1.0) / (2 * np.pi * 7), rel=0.1)
+    assert (left[0], left[1].keys()) == (list(range(16)), {"KLT", "DCT", "db4"})
+    assert all(len(curve) == 16 for curve in left[1].values())
 
 
 def test_a_gap_is_refused_with_its_place(recording: Path, run: Run) -> None:

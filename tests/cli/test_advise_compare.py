@@ -22,6 +22,7 @@ from qcskit.cli.advise_compare import (
     cost_table,
     front_end,
     lengths,
+    loss_table,
     scratch_bytes,
     unmeasured,
     weighed,
@@ -70,6 +71,29 @@ def test_costs_are_per_sample_and_cycles_where_they_are_counted(
     raw, own = (re.split(r" {2,}", line.strip()) for line in text.get().splitlines()[2:])
     assert (raw[0], raw[-3:]) == ("raw counts", ["1", "0.0208", "240"])
     assert (own[:3], own[-3:]) == (["a", "4", "7"], [f"{samples}", f"{samples / 48:.3g}", "18"])
+
+
+@pytest.mark.parametrize(
+    ("figures", "shown"),
+    [
+        ({}, ["0.90", "-20.1 dB", "-10.2 dB", "30.3 %", "40.42"]),
+        ({"nmse_db": None, "window_nmse_db": None, "prd_percent": None}, ["0.90", "–", "–", "–", "40.42"]),
+        ({"largest_error": 0.0}, ["0.90", "exact", "exact", "0 %", "0"]),
+    ],
+)
+def test_every_figure_stands_in_its_column_and_one_that_is_none_is_a_dash(
+    figures: dict[str, float | None], shown: list[str], tmp_path: Path
+) -> None:
+    known = {"nmse_db": -20.12, "window_nmse_db": -10.24, "prd_percent": 30.31, "largest_error": 40.42, "distinct": 9}
+    fidelity = Fidelity.model_validate(dict.fromkeys(Fidelity.model_fields, None) | known | figures)
+    exact = fidelity.largest_error == 0
+    points = tuple(Point(asked, 0.9, fidelity, exact, 500, tmp_path, {}) for asked in (1.0, 2.0))
+    found = Comparison(Wanted(1.0), [Row("a", "transform", points, 8)], {}, [1.0, 3.0], 12, None, None, "mV")
+    table = loss_table(found)
+    assert [column.header for column in table.columns][2:] == ["bits", "NMSE", "own mean", "PRD", "largest error, mV"]
+    first, *rows = zip(*(column.cells for column in table.columns), strict=True)
+    assert first == ("–", "raw counts", "12", "exact", "exact", "0 %", "0")
+    assert rows == [("1", "a", *shown)]  # what was asked for, of what was designed
 
 
 @pytest.mark.parametrize("core", [*CORES.values()], ids=CORES)

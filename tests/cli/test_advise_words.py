@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qcskit.cli import advise_words
 from qcskit.cli.advise_compare import Comparison, Cost, Front, Wanted
 from qcskit.cli.advise_words import best_rows, configuration, saves_nothing, toml, verdict, winner
 from qcskit.codec.metrics import Fidelity
@@ -53,6 +54,23 @@ def test_a_tie_says_so_and_goes_to_the_shortest_packets() -> None:
     assert winner(found) == found.rows[1]
 
 
+def test_so_much_is_still_a_tie_and_more_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the edge itself, of codecs as of a trained one."""
+    monkeypatch.setattr(advise_words, "TIE_DB", 0.5)
+    for level, names in ((-24.5, ["a", "b"]), (-24.25, ["a"])):
+        assert [row.name for row in best_rows(comparison(row("a", -25.0, -30.0), row("b", level, -30.0)), 1.0)] == names
+    for level, gains in ((-25.5, False), (-25.75, True)):
+        text = said(comparison(row("a", -25.0, -30.0), row("trained", level, -30.0, codec="")))
+        assert ("The learned encoder gains" in text) == gains
+        assert ("A learned encoder gains nothing" in text) != gains
+
+
+@pytest.mark.parametrize(("samples", "words"), [(512, "all are as quick"), (768, "a gathers the fewest samples")])
+def test_of_a_tie_the_quickest_is_told_if_there_is_one(samples: int, words: str) -> None:
+    found = comparison(row("a", -25.0, -30.0, samples=512), row("b", -25.0, -20.0, samples=int(f"{samples}")))
+    assert f"it is a tie at -25.0 dB: a, b; {words}" in said(found)
+
+
 def test_exact_at_no_more_bits_is_best() -> None:
     found = comparison(row("a", -40.0, -50.0), Row("l", "transform", (point(None, 1.5, None),), 128))
     assert "At 2 bits per sample l is best: exact; a follows far behind." in said(found)
@@ -85,6 +103,13 @@ def test_few_windows_and_what_was_left_out_are_told() -> None:
     assert "Fewer than 100 windows were tested of a (as few as 99)" in said(found)
     assert "Left out: c: too short." in said(found)
     assert "Fewer" not in said(comparison(row("b", -25.0, -30.0, windows=100)))
+
+
+def test_the_converter_s_own_rounding_is_told_if_it_is_known() -> None:
+    found = comparison(row("a", -25.0, -30.0))
+    told = "The converter's own rounding lies at -47.3 dB: less error than that means little."
+    assert told in verdict(replace(found, rounding_db=-47.26))
+    assert "rounding" not in said(found)
 
 
 def test_the_cost_of_the_best_is_told_if_it_was_measured() -> None:

@@ -1,12 +1,46 @@
 """What `qcskit boards` and `qcskit doctor` say of boards: where they were run, and of a file that is wrong."""
 
 import json
+import platform
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
+from qcskit.firmware import install_command
+from qcskit.firmware.tools import Tool
+
+TOOLS = [
+    Tool("gcc", "gcc", "/usr/bin/gcc", "gcc 12.2", ("native",)),
+    Tool("qemu-system-arm", "qemu-system-arm", "", "", ("microbit", "cortex-m4")),
+    Tool("avr-gcc", "gcc-avr", "", "", ("uno",)),
+]
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_doctor_tells_every_tool_and_what_installs_those_that_are_missing(
+    missing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qcskit.firmware.tool_report", lambda: TOOLS if missing else TOOLS[:1])
+    monkeypatch.setattr("qcskit.firmware.board_problems", lambda: ["[mine] is wrong"] * missing)
+    monkeypatch.setattr("qcskit.cli.doctor.absent_extras", lambda: ["train", "audio"] * missing)
+    told = CliRunner().invoke(build_app(), ["doctor"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    assert f"Python {platform.python_version()}" in lines
+    assert f"numpy {version('numpy')}" in lines
+    assert "gcc gcc 12.2 native" in lines
+    more = [
+        "qemu-system-arm missing: package qemu-system-arm microbit, cortex-m4",
+        "avr-gcc missing: package gcc-avr uno",
+        "Extras that are not installed: train, audio. For all of them: pip install 'qcskit[train,audio]'",
+        f"To install what is missing: {install_command('gcc-avr', 'qemu-system-arm')}",
+        "boards: [mine] is wrong",
+    ]
+    assert [line for line in more if line in lines] == (more if missing else [])
+    assert ("Nothing is missing." in lines) == (not missing)
+
 
 OWN = "[mine]\nsummary = 'my desk'\ncore = 'Cortex-M4'\nports = []\nlink = 'serial'\n[wrong]\nsummary = 1\n"
 

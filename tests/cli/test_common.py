@@ -2,8 +2,10 @@
 
 import ast
 import json
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -14,6 +16,7 @@ from support.tampered import tampered
 
 from qcskit.cli import common, main
 from qcskit.cli.hil import _show_text
+from qcskit.codec.errors import QcsError
 from qcskit.codec.foreign import printable
 
 EVIL = "e\x1b[31m\x1b]0;t\x07\u202e[red]$\\x$*/<b>&:smile:\n[/]"
@@ -83,6 +86,23 @@ def test_no_console_but_a_screen_and_no_markup_in_progress_bars() -> None:
             assert called != "typer.echo" or file.name == "common.py", place
             if called == "TextColumn" and "{" in ast.unparse(node):
                 assert "markup=False" in ast.unparse(node), place
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown"), [(None, False), (QcsError("wrong use"), False), (ZeroDivisionError("defect"), True)]
+)
+def test_what_native_libraries_print_is_shown_where_it_may_explain_a_defect(
+    raised: Exception | None, shown: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(ZeroDivisionError, QcsError), common.native_chatter_hidden() as terminal:
+        os.write(2, f"chatter {EVIL}".encode())
+        terminal.print("it goes on")
+        if raised:
+            raise raised
+    os.write(2, b"heard again")
+    told = capfd.readouterr().err
+    assert ("it goes on" in told, "chatter" in told, "heard again" in told) == (True, shown, True)
+    assert_text(told, holds=shown)
 
 
 def test_the_log_of_a_board_is_text(capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,6 +46,56 @@ def test_a_key_has_its_limits_and_words(schema: Any) -> None:
     }  # fmt: skip
 
 
+LIMITS = {
+    "signal": "n >= 1, m >= 1, s >= 1, noise_variance >= 0, recording_hop >= 1, matrix_seed >= 0",
+    "adc": "bits >= 8 <= 16, offset_counts >= -2147483647 <= 2147483647, units_per_count > 0, unit length <= 16",
+    "train": "levels >= 2 <= 256, outputs >= 1, rate > 0, encoder_widths each > 0, decoder_widths each > 0, "
+    "decoder_hidden >= 0, decoder_factor >= 1, level_sum > 0, shift_span > 0, steps >= 10 <= 1000000000, "
+    "length > 0 <= 1000000.0, batch >= 1, train_frames >= 0, batches each > 0, seed >= 0 <= 4294967295, "
+    "newton_schulz_steps >= 1 <= 10, weight_rate > 0, bias_rate > 0, "
+    "level_rate >= 0, final_rate > 0, warmup_steps >= 0, steepness_start > 0, steepness_end > 0, steepness_slope >= 0, "
+    "steepness_hold >= 1, steepness_share > 0 <= 1, steepness_stairs >= 0, mix_start >= 0 <= 1, mix_end >= 0 <= 1, "
+    "mix_share > 0 <= 1, mix_slope >= 0, hard_fraction >= 0 < 1, patience >= 0, validation_frames >= 100, "
+    "test_frames >= 100",
+    "export": "input_quantiles items >= 1 each > 0.5 each <= 1.0, hidden_ranges items >= 1 each > 1e-06 each < "
+    "1000000.0, last_ranges items >= 1 each > 1e-06 each < 1000000.0, relu_ranges items >= 1 each > 1e-06 each < "
+    "1000000.0, calibration_frames >= 100, finetune_steps >= 0, finetune_rate > 0, golden_frames >= 1 <= 10000, "
+    "test_frames >= 100, test_windows >= 0 <= 100000",
+    "package": "version length <= 50, license length <= 60, author length <= 80, url length <= 250",
+    "simulate": "vectors >= 1, seed >= 0 < 9223372036854775808, oracle_vectors >= 0, reported_vectors >= 0, "
+    "processes >= 0, board_vectors >= 1",
+    "hil": "baud >= 300 <= 20000000, fast_baud >= 300 <= 20000000, vectors >= 1 <= 100000000, seed >= 0 <= 1000000, "
+    "batch >= 1 <= 255, timeout_s > 0, give_up_s > 0, reconnect_s >= 0, uj_per_kilocycle >= 0, nj_per_bit >= 0, "
+    "nmse_tolerance_db >= 0",
+    "sweep": "sizes each items >= 3 each items <= 3, workers >= 1",
+    "decode": "batch_frames >= 1 <= 1048576",
+    "coded": "n >= 1, k >= 1, p >= 2 <= 251, r >= 1, m >= 2, gamma >= 1, period_bits >= 2 <= 16",
+    "classical": "levels >= 2, rate > 0, train_frames >= 1000, test_frames >= 100, seed >= 0",
+    "transform": "rows >= 0 <= 512, windows >= 1 <= 256, bits_per_sample > 0 <= 16, max_bytes >= 1 <= 65535, "
+    "test_frames >= 100, seed >= 0",
+    "sparse": "bits >= 1 <= 32, windows >= 1 <= 256, train_frames >= 1000, test_frames >= 100, seed >= 0",
+}
+"""Every limit of a key. A wider one must be meant: what lies beyond it is met by no check behind the table's."""
+WORDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<",
+         "minItems": "items >=", "maxItems": "items <=", "maxLength": "length <="}  # fmt: skip
+
+
+def limits(part: dict[str, Any]) -> list[str]:
+    """Return the limits of a key, those of its entries as `each …`."""
+    found = []
+    for option in part.get("anyOf", [part]):
+        found += [f"{sign} {option[word]}" for word, sign in WORDS.items() if word in option]
+        found += [f"each {limit}" for limit in (limits(option["items"]) if "items" in option else [])]
+    return found
+
+
+@pytest.mark.parametrize("table", tables())
+def test_the_limits_of_every_key_are_those_that_are_meant(schema: Any, table: str) -> None:
+    keys = schema["properties"][table]["properties"]
+    found = {name: " ".join([name, *limits(part)]) for name, part in keys.items() if limits(part)}
+    assert list(found.values()) == LIMITS[table].split(", ")
+
+
 def test_a_table_that_is_none_names_the_nearest() -> None:
     done = runner.invoke(build_app(), ["config", "trian"])
     assert isinstance(done.exception, QcsError)

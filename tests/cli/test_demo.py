@@ -1,9 +1,16 @@
 """`qcskit demo --example`: recordings that lie in packages; the road itself is run by tests/test_docs.py."""
 
-import pytest
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 
-from qcskit.cli import demo
-from qcskit.codec.errors import QcsError
+import pytest
+from typer.testing import CliRunner
+
+from qcskit.cli import build_app, demo
+from qcskit.codec.errors import CheckFailedError, QcsError
+from qcskit.hil.results import NOT_MEASURED
 
 
 def test_every_example_names_a_recording_and_keys_that_exist() -> None:
@@ -18,6 +25,89 @@ def test_every_example_names_a_recording_and_keys_that_exist() -> None:
 def test_an_example_that_does_not_exist_is_one_line_with_the_nearest() -> None:
     with pytest.raises(QcsError, match="no example 'egc'; did you mean 'ecg'"):
         demo.found("egc")
+
+
+@pytest.mark.parametrize("port", [None, "emu:rv32", "/dev/ttyACM7"])
+@pytest.mark.parametrize("steps", [None, 70])
+def test_what_is_given_is_what_runs(port: str | None, steps: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every table is read before the first step, the board's last."""
+    tables: dict[str, dict[str, object]] = {}
+
+    def load(table: str, config: object, settings: list[str], **given: object) -> None:
+        tables[table] = given
+        assert settings == ["train.batch=7"]
+        if table == "hil":
+            raise StopIteration
+
+    monkeypatch.setattr(demo, "load", load)
+    monkeypatch.setattr(demo, "default_port", lambda: "emu:chosen")
+    words = [*(["-p", port] if port else []), *(["--steps", f"{steps}"] if steps else []), "-s", "train.batch=7"]
+    assert isinstance(CliRunner().invoke(build_app(), ["demo", *words]).exception, StopIteration)
+    assert tables.pop("train") == {"steps": steps}
+    assert tables.pop("hil") == {"port": [port or "emu:chosen"]}
+    assert tables == {"signal": {}, "export": {}, "adc": {}, "simulate": {}}
+
+
+@pytest.mark.parametrize(("passed", "ok", "code"), [(True, True, 0), (False, True, 1), (True, False, 1)])
+@pytest.mark.parametrize("codec", ["transform", None])
+def test_the_road_goes_through_the_folder_and_ends_with_what_host_and_board_say(
+    codec: str | None, passed: bool, ok: bool, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of an example a codec is designed, or trained and exported where it names none."""
+    went: list[tuple[object, ...]] = []
+    bundle = SimpleNamespace(manifest=SimpleNamespace(model_id="0011"))
+    checked, results = {"passed": passed}, {"verdict": {"ok": ok}}
+    verdict = SimpleNamespace(passed=passed, model_dump=lambda exclude: checked)
+    answers = {
+        "qcskit.cli.design.run_design": None,
+        "qcskit.cli.train.run_training": None,
+        "qcskit.cli.export.run_export": None,
+        "qcskit.codec.codecs.open_codec": SimpleNamespace(bundle=bundle),
+        "qcskit.cli.simulate.run_simulate": verdict,
+        "qcskit.hil.fleet.run_fleet": results,
+        "qcskit.hil.report.page.write_report": None,
+    }
+
+    def step(name: str) -> Callable[..., object]:
+        def run(*given: object, **named: object) -> object:
+            places = [word for word in (*given, *named.values()) if isinstance(word, str | Path)]
+            went.append((name.rpartition(".")[2], *(str(place).replace(f"{tmp_path}/", "") for place in places)))
+            return answers[name]
+
+        return run
+
+    for name in answers:
+        monkeypatch.setattr(name, step(name))
+    monkeypatch.setattr("qcskit.cli.report.weigh", lambda *_: [])
+    monkeypatch.setattr(demo, "load", lambda *_, **given: None)
+    monkeypatch.setitem(demo.EXAMPLES, "mine", demo.Example("my own", "numpy", "x.csv", (), codec))
+    done = CliRunner().invoke(build_app(), ["demo", "--example", "mine", "-o", str(tmp_path), "-p", "emu:x", "--json"])
+    made = [("run_training", "run"), ("run_export", "run", "bundle")]
+    assert went == [
+        *([("run_design", codec, "bundle")] if codec else made),
+        ("open_codec", "bundle"),
+        ("run_simulate", "verdict.json"),
+        ("run_fleet", "results.json"),
+        ("write_report", "report.html"),
+    ]
+    assert json.loads(done.stdout) == {"report": str(tmp_path / "report.html"), "verdict": checked, **results}
+    assert isinstance(done.exception, CheckFailedError) if code else done.exit_code == 0
+
+
+@pytest.mark.parametrize(("missing", "port"), [("", "emu:cortex-m4"), ("qemu", "emu:native")])
+def test_the_board_that_is_not_given_is_one_whose_tools_are_here(
+    missing: str, port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qcskit.firmware.find_board", lambda name: SimpleNamespace(missing=missing))
+    assert demo.default_port() == port
+
+
+def test_what_an_encode_takes_is_told_in_time_where_ticks_are_known_and_else_in_ticks() -> None:
+    ticks = {"p50": 1234, "p99": 2345, "max": 3456, "unit": "cycles"}
+    device = {"ticks": ticks, "device_time_us": {"p50": 12, "p99": 13, "max": 14}}
+    assert demo.encode_cost(device) == "p50 12, p99 13, max 14 µs"
+    assert demo.encode_cost({**device, "device_time_us": NOT_MEASURED}) == "p50 1,234, p99 2,345, max 3,456 cycles"
+    assert demo.encode_cost({"ticks": NOT_MEASURED, "device_time_us": NOT_MEASURED}) == "not measured"
 
 
 def test_a_missing_package_is_one_line_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

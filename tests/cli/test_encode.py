@@ -182,6 +182,7 @@ def test_the_clipped_share_is_that_of_the_counts(sampled: Codec, called: Called)
         (("counts.csv", "--json"), "--json needs --out FILE"),
         (("short.csv",), "'short.csv' has 7 samples, a packet needs 8"),
         (("none.csv",), "none.csv"),
+        (("counts.csv", "-o", "p.docx"), "'p.docx': no format has that suffix; known: .bin, .hex"),
     ],
 )  # fmt: skip
 def test_wrong_use_writes_nothing(words: tuple[str, ...], told: str, sampled: Codec, called: Called) -> None:

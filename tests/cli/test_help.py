@@ -1,8 +1,10 @@
 """What `--help` and `--keys` print is what was written: square brackets are names of tables here, not markup."""
 
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
@@ -74,6 +76,35 @@ def test_the_keys_of_one_codec_are_its_own() -> None:
     text = printed("design", "coded", "--keys")
     assert "Keys of [coded]" in text
     assert "Keys of [classical]" not in text
+
+
+DEFAULTS: dict[str, dict[str, object]] = {
+    "advise": {"n": 32, "fill": "refuse", "compare": True, "bits": 1.0, "cost": True},
+    "train": {"out": "runs/run"},
+    "sweep": {"out": "runs/sweep"},
+    "export": {"out": "runs/bundle"},
+    "design": {"out": "runs/bundle"},
+    "simulate": {"bundle": "runs/bundle", "holds": "auto"},
+    "hil": {"bundle": "runs/bundle", "holds": "auto"},
+    "ports": {"baud": 115_200, "probe": True},
+    "compare": {"nmse_db": 0.05, "ticks_percent": 1.0},
+    "encode": {"out": "-", "holds": "auto"},
+    "decode": {"out": "-"},
+    "inspect": {"path": "runs/bundle", "cost": True, "tflm_board": "cortex-m4"},
+    "new": {"to": "plain", "board": "native"},
+    "firmware": {"bundle": "runs/bundle", "board": "native"},
+    "flash": {"bundle": "runs/bundle"},
+    "report": {"bundle": "runs/bundle", "cost": True},
+    "profile": {"bundle": "runs/bundle", "board": "cortex-m4", "vectors": 20},
+}
+"""What is done where an option is not given. All others do nothing then."""
+
+
+def test_an_option_that_is_not_given_does_nothing_but_what_is_meant() -> None:
+    for verb, command in get_command(build_app()).commands.items():  # type: ignore[attr-defined]
+        given = {option.name: option.default for option in command.params}
+        found = {name: value.as_posix() if isinstance(value, Path) else value for name, value in given.items() if value}
+        assert found == DEFAULTS.get(verb, {}), verb
 
 
 def test_the_version_is_all_that_is_printed() -> None:

@@ -15,10 +15,11 @@ from support.need import need_board
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
-from qcskit.cli.inspect import instruction_table
+from qcskit.cli.inspect import instruction_table, tflm_table
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Packets
+from qcskit.codec.sensor import AdcConfig
 from qcskit.firmware import boards, c_directory, count
 from qcskit.firmware.tflm import Tflm
 
@@ -87,6 +88,14 @@ def test_what_the_device_sees_is_shown(name: str, made: Made) -> None:
     assert not re.search(r"\bS = \d", text)
 
 
+@pytest.mark.parametrize("unit", ["", "mV"])
+def test_the_level_of_x_is_told_in_its_unit(unit: str, tmp_path: Path) -> None:
+    adc = AdcConfig(units_per_count=0.5, offset_counts=100, unit=unit)
+    signal = sampled_bundle(tmp_path / "b", adc=adc, recording_in="counts").bundle.manifest.signal
+    level, spread = (f"{text} {unit}".rstrip() for text in (f"{signal.offset:.6g}", f"{signal.scale:.4g}"))
+    assert f"about {level}, standard deviation {spread} (training part)" in shown(tmp_path / "b")
+
+
 def test_samples_of_x_are_told_from_all_of_x(tmp_path: Path) -> None:
     sampled_bundle(tmp_path / "bundle", matrix="uniform", m=4)
     assert "samples of x, M = 4 of N = 8" in shown(tmp_path / "bundle")
@@ -132,6 +141,16 @@ def test_a_bound_is_shown_where_there_is_one() -> None:
     assert cells(instruction_table({"m4": row})) == [["m4"], ["Cortex-M4"], ["10,952"], ["17,615"]]
     rows = {"m4": {**row, "bound": 27_478}, "small": {**row, "bound": None}, "none": {"core": "AVR", "not_run": "why"}}
     assert cells(instruction_table(rows))[3:] == [["17,615", "17,615", ""], ["27,478", "not counted", ""]]
+
+
+@pytest.mark.parametrize(("same", "told"), [(True, "the bundle's"), (False, "NOT the bundle's")])
+def test_figures_on_tflm_are_told_with_whether_the_bytes_are_the_same(same: bool, told: str) -> None:
+    facts = {"core": "Cortex-M4", "mean": 70_001.4, "max": 80_002, "code_bytes": 50_003, "table_bytes": 4004,
+             "ram_bytes": 3005, "same_bytes": same, "vectors": 8}  # fmt: skip
+    assert cells(tflm_table(facts))[1] == [
+        "70,001, at most 80,002", "50,003 and 4,004 bytes", "3,005 bytes, the arena included",
+        f"{told}, on 8 golden vectors",
+    ]  # fmt: skip
 
 
 def cells(table: Table) -> list[list[str]]:

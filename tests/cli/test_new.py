@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.arduino import HARDWARE, build_sketch
 from support.need import need_tool
@@ -198,3 +199,12 @@ def test_names_and_recording() -> None:
     assert [model_name(title) for title in ("ECG", "my sensor.2", "a--b")] == ["ecg", "my_sensor_2", "a_b"]
     assert example_recording() == example_recording()
     assert len(example_recording().split()) == 6001
+
+
+def test_the_example_recording_is_a_minute_of_a_pulse_in_12_bit_counts() -> None:
+    counts = np.array(example_recording().split()[1:], np.int64)
+    assert 0 <= counts.min() < counts.max() < 4096
+    power = np.abs(np.fft.rfft(counts - counts.mean())) ** 2
+    pulse_hz = np.argmax(power[30:]) + 30  # above breathing
+    assert 55 < pulse_hz < 80  # a minute holds so many beats
+    assert 800 < np.quantile(counts, 0.995) - np.quantile(counts, 0.005) < 1200

@@ -81,10 +81,13 @@ def test_the_verb_draws_what_the_table_holds(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("new", [("macs", "nmse_float_db", "vector_bytes"), ("nmse_float_db", "vector_bytes")])
 def test_a_table_of_before_there_were_some_columns_is_read(new: tuple[str, ...], tmp_path: Path) -> None:
     old = COLUMNS[: -len(new)]
-    (tmp_path / "results.csv").write_text(f"{','.join(old)}\n{','.join('x' for _ in old)}\n")
-    assert read_table(tmp_path / "results.csv") == [dict.fromkeys(COLUMNS, "x") | dict.fromkeys(new, "")]
+    rows = "".join(f"{','.join(f'{column} {k}' for column in old)}\n" for k in range(3))
+    (tmp_path / "results.csv").write_text(f"{','.join(old)}\n{rows}")
+    expected = [{column: f"{column} {k}" for column in old} | dict.fromkeys(new, "") for k in range(3)]
+    assert read_table(tmp_path / "results.csv") == expected
     run_sweep([], tmp_path, 1, None, lambda row: None)
     assert (tmp_path / "results.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+    assert read_table(tmp_path / "results.csv") == expected
 
 
 def test_what_no_point_has_is_not_told() -> None:

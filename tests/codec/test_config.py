@@ -88,6 +88,16 @@ def test_overrides_are_toml_or_bare_words() -> None:
         parse_overrides(["tarin.steps=3"])
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_no_table_takes_a_number_that_is_not_finite(value: float) -> None:
+    for table in tables():
+        for name, field in model_of(table).model_fields.items():
+            if "float" in str(field.annotation):
+                given = [value] if "tuple" in str(field.annotation) else value
+                with pytest.raises(QcsError, match=rf"\[{table}\] {name}"):
+                    load_table(model_of(table), table, None, {name: given})
+
+
 @pytest.mark.parametrize("word", ["nan", "true", "12"])
 def test_a_word_that_toml_takes_for_a_number_is_a_text_where_one_is_wanted(word: str) -> None:
     given = parse_overrides([f"train.name={word}", "train.steps=3"])["train"]

@@ -137,6 +137,23 @@ def test_the_logged_nmse_is_that_of_the_quantizer_a_device_gets(given: str) -> N
     assert model.layers[1].hard_forward is False
 
 
+def test_a_model_that_only_runs_eagerly_is_measured_eagerly() -> None:
+    class Asking(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stages = [keras.layers.Dense(3, "tanh"), SHQ(4), keras.layers.Dense(4)]
+
+        def call(self, x):
+            for stage in self.stages:
+                x = stage(x)
+            return x if tf.reduce_sum(x) > 0.0 else 2.0 * x
+
+    model = Asking()
+    model.compile("adam", "mse", run_eagerly=True)
+    fit = model.fit(X, X, verbose=0, validation_data=(X, X), callbacks=[AnnealSHQ((2, 3))])
+    assert len(fit.history["val_hard_nmse_db"]) == 1
+
+
 def test_callbacks_behind_it_monitor_the_hard_nmse_when_there_is_one() -> None:
     model = built(SHQ(4))
     stopper = keras.callbacks.EarlyStopping("val_hard_nmse_db", mode="min", patience=0, min_delta=1e9)

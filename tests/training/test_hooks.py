@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
@@ -271,6 +272,16 @@ def test_a_fault_is_one_line_that_names_the_file_and_the_line(tmp_path, written,
     assert words in said
     assert "\n" not in said
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_frames_of_another_shape_are_refused_in_every_part(written, part: str) -> None:
+    lines = (f"x = tf.zeros((frames, 5 if part == {part!r} else 6))", "return x, x[:, :4]")
+    source = Source(SIGNAL, hooks(written(draws(*lines).replace("frames, seed", "frames, seed, part"))))
+    asked = {"train": source.training, "test": source.test, "validation": lambda *a: source.frames(*a, "validation")}
+    for name, draw in asked.items():
+        with nullcontext() if name != part else pytest.raises(QcsError, match=r"line 4: draw gives x and y of shapes"):
+            assert draw(9, 1)[0].shape == (9, 6)
 
 
 @pytest.mark.parametrize("variant", ["ce-decnet", "lloyd-decnet"])

@@ -84,6 +84,32 @@ def test_batches_are_drawn_from_the_fixed_set_each_frame_equally_likely() -> Non
     assert not np.array_equal(drawn_x, other)
 
 
+def test_every_drawn_batch_is_stepped_on_once_and_every_sum_is_over_all_steps(monkeypatch) -> None:
+    config = TrainConfig(**{**TINY, "seed": 3}).resolved(SIGNAL)
+    call = Call(parts(build_model(config, SIGNAL)), [], config, Source(SIGNAL), phases(config)[0], 2)
+    drawn, stepped = [], []
+
+    def draw(self: Call, seed, data) -> tuple:
+        drawn.append(seed.numpy().tolist())
+        place = tf.repeat(tf.range(DRAWN_STEPS) + seed[1], 2)
+        x = tf.cast(place, tf.float32)[:, None] * tf.ones(SIGNAL.n)
+        return x, x[:, : SIGNAL.m]
+
+    def step(self: Call, x, y, local):
+        assert len(np.unique(x)) == len(np.unique(y)) == 1
+        stepped.append((float(x[0, 0]), float(y[0, 0]), int(local)))
+        return tf.constant(0.5)
+
+    monkeypatch.setattr(Call, "draw", draw)
+    monkeypatch.setattr(Call, "step", step)
+    count = 2 * DRAWN_STEPS + 3
+    error, energy = call.run(tf.constant(100), tf.constant(90), tf.constant(count), ())
+    assert drawn == [[3, 100 + DRAWN_STEPS * k] for k in range(3)]
+    assert stepped == [(t, t, t - 90) for t in range(100, 100 + count)]
+    assert error == 0.5 * count
+    assert energy == sum(2 * SIGNAL.n * t**2 for t in range(100, 100 + count))
+
+
 def test_batches_split_the_joint_phase_evenly() -> None:
     joint, last = phases(TrainConfig(steps=1000, batches=(10, 20, 40), hard_fraction=0.1))
     assert [joint.part(t) for t in (0, 299, 300, 599, 600, 899)] == [

@@ -41,6 +41,24 @@ def test_hats_of_grid_levels_are_one_hot() -> None:
     np.testing.assert_allclose(hats, np.eye(5), atol=1e-6)
 
 
+@pytest.mark.parametrize("decoder_input", ["levels", "hats"])
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("residual", [False, True])
+def test_decnet_reads_and_joins_what_its_keys_say(decoder_input: str, odd: bool, residual: bool) -> None:
+    keys = {"decoder_input": decoder_input, "odd": odd, "decoder_residual": residual, "decoder_widths": (24, 24, 12)}
+    config = TrainConfig(**{**TINY, **keys, "decoder_activation": "tanh"})
+    decnet = parts(build_model(config, SIGNAL)).decnet
+    q = np.random.default_rng(1).uniform(-1, 1, (50, SIGNAL.m)).astype(np.float32)
+    side = np.where(q[:, :1] < 0, -1, 1) if odd else 1
+    value = np.asarray(Hats(4)(tf.constant(side * q)) if decoder_input == "hats" else side * q)
+    *hidden, last = [layer.get_weights() for layer in decnet.layers if layer.get_weights()]
+    assert [w.shape for w, _ in (*hidden, last)] == [(value.shape[1], 24), (24, 24), (24, 12), (12, SIGNAL.n)]
+    for number, (w, b) in enumerate(hidden):
+        out = np.tanh(value @ w + b)
+        value = value + out if residual and number == 1 else out
+    np.testing.assert_allclose(decnet(q), side * (value @ last[0] + last[1]), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_activation_of_the_integer_encoder_is_what_keras_computes(name: str) -> None:
     encnet = parts(build_model(TrainConfig(encoder_activation=name), SIGNAL)).encnet

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from qcskit.training.point import Spec, Workers, run_in_child, run_point
 
 SIGNAL = {"n": 8, "m": 4, "s": 1}
@@ -34,6 +36,21 @@ def test_a_crash_is_the_points_alone(tmp_path) -> None:
     assert row["status"] == "failed"
     assert row["error"].startswith("exit 1: ")
     assert "\n" not in row["error"]
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_a_child_has_the_threads_that_it_is_given_and_else_its_own(tmp_path, monkeypatch, threads: int) -> None:
+    """Of TensorFlow and OpenMP; what the user set stays where nothing is given."""
+    names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL")
+    (tmp_path / "telling_room.py").write_text(
+        f"import os\nCONFIG = dict\ndef run(*_): return {{name: os.environ.get(name) for name in {names}}}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    row = run_in_child(spec(tmp_path, "telling_room"), threads)
+    assert row.pop("status") == "done", row
+    assert row == dict(zip(names, ("3", "3", "3") if threads else (None, "7", "3"), strict=True))
 
 
 def test_a_child_that_is_killed_is_said_to_be(tmp_path, monkeypatch) -> None:

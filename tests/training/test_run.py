@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorflow import make_ndarray
 
@@ -16,6 +17,7 @@ from qcskit.codec.errors import QcsError
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.quantizer import hard_index
 from qcskit.codec.signal import SignalConfig, draw_frames
+from qcskit.training import networks
 from qcskit.training.config import TrainConfig
 from qcskit.training.networks import parts
 from qcskit.training.run import read_run, train_run
@@ -84,6 +86,46 @@ def test_a_directory_that_is_no_run_is_not_replaced(tmp_path) -> None:
     with pytest.raises(QcsError, match="so it is not replaced"):
         train_run(tmp_path, FAST, SignalConfig(), ignore)
     assert (tmp_path / "thesis.txt").read_text() == "irreplaceable"
+
+
+def test_what_cannot_be_written_or_read_is_refused_before_anything_is_trained(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("qcskit.training.run._trained", lambda *_: pytest.fail("it trains"))
+    (tmp_path / "thesis.txt").touch()
+    np.save(tmp_path / "short.npy", np.arange(30.0))
+    (tmp_path / "other").mkdir()
+    files = {"files": {}, "train": {"name": "theirs"}}
+    (tmp_path / "other" / "metrics.json").write_text(json.dumps(files))
+    recorded = SignalConfig(source="recorded", recording=str(tmp_path / "none.npy"))
+    short = recorded.model_copy(update={"recording": str(tmp_path / "short.npy")})
+    for path, signal, told in (
+        (tmp_path, SIGNAL, "so it is not replaced"),
+        (tmp_path / "other", SIGNAL, "holds model 'theirs' and not 'demo'"),
+        (tmp_path / "new", recorded, "none.npy"),
+        (tmp_path / "new", short, "the validation part has 4 samples"),
+        (tmp_path / "new", SignalConfig(matrix="file", matrix_file=str(tmp_path / "phi.npy")), "phi.npy"),
+    ):
+        with pytest.raises(QcsError, match=told):
+            train_run(path, FAST, signal, ignore)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_gpu_is_left_room_for_others_and_one_in_use_already_is_left_as_it_is(tmp_path, monkeypatch) -> None:
+    told = []
+
+    def grow(gpu: str, wanted: bool) -> None:
+        told.append((gpu, wanted))
+        if gpu == "used":
+            raise RuntimeError
+
+    def stop(*_) -> None:
+        raise StopIteration
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["used", "free"] if kind == "GPU" else [])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", grow)
+    monkeypatch.setattr(networks, "build_model", stop)
+    with pytest.raises(StopIteration):
+        train_run(tmp_path / "run", FAST, SIGNAL, ignore)
+    assert told == [("used", True), ("free", True)]
 
 
 CHILD = """

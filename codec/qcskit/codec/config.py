@@ -30,9 +30,9 @@ the command line, or from a file that was named there."""
 
 
 class Table(BaseModel):
-    """Base of every configuration table: immutable, unknown keys refused."""
+    """Base of every configuration table: immutable, unknown keys and numbers that are not finite refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 UNSET = object()

@@ -101,7 +101,8 @@ class AnnealSHQ(keras.callbacks.Callback):  # type: ignore[misc]
             raise QcsError(
                 f"AnnealSHQ: model '{self.model.name}' has no SHQ layer; put one between encoder and decoder"
             )
-        self._sums = tf.function(self._error_and_energy, autograph=False, reduce_retracing=True)
+        own = self._error_and_energy
+        self._sums = own if self.model.run_eagerly else tf.function(own, autograph=False, reduce_retracing=True)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Set what goes by epochs, and note the epoch's first step."""

@@ -122,10 +122,11 @@ class TrainConfig(Table):
         gt=0,
         description="thresholds at the first step are uniform from -shift_span to it; default: equal cells",
     )
-    steps: int = Field(default=12_000, ge=10, description="optimizer steps")
+    steps: int = Field(default=12_000, ge=10, le=10**9, description="optimizer steps")
     length: float = Field(
         default=1.0,
         gt=0,
+        le=1e6,
         description="multiplies steps and warmup_steps; what is given per step (slopes, rate/√t) stays",
     )
     batch: int = Field(default=1_000, ge=1, description="frames per step")
@@ -138,7 +139,10 @@ class TrainConfig(Table):
         default=(), description="batch sizes of equal parts of joint training, instead of batch"
     )
     seed: int = Field(
-        default=0, ge=0, description="seeds initialisation, data and noise; the same seed gives the same model"
+        default=0,
+        ge=0,
+        le=2**32 - 1,
+        description="seeds initialisation, data and noise; the same seed gives the same model",
     )
     optimizer: Literal["orthogonal", "adam"] = Field(
         default="orthogonal", description="for weight matrices: orthogonalised momentum, or Adam; vectors always Adam"
