@@ -139,12 +139,18 @@ class Copy:
         return replace(mutant, noticed=by is not None, by=by or "", seconds=round(time.monotonic() - started, 1))
 
 
-def own_tests(file: str) -> list[Path]:
-    """Return the test files of a module: those of its name, or of its first words, else those that name it most."""
+def test_folder(file: str) -> Path:
+    """Return the folder of tests of a module's folder, or of the nearest above it that has one."""
     path, tests = Path(file), ROOT / "tests"
     folder = tests / "firmware" if path.suffix == ".c" else tests.joinpath(path.parts[0], *path.parts[3:-1])
     while not folder.is_dir():
         folder = folder.parent
+    return folder
+
+
+def own_tests(file: str) -> list[Path]:
+    """Return the test files of a module: those of its name, or of its first words, else those that name it most."""
+    path, tests, folder = Path(file), ROOT / "tests", test_folder(file)
     words = path.stem.strip("_").split("_")
     for count in range(len(words), path.suffix == ".c", -1):  # every C file begins with qcs
         found = sorted(folder.glob(f"test_{'_'.join(words[:count])}.py"))
@@ -168,8 +174,7 @@ def test_files(file: str, near: bool) -> list[str]:
     elif path.suffix == ".c":
         places = [*own, *every, tests / "firmware", tests / "firmware_sim"]
     else:
-        package = tests / path.parts[0]
-        places = [*own, package.joinpath(*path.parts[3:-1]), package, *every]
+        places = [*own, test_folder(file), tests / path.parts[0], *every]
     files = [test for place in places for test in (sorted(place.rglob("test_*.py")) if place.is_dir() else [place])]
     return list(dict.fromkeys(str(test.relative_to(ROOT)) for test in files))
 
