@@ -25,6 +25,7 @@ static size_t in_left;
 static uint8_t out[OUT];
 static size_t out_held;
 static unsigned slow;
+static unsigned leaving; /* how often the line is asked before the last byte written has left */
 static size_t since_zero;
 static unsigned long replies[256]; /* by type: third byte behind a zero */
 
@@ -41,6 +42,7 @@ static uint16_t write_bytes(void *context, const uint8_t bytes[], uint16_t n) {
   (void)context;
   slow = slow * 1103515245U + 12345U;
   const uint16_t take = (slow >> 16) % 3U == 0 ? 0 : (slow >> 16) % 3U == 1 ? 1 : n;
+  leaving = (slow >> 20) % 4U;
   for (uint16_t i = 0; i < take; i++) {
     if (out_held == OUT) {
       memmove(out, out + OUT / 2, OUT / 2);
@@ -59,10 +61,15 @@ static uint32_t ticks(void *context) {
   return slow;
 }
 
+static uint32_t line_rate = 115200;
+
 static bool set_baud(void *context, uint32_t baud, bool now) {
   (void)context;
-  slow = slow * 1103515245U + 12345U;
-  return baud < 1000000 && (!now || (slow & 0x10000U));
+  if (baud >= 1000000 || (now && leaving > 0 && leaving-- > 0))
+    return false;
+  if (now)
+    line_rate = baud;
+  return true;
 }
 
 /* Packets of 1 .. PACKED bytes. */
@@ -235,6 +242,49 @@ static void encode_again(uint16_t seq) {
   need(n == length && memcmp(first + 9, body + 9, n - 13) == 0, "a packet changed");
 }
 
+/* Change the line rate. What comes at the new one must leave `stands`, and not before its
+ * last byte. */
+static void change_rate(uint32_t baud, const uint8_t *comes, size_t n, uint32_t stands) {
+  uint8_t wanted[4], body[16];
+  memcpy(wanted, &baud, 4);
+  need(ask(6, 1, wanted, 4, body, sizeof body) == 12 && line_rate == baud, "no change of rate");
+  feed(comes, n - 1);
+  need(line_rate == baud, "a rate was left before its trial was over");
+  feed(comes + n - 1, 1);
+  need(line_rate == stands, "not the rate that stands");
+}
+
+/* A frame proves a new rate; 16 stretches that are none, or 256 bytes, and the one before is back.
+ */
+static void rates(void) {
+  static const uint8_t noise[32] = {1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0,
+                                    1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0};
+  static const uint8_t silence[256];
+  uint8_t body[16] = {QCS_PROTOCOL, 1}, frame[32];
+  const size_t n = make_frame(frame, body, 4);
+  change_rate(9600, noise, sizeof noise, 115200);
+  change_rate(9600, silence, sizeof silence, 115200);
+  change_rate(9600, frame, n, 9600);
+  change_rate(300, silence, sizeof silence, 9600);
+  change_rate(300, noise, sizeof noise, 9600);
+  change_rate(115200, frame, n, 115200);
+}
+
+/* A polled agent takes no byte that it has no room for: of requests without a pause none is lost.
+ */
+static void requests_without_a_pause(void) {
+  enum { REQUESTS = 60 };
+  static uint8_t frames[32 * REQUESTS];
+  const unsigned long before = replies[0x81];
+  size_t n = 0;
+  for (unsigned i = 0; i < REQUESTS; i++) {
+    uint8_t body[16] = {QCS_PROTOCOL, 1, (uint8_t)i};
+    n += make_frame(frames + n, body, 4);
+  }
+  feed(frames, n);
+  need(n > RX && replies[0x81] == before + REQUESTS, "a request was lost");
+}
+
 /* A frame of the protocol with random fields, now and then wrong ones. */
 static size_t random_frame(uint8_t *frame) {
   static uint8_t body[BODY];
@@ -286,6 +336,8 @@ int main(int argc, char **argv) {
   codec = fuzz_models[argc > 3 ? atoi(argv[3]) : 0];
 #endif
   start();
+  rates();
+  requests_without_a_pause();
   for (unsigned long i = 0; i < count; i++) {
     const uint32_t dice = draw(30);
     const int kind = dice < 3 ? GARBAGE : dice < 12 ? WHOLE : dice < 25 ? DAMAGED : CUT;

@@ -20,6 +20,7 @@ from support.tables import c_dir, packed_of, random_tables
 from qcskit import firmware
 from qcskit.codec.errors import CheckFailedError
 from qcskit.firmware import Board, FirmwareError, MissingToolError, boards, build, find_board, start
+from qcskit.firmware.emulator import _end
 from qcskit.hil import Device
 
 TABLES = random_tables(np.random.default_rng(7), [10, 50, 10], 8)
@@ -162,6 +163,16 @@ def test_ctrl_c_or_a_kill_leaves_no_emulator(how: signal.Signals) -> None:
     while any(_runs(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert [pid for pid in pids if _runs(pid)] == []
+
+
+def test_an_emulator_that_does_not_heed_its_end_is_killed() -> None:
+    script = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(9)"
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    _end(process)
+    assert process.returncode == -signal.SIGKILL
+    _end(process)  # harmless when repeated
 
 
 def _runs(pid: int) -> bool:

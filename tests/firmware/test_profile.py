@@ -1,6 +1,7 @@
 """Profiles: layers add up to the encode, estimates follow the published timings, AVR cycles agree with its timer."""
 
 import shutil
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from qcskit.firmware.boards import boards
 from qcskit.firmware.cores import M0, M0PLUS, M4_HIGH, M4_LOW
 from qcskit.firmware.counting import Counts, Place
 from qcskit.firmware.cycles import _cycles
-from qcskit.firmware.profile import _share, flame_svg, profile
+from qcskit.firmware.profile import Profile, Share, _share, flame_svg, profile
 from qcskit.firmware.protocol.messages import Answers
 from qcskit.firmware.protocol.wire import encode_packets
 
@@ -57,6 +58,31 @@ def test_accesses_are_told_where_they_are_counted_and_cycles_where_those_are(
     share = _share(counts, "x", [Place(0, 2, 0, 6, 9, 12, 3, 15), Place(2, 2, 0, 6, 0, 3, 0, 0)])
     assert (share.instructions, share.taken, share.cycles_low, share.cycles_high) == (4, 1, 10, 20)
     assert (share.loads, share.stores, share.cycles) == ((3, 5, None) if cycles is None else (None, None, 5))
+
+
+def test_every_box_of_the_picture_stands_below_its_own_and_is_as_wide_as_it_is_heavy() -> None:
+    def share(name: str, instructions: float) -> Share:
+        return Share(name, instructions, None, None, 0.0, None, None, None)
+
+    layers = (share("call", 100.0), share("dense", 600.0), share("last", 300.0))
+    tree = {"call": {"encode": 100.0}, "dense": {"mac": 450.0, "tanh": 150.0}, "last": {"mac": 200.0, "pack": 100.0}}
+    made = Profile("m4", "Cortex-M4", 8, 1, 2, share("encode", 1000.0), layers, (), tree, "")
+    root = ElementTree.fromstring(flame_svg(made, width=500, row=10))
+    tag = "{http://www.w3.org/2000/svg}"
+    boxes = [(group.findtext(f"{tag}title"), group.find(f"{tag}rect")) for group in root.iter(f"{tag}g")]
+    found = [(told, *(float(box.get(key, "nan")) for key in ("x", "y", "width", "height"))) for told, box in boxes
+             if box is not None]  # fmt: skip
+    assert sorted(found, key=lambda box: (box[2], box[1])) == [
+        ("encode on Cortex-M4: 1,000 instructions (100.0 %)", 0, 0, 500, 8),
+        ("call: 100 instructions (10.0 %)", 0, 10, 50, 8),
+        ("dense: 600 instructions (60.0 %)", 50, 10, 300, 8),
+        ("last: 300 instructions (30.0 %)", 350, 10, 150, 8),
+        ("encode: 100 instructions (10.0 %)", 0, 20, 50, 8),
+        ("mac: 450 instructions (45.0 %)", 50, 20, 225, 8),
+        ("tanh: 150 instructions (15.0 %)", 275, 20, 75, 8),
+        ("mac: 200 instructions (20.0 %)", 350, 20, 100, 8),
+        ("pack: 100 instructions (10.0 %)", 450, 20, 50, 8),
+    ]
 
 
 def test_counts_of_adc_input_include_the_front_end() -> None:

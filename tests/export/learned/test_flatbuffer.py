@@ -1,9 +1,13 @@
 """What the flatbuffer holds: two operators, constants that can be read in place, tables of the runtime's own tanh."""
 
+from typing import Any
+
 import numpy as np
+import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from qcskit.export.learned.flatbuffer import activation_points
+from qcskit.codec.learned.activations import ACTIVATIONS
+from qcskit.export.learned.flatbuffer import Bits, DenseOp, activation_points, encoder_flatbuffer
 
 
 def test_tanh_table_is_close_to_tanh_and_ascends() -> None:
@@ -23,3 +27,63 @@ def test_the_flatbuffer_holds_only_fully_connected_and_tanh_and_aligned_constant
         data = model.Buffers(i).DataAsNumpy()
         if not isinstance(data, int):
             assert (data.__array_interface__["data"][0] - np.frombuffer(content, np.uint8).ctypes.data) % 16 == 0
+
+
+def layer(inputs: int, outputs: int, place: int, bits: Bits, activation: str) -> DenseOp:
+    """Return a layer every number of which is its own."""
+    rng = np.random.default_rng(place)
+    return DenseOp(
+        rng.integers(-127, 128, (outputs, inputs), np.int8), rng.uniform(0.01, 0.1, outputs).astype(np.float32),
+        rng.integers(-9999, 9999, outputs, np.int32), np.float32(0.5 + place), 3 + place if bits == 8 else 0,
+        np.float32(0.05 + 0.01 * place), -7 - place if bits == 8 else 0, ACTIVATIONS[activation], bits,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("activations", [("tanh", "tanh"), ("relu", "tanh"), ("tanh", "hard_tanh"), ("hard_tanh",)])
+def test_every_tensor_and_operator_is_what_the_layers_say(bits: Bits, activations: tuple[str, ...]) -> None:
+    widths = (5, 4, 3)
+    layers = [layer(widths[i], widths[i + 1], i, bits, name) for i, name in enumerate(activations)]
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(encoder_flatbuffer(layers, "about it"), 0))
+    (graph,) = model.subgraphs
+    tensors = {tensor.name.decode(): tensor for tensor in graph.tensors}
+    kind = schema.TensorType.INT8 if bits == 8 else schema.TensorType.INT16
+    assert model.description == b"about it"
+
+    def check(name: str, shape: tuple[int, ...], kind: int, scale: Any, zero: int, data: Any = None) -> None:
+        tensor = tensors.pop(name)
+        assert (tuple(tensor.shape), tensor.type) == (shape, kind)
+        np.testing.assert_array_equal(tensor.quantization.scale, np.atleast_1d(scale))
+        assert set(tensor.quantization.zeroPoint) == {zero}
+        content = model.buffers[tensor.buffer].data
+        assert (b"" if content is None else bytes(content)) == (b"" if data is None else data.tobytes())
+
+    check("y", (1, 5), kind, layers[0].input_scale, layers[0].input_zero_point)
+    read, expected = "y", []
+    for i, op in enumerate(layers):
+        rows, columns = op.weights.shape
+        expected.append(([read, f"w{i}", f"b{i}"], [f"pre{i}"], op.activation.fused))
+        check(f"w{i}", (rows, columns), schema.TensorType.INT8, op.weight_scale, 0, op.weights)
+        check(f"b{i}", (rows,), schema.TensorType.INT32, op.input_scale * op.weight_scale, 0, op.bias)
+        check(f"pre{i}", (1, rows), kind, op.pre_scale, op.pre_zero_point)
+        read = f"pre{i}"
+        if op.activation.name == "tanh":  # TFLite fixes its grid
+            check(f"a{i}", (1, rows), kind, 1 / 128 if bits == 8 else 1 / 32768, 0)
+            assert op.output_grid == ((1 / 128, 0) if bits == 8 else (1 / 32768, 0))
+            expected.append(([read], [f"a{i}"], None))
+            read = f"a{i}"
+        else:
+            assert op.output_grid == (op.pre_scale, op.pre_zero_point)
+    assert not tensors
+    names = [tensor.name.decode() for tensor in graph.tensors]
+    fused = {value: name for name, value in vars(schema.ActivationFunctionType).items() if name.isupper()}
+    found = [
+        ([names[i] for i in op.inputs], [names[i] for i in op.outputs],
+         fused[op.builtinOptions.fusedActivationFunction] if op.builtinOptions else None)
+        for op in graph.operators
+    ]  # fmt: skip
+    assert found == expected
+    assert [[names[i] for i in ends] for ends in (graph.inputs, graph.outputs)] == [["y"], [read]]
+    codes = [model.operatorCodes[op.opcodeIndex].builtinCode for op in graph.operators]
+    dense, tanh = schema.BuiltinOperator.FULLY_CONNECTED, schema.BuiltinOperator.TANH
+    assert codes == [dense if options else tanh for _, _, options in expected]

@@ -108,6 +108,7 @@ def test_without_x_nothing_is_measured_anywhere(tmp_path) -> None:
     assert (nmse.float_db, nmse.deployed_db, nmse.fidelity) == (None, None, None)
     assert "against the trained float, by the encoder's outputs" in codec.describe()["profiles tried"]
     assert codec.source_windows == 0
+    assert (codec.bundle.manifest.signal.offset, codec.bundle.manifest.signal.scale) == (0, 1)  # of x nothing is known
     assert simulate(codec.bundle, SimulateConfig(vectors=100, oracle_vectors=100, processes=1)).passed
     assert codec.decode(codec.encode(Y)).shape == (600, 12)
 

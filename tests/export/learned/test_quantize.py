@@ -7,6 +7,7 @@ import pytest
 from support.float_encoders import random_encoder, tflm_outputs
 
 from qcskit.codec.errors import QcsError
+from qcskit.export.learned import quantize
 from qcskit.export.learned.flatbuffer import encoder_flatbuffer
 from qcskit.export.learned.quantize import (
     FloatEncoder,
@@ -48,6 +49,14 @@ def test_a_row_that_is_all_but_dead_keeps_its_bias(size: float, bias: float, bit
     assert unit * 0.5 <= max(1e-6 * abs(bias), 0.5 * float(step) * size / 127 * 1.0001)
     largest = 2**31 - 1 if bits == 8 else 2**30 - 1
     assert np.abs(weights.astype(int)).sum() * 2 ** (bits - 1) + abs(int(found[0])) <= largest
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_bias_beyond_32_bits_stops_at_their_end_and_keeps_its_sign(sign: int, monkeypatch) -> None:
+    """As rounding jointly may give it, over inputs far beyond their grid."""
+    monkeypatch.setattr(quantize, "round_jointly", lambda exact, moment: (np.ones((1, 2)), np.array([sign * 1e12])))
+    w, b = np.ones((1, 2), np.float32), np.ones(1, np.float32)
+    assert quantize_weights(0, w, b, np.float32(1), np.eye(3))[2].tolist() == [sign * (2**31 - 1)]
 
 
 @pytest.mark.parametrize("bits", [8, 16])

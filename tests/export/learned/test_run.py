@@ -16,13 +16,22 @@ from qcskit.codec.learned.bundle import PROFILES
 from qcskit.codec.learned.litert import LiteRt
 from qcskit.codec.learned.read_tflite import read_operators
 from qcskit.codec.metrics import nmse_db
-from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig
+from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig, SignalFacts
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.export.config import ExportConfig
 from qcskit.export.learned import run as run_module
 from qcskit.export.learned.fold import ProfileError
-from qcskit.export.learned.job import Job
-from qcskit.export.learned.run import _FINETUNE_GAIN_DB, choose_profile, export_run, input_ranges
+from qcskit.export.learned.job import Job, Scales
+from qcskit.export.learned.quantize import FloatEncoder
+from qcskit.export.learned.run import (
+    _FINETUNE_GAIN_DB,
+    DrawnSource,
+    RunSource,
+    choose_profile,
+    export_run,
+    input_ranges,
+    range_candidates,
+)
 
 QUICK = ExportConfig(finetune_steps=20, golden_frames=16, test_frames=2000, calibration_frames=1000, profile="tflm",
                      allow_loss=True)  # fmt: skip
@@ -318,6 +327,26 @@ def test_a_profile_that_is_asked_for_is_the_only_one(monkeypatch) -> None:
         Trial(monkeypatch, dict.fromkeys(PROFILES), {}).choose()
 
 
+@pytest.mark.parametrize("activations", [("tanh", "tanh"), ("relu", "tanh"), ("hard_tanh", "hard_tanh"),
+                                         ("tanh", "relu")])  # fmt: skip
+def test_ranges_are_searched_where_they_have_an_effect(activations: tuple[str, str]) -> None:
+    """In 16 bits no grid needs a choice; the input has twice the room of what was seen."""
+    y = np.linspace(-3, 2, 60).reshape(-1, 3)
+    weights = (np.ones((4, 3), np.float32), np.ones((2, 4), np.float32))
+    encoder = FloatEncoder(weights, (np.zeros(4, np.float32), np.zeros(2, np.float32)), np.zeros(1), activations)
+    config, hidden, last = ExportConfig(), *activations
+    found = range_candidates(encoder, config, "tflm16", y)
+    assert found == {"inputs": ((6.0,),), "hidden": (1.0,), "last": (1.0,), "peak": (1.0,)}
+    for profile in ("tflm", "native"):
+        found, tflm = range_candidates(encoder, config, profile, y), profile == "tflm"
+        assert found == {
+            "inputs": tuple(input_ranges(y, quantile) for quantile in config.input_quantiles),
+            "hidden": config.hidden_ranges if hidden == "tanh" else (1.0,),
+            "last": config.last_ranges if last == "tanh" and tflm else (1.0,),
+            "peak": config.relu_ranges if hidden == "relu" or (last == "relu" and tflm) else (1.0,),
+        }
+
+
 def test_inputs_that_are_alike_share_a_range_and_others_have_their_own() -> None:
     y = np.linspace(-1, 1, 2001)[:, None]
     alike = y * [1.0, 1.9, 1.5]
@@ -331,6 +360,21 @@ def test_inputs_that_are_alike_share_a_range_and_others_have_their_own() -> None
     outlier = np.concatenate([y, [[1000.0]]])
     assert input_ranges(outlier, 0.99) == pytest.approx((0.99,), abs=2e-3)
     assert input_ranges(outlier, 1.0) == (1000.0,)
+
+
+@pytest.mark.parametrize("seed", [0, 5, 12_345])
+def test_an_export_is_tested_on_the_frames_of_its_training(seed: int) -> None:
+    def test(frames: int, asked: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.full((frames, 2), 1.0 * asked), np.full((frames, 1), 2.0 * asked)
+
+    run = SimpleNamespace(train=SimpleNamespace(seed=seed), signal=SignalConfig(), source=SimpleNamespace(test=test))
+    for source in (RunSource(run), DrawnSource(run, Scales(0.0, 1.0, 0.0, 1.0))):
+        x, y = source.test(3)
+        np.testing.assert_array_equal(x, np.full((3, 2), seed + 2_000_003))
+        np.testing.assert_array_equal(y, np.full((3, 1), 2 * (seed + 2_000_003)))
+    assert (
+        source.arrays(SignalFacts(n=2, m=1, s=1, noise_variance=0, matrix="none"), 4)["windows"] == seed + 2_000_003
+    ).all()
 
 
 def test_a_run_whose_user_draws_the_frames_takes_them_along_as_pairs(tmp_path) -> None:

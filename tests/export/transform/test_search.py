@@ -81,6 +81,15 @@ def test_rows_left_out_lose_next_to_nothing(tmp_path: Path) -> None:
     assert error(fewer, every.acc) > 1.001 * error(whole, every.acc)
 
 
+def test_one_row_is_sent_where_it_says_all(tmp_path: Path) -> None:
+    """Windows that each stand still: with the DCT the first row is their level, and no other has anything to say."""
+    levels = np.rint(np.random.default_rng(2).normal(0, 900, 250)).astype(np.int16)
+    np.save(tmp_path / "w.npy", np.repeat(levels[:, None], 16, axis=1))
+    config = SignalConfig(source="recorded", recording=str(tmp_path / "w.npy"), n=16)
+    made = Search(TransformConfig(basis="dct", bits_per_sample=0.5), Source.of(config, UNKNOWN_ADC))
+    assert made.chosen().tables.rows == 1
+
+
 def test_a_fast_dct_has_at_least_the_rows_that_make_it_worth_while(tmp_path: Path) -> None:
     slow = np.rint(900 * np.sin(np.arange(4000) / 300)).astype(np.int16)
     found = search(tmp_path, n=128, values=slow, basis="dct", windows=1).candidate(44_000).tables

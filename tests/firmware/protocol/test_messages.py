@@ -1,6 +1,8 @@
 """Payloads against byte offsets written out from docs/protocol.md."""
 
+import re
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from qcskit.firmware.protocol.framing import wire_bytes
 from qcskit.firmware.protocol.messages import (
     Counts,
     Info,
+    Type,
     encode_payload,
     largest_batch,
     read_error,
@@ -19,6 +22,15 @@ from qcskit.firmware.protocol.messages import (
     result_bytes,
     result_payload,
 )
+
+PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
+
+
+def test_every_message_has_the_number_that_the_specification_says() -> None:
+    told = re.findall(r"^\| 0x([0-9A-F]{2}) \| (\w+) \|", PAGE, re.MULTILINE)
+    assert {name: int(number, 16) for number, name in told} == {name: int(kind) for name, kind in
+                                                               Type.__members__.items()}  # fmt: skip
+
 
 u8, u16, u32 = st.integers(0, 255), st.integers(0, 65535), st.integers(0, 2**32 - 1)
 
