@@ -1,6 +1,7 @@
 """The repository's own rules: namespace roots, and who loads what."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -87,3 +88,12 @@ def test_who_makes_learned_codecs_alone_imports_from_their_room() -> None:
     allowed = {Path(f"{place}.py") for place in ("cli/qcskit/cli/export", "cli/qcskit/cli/inspect")}
     allowed.add(Path("export/qcskit/export/__init__.py"))
     assert {file for file in files if file.parts[0] != "training"} <= allowed
+
+
+def test_a_record_is_frozen_but_for_those_that_count() -> None:
+    """What is handed about does not change; these are the notes of whoever holds them."""
+    texts = [file.read_text(encoding="utf-8") for file in sorted(ROOT.glob("*/qcskit/**/*.py"))]
+    records = [found for text in texts for found in re.findall(r"@dataclass(.*)\n\s*class (\w+)", text)]
+    assert len(records) > 100
+    changing = {name for options, name in records if "frozen=True" not in options}
+    assert changing == {"HostCounts", "Reader", "Run", "Slot", "State", "Workers", "_Draft", "_Pending"}

@@ -15,7 +15,7 @@ from support.bundles import BUNDLES, drifting_counts, pairs_bundle, recorded_bun
 from support.hostile import odd_files
 
 from qcskit.codec.arrays import npz_bytes
-from qcskit.codec.bundle import Adc, Bundle, read_bundle
+from qcskit.codec.bundle import Adc, Bundle, NmseFacts, read_bundle
 from qcskit.codec.codecs import load_codec, open_codec
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.files import manifest_checksum, sha256
@@ -77,6 +77,11 @@ def test_a_bundle_reads_back(bundle_path) -> None:
     with pytest.raises(QcsError, match="holds no nothing; run 'qcskit export' again"):
         bundle.read("nothing")
     assert open_codec(str(bundle_path)).name == "small"
+
+
+def test_what_was_not_measured_is_told_so_and_0_db_is_a_figure() -> None:
+    told = {None: "NMSE not measured", 0.0: "NMSE 0.00 dB", -12.346: "NMSE -12.35 dB"}
+    assert {figure: NmseFacts(frames=1, deployed_db=figure).words for figure in told} == told
 
 
 def test_what_is_no_bundle(tmp_path) -> None:
@@ -428,6 +433,7 @@ def moved(by: float):
         ("coded", put(codec__r=10**9), r"manifest.json: codec\.r: Input should be less than or equal to 16"),
         ("coded", put(codec__design_snr_db=-1e3), "codec.design_snr_db: Input should be greater"),
         ("coded", put(codec__period_bits=40), "codec.period_bits"),
+        ("coded", put(codec__gamma=0), r"manifest\.json: codec\.gamma: Input should be greater than or equal to 1"),
         ("coded", put(codec__lists=[0]), "lists: 0 is not a list size"),
         ("coded", put(signal__n=60000, codec__n=60000, rate_bits=0.1), "vectors.npz|make a code|rate_bits|model"),
         ("classical", put(signal__s=3), "signal.s is 3, vectors.npz gives 2"),

@@ -94,4 +94,11 @@ def test_what_the_rounding_of_doubles_leaves_is_no_error() -> None:
     x_hat[0, 0] += 0.005
     assert not fidelity(x, x_hat).exact
     assert fidelity(x, x_hat).largest_error == pytest.approx(0.005)
+
+
+def test_what_is_flagged_counts_as_the_mean_of_the_training_part() -> None:
+    x = np.arange(24.0).reshape(6, 4)
+    flagged, mean = x + 0.5, x + 0.5
+    flagged[2], mean[2] = np.nan, 3.0
+    assert fidelity(x, flagged, 3.0) == fidelity(x, mean, 3.0)
     assert not fidelity(x, np.full_like(x, np.nan)).exact

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -26,6 +27,7 @@ from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.evidence import Evidence
 from qcskit.codec.interface import Codec
 from qcskit.codec.learned import tflm
+from qcskit.codec.metrics import Clipped
 from qcskit.codec.own_data import OwnData
 from qcskit.firmware_sim import SimulateConfig, simulate
 from qcskit.firmware_sim.checker import Checker, ChunkResult, chunk_vectors
@@ -127,6 +129,24 @@ def test_processes_and_resuming_change_nothing(codec: Codec, tmp_path: Path) -> 
         assert counts[0] == counts[1]
     with pytest.raises(QcsError, match="another"):
         simulate(codec.bundle, config.model_copy(update={"seed": 9}), resume=half)
+
+
+def test_a_run_that_is_killed_has_lost_a_few_seconds(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunk takes 3 s by the clock of this test; what is kept is not older than 5 s, and the next chunk."""
+    clock, kept, out = SimpleNamespace(now_s=0.0), [], tmp_path / "v.json"
+    tallies = (Tally(name="numpy", role="reference", vectors=1),)
+    chunks = (ChunkResult(number, tallies, {"source": 1}, None, None) for number in range(-1, 5))
+    monkeypatch.setattr("qcskit.firmware_sim.run.time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    monkeypatch.setattr("qcskit.firmware_sim.run._results", lambda checker, todo: chunks)
+
+    def progress(done: int, total: int) -> None:
+        kept.append(len(read_verdict(out).chunks_done) if out.is_file() else 0)
+        clock.now_s = done * 3.0
+
+    simulate(codec.bundle, FEW.model_copy(update={"vectors": 5 * CHUNK_VECTORS}), out=out, progress=progress)
+    assert kept == [0, 0, 0, 2, 2, 4, 4]
 
 
 def group_ends(group: int, within_s: float) -> bool:
@@ -292,7 +312,9 @@ def test_chunks_add_up_to_the_run(codec: Codec) -> None:
         tallies = tuple(Tally(name=name, role=name, vectors=v, mismatches=m) for name, (v, m) in names.items())
         wrong = a_mismatch(place) if place in (3, 5) else None
         recovery = RecoveryFacts(frames=a, perfect=b, flagged=c, energy=d, error=e) if place > 1 else None
-        verdict = _merge(verdict, ChunkResult(5 - place, tallies, {"s": d, f"t{place % 2}": e}, wrong, recovery))
+        clipped = {} if place == 2 else {"s": Clipped.of(d, np.array([0.5, place / 5]))}
+        sets, guarded = {"s": d, f"t{place % 2}": e}, {"s": a} | ({"t": b} if place > 2 else {})
+        verdict = _merge(verdict, ChunkResult(5 - place, tallies, sets, wrong, recovery, clipped, guarded))
         assert verdict.passed == (place < 3)
     total = [sum(column) for column in zip(*numbers, strict=True)]
     tail = [sum(column) for column in zip(*numbers[1:], strict=True)]
@@ -309,6 +331,11 @@ def test_chunks_add_up_to_the_run(codec: Codec) -> None:
     assert verdict.first_mismatch == a_mismatch(3)
     a, b, c, d, e = (sum(column) for column in zip(*numbers[2:], strict=True))
     assert verdict.recovery == RecoveryFacts(frames=a, perfect=b, flagged=c, energy=d, error=e)
+    assert verdict.guarded == {"s": total[0], "t": sum(n[1] for n in numbers[3:])}
+    (found,) = verdict.clipped.values()
+    vectors = np.array([n[3] for n in numbers]) * (np.arange(6) != 2)
+    assert (found.vectors, found.per_input[0]) == (vectors.sum(), 0.5)
+    assert found.per_input[1] == pytest.approx((vectors * np.arange(6)).sum() / 5 / vectors.sum())
 
 
 def test_results_come_in_order_whoever_is_first(monkeypatch: pytest.MonkeyPatch) -> None:

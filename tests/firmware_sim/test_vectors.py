@@ -39,3 +39,25 @@ def test_corners_hold_each_of_the_four_extremes(dtype: type[np.signedinteger[Any
     values, info = corners(10, 400, np.random.default_rng(0), dtype), np.iinfo(dtype)
     for extreme in (info.min, info.min + 1, info.max - 1, info.max):
         assert (values == extreme).mean() > 0.1
+
+
+class Lazy(np.random.Generator):
+    """Draws no extreme where it can draw a uniform value, and keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.uniform_ends: list[tuple[int, int]] = []
+
+    def random(self, size: Any = None, *_: Any) -> Any:
+        return np.zeros(size) if size[-1] > 1 else np.ones(size)
+
+    def integers(self, low: Any, high: Any = None, size: Any = None, *_: Any, endpoint: bool = False) -> Any:
+        self.uniform_ends.append((low, high + endpoint - 1))
+        return np.zeros(size, np.int64)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+def test_what_is_no_corner_is_uniform_up_to_both_ends(dtype: type[np.signedinteger[Any]]) -> None:
+    rng, info = Lazy(), np.iinfo(dtype)
+    assert (corners(10, 40, rng, dtype) == 0).all()
+    assert rng.uniform_ends == [(info.min, info.max), (0, 3)]

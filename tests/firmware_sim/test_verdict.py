@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.hostile import RAW, forge_evidence, json_mutants, odd_files
+from support.hostile import RAW, forge_evidence, json_mutants, odd_files, with_each_number
 
 from qcskit.codec.errors import QcsError
 from qcskit.codec.evidence import Evidence
@@ -122,6 +122,17 @@ def test_a_verdict_that_contradicts_itself_is_refused(change: dict[str, Any], to
     (tmp_path / "v.json").write_text(json.dumps(GOOD.model_dump() | change))
     with pytest.raises(QcsError, match=rf"^verdict '[^\n]*{told}"):
         read_verdict(tmp_path / "v.json")
+
+
+def test_no_number_of_a_verdict_is_below_0_but_that_of_the_golden_chunk(tmp_path: Path) -> None:
+    raw = json.loads(GOOD.model_dump_json()) | {"clipped": {"source": {"vectors": 9, "share": 0.5, "per_input": [0.5]}}}
+    (tmp_path / "v.json").write_text(json.dumps(raw | {"guarded": {"source": 3}, "source_windows": 7}))
+    raw = json.loads(read_verdict(tmp_path / "v.json").model_dump_json())
+    for _, made in with_each_number(raw, -1):
+        (tmp_path / "v.json").write_text(json.dumps(made))
+        if made != raw:
+            with pytest.raises(QcsError, match=r"^verdict '[^\n]*$"):
+                read_verdict(tmp_path / "v.json")
 
 
 @pytest.mark.parametrize("verdict", [GOOD, WRONG], ids=["good", "wrong"])

@@ -1,5 +1,7 @@
 """The batch and repeat model against brute force."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,6 +98,29 @@ def test_the_most_likely_loss_is_found_whatever_the_order() -> None:
             model.note_exchange(50, 50, 0, answered, failed)
         model._update()
         assert model.byte_loss == pytest.approx(1 - 0.6**0.01, rel=0.35)
+
+
+@pytest.mark.parametrize(("answered", "failed"), [(30, 10), (10, 30), (100, 8)])
+def test_the_estimate_is_the_least_loss_that_is_likely_still(answered: int, failed: int) -> None:
+    """Below the likeliest, but hardly less likely than by a nat, the doubt of one."""
+
+    def likelihood(loss: Any) -> Any:
+        arrives = (1 - loss) ** 100
+        return answered * np.log(arrives) + failed * np.log1p(-arrives)
+
+    model = LinkModel(SHAPE)
+    model.note_exchange(50, 50, 0, answered, failed)
+    best = 1 - (answered / (answered + failed)) ** 0.01
+    assert 0.3 * best < model.byte_loss < 0.95 * best
+    assert 0.3 < likelihood(best) - likelihood(model.byte_loss) < 1.1
+
+
+def test_the_model_learns_from_every_sixteenth_attempt_and_from_the_first_failure() -> None:
+    model, learnt = LinkModel(SHAPE), []
+    for attempt in range(1, 101):
+        model.note(4, 0, answered=attempt != 50)
+        learnt += [] if model._tally else [attempt]
+    assert learnt == [16, 32, 48, 50, 66, 82, 98]
 
 
 def test_equal_attempts_count_each() -> None:

@@ -17,6 +17,7 @@ from qcskit.firmware.protocol.framing import Frame, encode_frame
 from qcskit.firmware.protocol.messages import Info, Type
 from qcskit.hil import Device
 from qcskit.hil.errors import LinkError, WrongDeviceError
+from qcskit.hil.exchange import HostCounts
 from qcskit.hil.link import start_emulated
 from qcskit.hil.vectors import VectorSet
 
@@ -52,6 +53,7 @@ def test_packets_of_any_length_on_an_emulated_core(toy_codec: Codec) -> None:
 def test_echo_stats_and_reset(codec: Codec) -> None:
     with Device.open("emu:native", codec) as board:
         board.reset_counts()
+        assert (board.link.bytes_sent, board.link.bytes_received, board.exchange.counts) == (0, 0, HostCounts())
         assert board.echo(bytes(range(256)) * 3) > 0
         counts = board.stats()
         assert (counts.frames, counts.crc_errors, counts.duplicates) == (2, 0, 0)

@@ -78,6 +78,8 @@ def test_beyond_the_distinct_values_three_digits_stay() -> None:
     exact, rounded = of(values, distinct=5), of([*values, 999_999], distinct=5)
     assert [exact.quantile(p) for p in (0.2, 0.4, 0.6, 0.8, 1.0)] == values
     assert [rounded.quantile(k / 6) for k in range(1, 7)] == [1, 999, 1005, 12_350, 12_350, 999_500]
+    with np.errstate(all="raise"):
+        assert [of([*range(7), 1000], distinct=5).quantile(p) for p in (0.1, 0.2, 1.0)] == [0, 1, 1000]
     few = of([*range(1007, 1013), 2001], distinct=5)  # middles beyond the least and the largest are not told
     assert (few.quantile(0.1), few.quantile(0.5), few.quantile(1.0)) == (1007, 1015, 2001)
     rounded.add([12_301])

@@ -244,6 +244,17 @@ def test_the_time_out_follows_the_round_trips() -> None:
     assert times.timeout_s == pytest.approx(0.11 + 0.08, abs=1e-6)
 
 
+@pytest.mark.parametrize("grows", [RoundTrip.dead, RoundTrip.too_short])
+def test_the_time_out_grows_to_64_times_its_length_at_most(grows: Callable[[RoundTrip], None]) -> None:
+    times = RoundTrip(1000.0)
+    for _ in range(8):
+        times.sample(0.01)
+    short = times.timeout_s
+    for _ in range(30):
+        grows(times)
+    assert times.timeout_s == pytest.approx(64 * short)
+
+
 def test_the_time_out_grows_while_nothing_comes_and_falls_back() -> None:
     times = RoundTrip(1.0)
     for _ in range(8):

@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
-from support.line import native_firmware
+from support.line import PretendBoard, native_firmware
 from support.tampered import lower_first_threshold
 
 from qcskit import firmware
@@ -21,6 +21,7 @@ from qcskit.hil.errors import LinkLostError, SilentError
 from qcskit.hil.fleet import journal_path, run_fleet
 from qcskit.hil.junit import junit_xml
 from qcskit.hil.link import Link
+from qcskit.hil.vectors import VectorSet
 
 
 def silent(label: str, stage: str, done: int, total: int) -> None:
@@ -60,6 +61,14 @@ def test_every_board_of_a_fleet_is_judged_by_its_own_answers(decoding_codec: Cod
     assert second["nmse"]["deployed_db"] == right["nmse"]["deployed_db"] != second["nmse"]["device_db"]
     assert [entry["mismatches"]["count"] > 0 for entry in (first, second, third)] == [False, True, False]
     assert (fleet[0]["verdict"]["ok"], fleet[0]["verdict"]["failed"]) == (False, [board.url])
+
+
+def test_what_a_board_logs_between_its_answers_is_told_with_its_label(codec: Codec, tmp_path: Path) -> None:
+    board = PretendBoard(VectorSet(codec, 20), reply=lambda frame, right: b"21 \xc2\xb0C\r\n" + right)
+    told: list[tuple[str, bytes]] = []
+    run_fleet(codec, HilConfig(port=[board.url], vectors=20, batch=5), out=tmp_path / "r.json", resume=False,
+              progress=silent, on_text=lambda *one: told.append(one))  # fmt: skip
+    assert told == [(board.url, b"21 \xc2\xb0C\r\n")] * len(board.requests)
 
 
 def test_a_port_named_twice_is_refused(codec: Codec, tmp_path: Path) -> None:

@@ -280,6 +280,16 @@ def test_what_is_no_journal_is_one_line_at_once(tmp_path: Path) -> None:
             Journal(path, WHO).load(Recorder(20, ROOM))
 
 
+def test_what_is_no_file_is_not_written_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, Path("/dev/null"), tmp_path / "fifo"):
+        with (
+            pytest.raises(QcsError, match=r"' is (not a regular file|a directory); choose another"),
+            Journal(path, WHO),
+        ):
+            pass
+
+
 def test_no_mutant_of_a_journal_does_more_than_cost_answers(tmp_path: Path) -> None:
     path = tmp_path / "j"
     _, wanted = written(path)

@@ -2,15 +2,28 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from qcskit.cli.ports import ports
+from qcskit.firmware.boards import Board
 from qcskit.hil import Device
-from qcskit.hil.errors import LinkError, SilentError
+from qcskit.hil.config import HilConfig
+from qcskit.hil.errors import LinkError, LinkLostError, SilentError
 from qcskit.hil.link import Link, Transcript, holders
+from qcskit.hil.plugin import _OPTIONS
+from qcskit.hil.ports import find_ports
+
+
+def test_every_way_to_a_port_begins_at_the_rate_of_the_boards() -> None:
+    rates = {signature(way).parameters["baud"].default for way in (Link, Device.open, find_ports, ports)}
+    assert rates | {HilConfig().baud, int(_OPTIONS["baud"][1])} == {Board.baud} == {115_200}
 
 
 def test_a_port_that_does_not_exist() -> None:
@@ -61,6 +74,21 @@ def test_a_silent_port_that_another_program_reads_too_says_which() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo terminal")
+def test_a_rate_that_the_port_cannot_run_at_leaves_the_old_one() -> None:
+    board, host = os.openpty()
+    link = Link(os.ttyname(host), 9600)
+    link.set_baud(19_200)
+    with pytest.raises(LinkError, match=f"^port '{link.name}' cannot run at -1 baud"):
+        link.set_baud(-1)
+    link.close()
+    with pytest.raises(LinkError, match="cannot run at 9600 baud"):
+        link.set_baud(9600)
+    assert link.baud == 19_200
+    os.close(board)
+    os.close(host)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo terminal")
 def test_a_link_counts_the_bytes_of_either_direction() -> None:
     board, host = os.openpty()
     with contextlib.closing(Link(os.ttyname(host))) as link:
@@ -71,6 +99,23 @@ def test_a_link_counts_the_bytes_of_either_direction() -> None:
         assert (link.bytes_sent, link.bytes_received) == (7, 14)
     os.close(board)
     os.close(host)
+
+
+def test_a_port_that_does_not_come_back_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that only waiting moves."""
+    server = socket.create_server(("127.0.0.1", 0))
+    link = Link(f"socket://127.0.0.1:{server.getsockname()[1]}")
+    server.close()
+    clock = SimpleNamespace(now_s=0.0)
+
+    def sleep(seconds: float) -> None:
+        clock.now_s += seconds
+        assert clock.now_s < 10, "it waits for ever"
+
+    monkeypatch.setattr("qcskit.hil.link.time", SimpleNamespace(monotonic=lambda: clock.now_s, sleep=sleep))
+    with pytest.raises(LinkLostError, match=r"^port '.*' vanished and did not come back within 2 s$"):
+        link.wait_back(2.0)
+    assert clock.now_s == pytest.approx(2.0, abs=0.2)
 
 
 def test_a_transcript_is_a_line_an_event_whatever_the_board_says() -> None:

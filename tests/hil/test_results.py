@@ -19,7 +19,7 @@ from qcskit.firmware.protocol.messages import Info
 from qcskit.hil.config import HilConfig
 from qcskit.hil.distribution import Distribution
 from qcskit.hil.link import start_emulated
-from qcskit.hil.results import Score, energy_facts, microseconds, of_guard, of_windows, tick_facts
+from qcskit.hil.results import Score, _places, energy_facts, microseconds, of_guard, of_windows, tick_facts
 from qcskit.hil.session import Run, results_of, run_device
 from qcskit.hil.vectors import VectorSet
 
@@ -252,6 +252,12 @@ def test_mismatches_by_hand() -> None:
         {"vector": 3, "expected": "11", "got": "00", "outputs": None},
         {"vector": 4, "expected": "11", "got": "21", "outputs": [0]},
     ]
+
+
+def test_places_are_those_of_other_values_however_large_and_of_what_is_missing() -> None:
+    codec: Any = SimpleNamespace(explain=lambda packet: [100_000 + byte for byte in packet])
+    for got, wrong in ((b"abc", []), (b"axc", [1]), (b"xbx", [0, 2]), (b"ab", [2]), (b"abcd", [3])):
+        assert _places(codec, b"abc", got) == wrong
 
 
 def test_the_first_hundred_mismatches_are_told_and_all_counted() -> None:

@@ -2,21 +2,25 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from support.bundles import BUNDLES
 from support.entries import entry, failed, results
-from support.hostile import RAW, forge_evidence, json_mutants, odd_files
+from support.hostile import RAW, forge_evidence, json_mutants, odd_files, with_each_number
 
+from qcskit.codec.config import Table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
 from qcskit.hil.compare import Tolerances, check_comparable, compare, differing
 from qcskit.hil.config import HilConfig
 from qcskit.hil.fleet import run_fleet, write_results
-from qcskit.hil.schema import read_results
+from qcskit.hil.schema import Histogram, Mismatches, Nmse, Series, SoakFacts, read_results
 from qcskit.hil.soak import run_soak
 
 FIRST = {"vector": 7, "expected": "00ff", "got": "01ff", "outputs": [1]}
@@ -131,6 +135,31 @@ def changed(**changes: object) -> dict[str, Any]:
 def test_a_file_that_contradicts_itself_is_refused(change: dict[str, Any], told: str, tmp_path: Path) -> None:
     with pytest.raises(QcsError, match=rf"^results '[^\n]*{told}"):
         read_results(write(tmp_path / "r.json", changed(**change)))
+
+
+def test_no_number_is_below_0_but_decibels_and_edges(tmp_path: Path) -> None:
+    below = set()
+    for place, made in with_each_number(FULL, -1):
+        with suppress(QcsError):
+            read_results(write(tmp_path / "r.json", made))
+            below.add(place)
+    assert len(below) > 20
+    assert [place for place in below if not place.endswith("edges.0") and not re.search(r"_db\b", place)] == []
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "most"),
+    [
+        (Mismatches, "per_output", 1 << 20), (Mismatches, "segments", 10_000), (Nmse, "per_segment_db", 10_000),
+        (SoakFacts, "windows", 10_000), (Mismatches, "first", 100), (Histogram, "edges", 200), (Series, "t_s", 10_000),
+    ],
+)  # fmt: skip
+def test_lists_are_as_long_as_a_run_makes_them_and_no_longer(table: type[Table], key: str, most: int) -> None:
+    field = table.model_fields[key]
+    ends = TypeAdapter(Annotated[list[Any], *field.metadata])
+    assert len(ends.validate_python([0] * most)) == most
+    with pytest.raises(ValidationError, match=f"at most {most} items"):
+        ends.validate_python([0] * (most + 1))
 
 
 @pytest.mark.parametrize("forge", [lambda made: None, forge_evidence], ids=["plain", "forged"])

@@ -51,6 +51,16 @@ def json_mutants(
         yield f"{number} {done} at {'.'.join(map(str, spot)) or 'top'}", text.encode()
 
 
+def with_each_number(value: Any, number: int) -> Iterator[tuple[str, Any]]:
+    """Yield (where, the JSON value with that one of its numbers replaced); truth values are none."""
+    for spot in _places(value):
+        own = type(_at(value, spot))
+        if own in (int, float):
+            made = copy.deepcopy(value)
+            _put(made, spot, own(number))
+            yield ".".join(map(str, spot)), made
+
+
 def forge_evidence(made: Any) -> None:
     """Make the digest of `evidence` fit, at the top and of each device."""
     for holder in (made, *made.get("devices", ())):

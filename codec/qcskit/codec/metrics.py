@@ -56,12 +56,12 @@ class Fidelity(Table):
     median_db, p95_db, worst_db: of the NMSE of single windows, about the training mean. distinct: different windows.
     """
 
-    distinct: int
+    distinct: int = Field(ge=0)
     nmse_db: float | None
     window_nmse_db: float | None
     snr_db: float | None
-    prd_percent: float | None
-    largest_error: float
+    prd_percent: float | None = Field(ge=0)
+    largest_error: float = Field(ge=0)
     median_db: float | None
     p95_db: float | None
     worst_db: float | None
@@ -96,14 +96,14 @@ def difference(x: NDArray[np.float64], x_hat: NDArray[np.float64]) -> NDArray[np
 
 
 def fidelity(x: ArrayLike, x_hat: ArrayLike, mean: float = 0.0) -> Fidelity:
-    """Return the figures of estimates x_hat of x, both (frames, N). mean: of the training part, in units.
+    """Return the figures of estimates x_hat of x, both (frames, N) in units; NaN counts as `mean`, the training one.
 
     >>> found = fidelity([[1.0, 3.0], [1.0, 3.0]], [[1.0, 2.0], [1.0, 3.0]], mean=2.0)
     >>> found.distinct, found.largest_error, round(found.nmse_db, 2), round(found.prd_percent, 1)
     (1, 1.0, -6.02, 22.4)
     """
     source, estimate = np.asarray(x, np.float64), np.asarray(x_hat, np.float64)
-    off = difference(source, estimate)
+    off = difference(source, np.where(np.isnan(estimate), mean, estimate))
     error = (off**2).sum(axis=1)
     energy = ((source - mean) ** 2).sum(axis=1)
     own = ((source - source.mean(axis=1, keepdims=True)) ** 2).sum()

@@ -4,11 +4,13 @@ import functools
 import json
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 from support.tampered import contents
 
+from qcskit.codec import seeds
 from qcskit.codec.bundle import read_bundle
 from qcskit.codec.codecs import load_codec, open_codec
 from qcskit.codec.coded.bundle import CodedCodec
@@ -16,7 +18,7 @@ from qcskit.codec.coded.scheme import CodedConfig
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Packets
 from qcskit.codec.sensor import AdcConfig
-from qcskit.export.coded.design import design
+from qcskit.export.coded.design import design, measured
 from qcskit.export.config import ExportConfig
 from qcskit.firmware import HostCodec, build_host_library
 from qcskit.firmware_sim import SimulateConfig, simulate
@@ -78,6 +80,26 @@ def test_bundle_gives_back_the_codec(made, name):
     assert bundle.manifest.codec.perfect_recovery > 0.9
     with pytest.raises(QcsError, match="takes ADC counts"):
         codec.network_input(vectors["counts"])
+
+
+def test_what_a_design_says_of_recovery_is_counted_vector_by_vector(made, monkeypatch):
+    """On vectors of which each is either right, wrong or flagged, and some are flagged though right."""
+    codec, frames = open_codec(made("binary_tiny")), 40
+    drawn = [codec.draw(16 if start < 32 else 8, [seeds.TEST, start])[0] for start in (0, 16, 32)]
+    ok = np.arange(frames) % 4 > 0
+    estimates = np.concatenate(drawn)
+    estimates[::3] = 0
+    blocks = iter(zip(np.split(estimates, [16, 32]), np.split(ok, [16, 32]), strict=True))
+    monkeypatch.setattr("qcskit.export.coded.design._BLOCK", 16)
+    monkeypatch.setattr(type(codec.scheme), "decode_symbols", lambda *_: types.SimpleNamespace(**dict(zip(
+        ("x", "ok"), next(blocks), strict=True))))  # fmt: skip
+    facts, nmse = measured(codec, frames)
+    right = (np.arange(frames) % 3 > 0) & ok
+    assert (facts.frames, nmse.frames) == (frames, frames)
+    assert facts.perfect_recovery == right.sum() / frames
+    assert facts.flagged == (~ok).sum() / frames
+    energy = [float((part.astype(float) ** 2).sum()) for part in (np.concatenate(drawn)[::3], np.concatenate(drawn))]
+    assert nmse.deployed_db == pytest.approx(10 * np.log10(energy[0] / energy[1]))
 
 
 def test_export_is_reproducible(made, tmp_path):

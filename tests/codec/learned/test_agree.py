@@ -1,5 +1,6 @@
 """A flatbuffer that states another network than tables and manifest is refused, whatever part of it is another."""
 
+from bisect import bisect_left
 from dataclasses import replace
 from typing import Any
 
@@ -97,6 +98,30 @@ def test_the_last_layer_is_held_against_the_thresholds(codec, edit) -> None:
     layers = agree.check_tables(edited(codec.bundle.read("encoder.tflite"), edit), codec.tables)
     with pytest.raises(QcsError, match=r"codec\.thresholds\[\d+\] of manifest\.json, .*, is not where output \d+ of"):
         agree.check_thresholds(layers[-1], codec.tables, codec.facts.thresholds, codec.facts.profile == "native")
+
+
+@pytest.mark.parametrize("zero_point", [-100, 0, 100])
+def test_the_thresholds_act_on_what_the_grid_of_the_output_holds(codec, zero_point: int) -> None:
+    """Wherever its zero point is: a threshold below all of it is passed by every sum, one above it by none."""
+    if codec.facts.profile == "native":
+        return
+    last = agree.check_tables(codec.bundle.read("encoder.tflite"), codec.tables)[-1]
+    zero_point <<= last.bits - 8
+    scale, half = last.pre.scales[0], 1 << last.bits - 1
+    last = replace(last, pre=replace(last.pre, zero_points=(zero_point,)))
+    grid = scale * (np.array([-half, 0, half - 1]) - zero_point)
+    wanted = last.activation.apply(np.array([1.5 * grid[0], grid[0] / 2, grid[2] / 2, 1.5 * grid[2]]))
+    passed = []
+    for unit, bias, row in zip(last.unit, last.bias, last.weights.astype(int), strict=True):
+
+        def output(acc: int, unit=unit, bias=bias):
+            steps = np.rint(unit * (acc + bias) / scale).clip(-half - zero_point, half - 1 - zero_point)
+            return last.activation.apply(steps * scale)
+
+        sums = range(-half * int(abs(row).sum()), half * int(abs(row).sum()) + 1)
+        passed.append([sums[0] + bisect_left(sums, threshold, key=output) for threshold in wanted])
+    tables = replace(codec.tables, thresholds=np.array(passed, np.int32))
+    agree.check_thresholds(last, tables, wanted.tolist(), exact=False)
 
 
 def test_one_threshold_that_is_elsewhere_is_named(codec) -> None:

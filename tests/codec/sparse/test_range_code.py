@@ -47,6 +47,17 @@ def coefficients(tables: Tables, read: Read) -> np.ndarray:
     return placed
 
 
+@pytest.mark.parametrize(("multiplier", "shift"), [(1024, 11), (2047, 11), (1500, 14), (1025, 19)])
+def test_boundaries_are_the_least_magnitudes_of_an_index(codec: SparseCodec, multiplier: int, shift: int) -> None:
+    """Of every index up to 8, of each power of two above, and of all that int16 reaches, its last value too."""
+    tables = replace(codec.tables, multiplier=multiplier, index_shift=shift, least=1)
+    magnitudes, wanted = np.arange(1 << 15), [1]
+    for coarse in (False, True):
+        begins = dict(zip(*np.unique(tables.indices(magnitudes, coarse), return_index=True), strict=True))
+        wanted += [begins[index] for index in (*range(1, 9), *(1 << np.arange(4, 15))) if index in begins]
+    assert range_code.boundaries(tables).tolist() == wanted
+
+
 def test_what_is_sent_comes_back_at_its_places(codec: SparseCodec) -> None:
     tables = codec.tables
     found = found_of(tables, 60)

@@ -102,6 +102,11 @@ def test_edges_lie_beside_thresholds(plain: TransformCodec) -> None:
     assert not np.array_equal(counts, random)
     adc = plain.bundle.manifest.adc
     assert {adc.low, adc.high} <= set(counts.ravel().tolist())
+    windows, whole = counts.reshape(-1, plain.width), adc.high - adc.low  # of every loudness, about the centre
+    spread = np.ptp(windows, axis=1) / whole
+    assert np.quantile(spread, 0.25) < 0.01 < 0.05 < np.quantile(spread, 0.9)
+    assert np.median(spread) < 0.1
+    assert np.median(np.abs(windows.mean(axis=1) - tables.centre)) < 0.01 * whole
 
 
 def test_damaged_packets_are_named(plain: TransformCodec, bounded: TransformCodec) -> None:

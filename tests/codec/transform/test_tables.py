@@ -145,3 +145,14 @@ def edited(array: np.ndarray, place: Any, value: int) -> np.ndarray:
 def test_tables_that_cannot_work_are_refused(tables: Tables, changed: dict[str, Any], message: str) -> None:
     with pytest.raises(QcsError, match=message):
         taken(tables, **changed)
+
+
+@pytest.mark.parametrize("tables", [PLAIN, CONTROL], ids=["one quality", "every quality"])
+def test_a_quantizer_may_use_all_of_32_bits(tables: Tables) -> None:
+    """At the coarsest quality too, whose shift and rounding are those of the finest and as many bits more."""
+    quality, most = (6 if tables.max_bytes else 0), (2**20 - 1) * tables.multiplier
+    last = {"index_shift": 31 - quality, "rounding": (2**32 - 1 - most) >> quality}
+    taken(tables, **last)
+    for name, value in last.items():
+        with pytest.raises(QcsError, match=r"^quantizer: multiplier .* leave 32 bits"):
+            taken(tables, **{**last, name: value + 1})
