@@ -399,7 +399,7 @@ static void advance(qcs_agent_t *agent) {
   }
 }
 
-/* Once a new line rate stands on trial: prove it or go back. */
+/* Once a new line rate stands on trial: prove it, or leave it to go_back. */
 static void judge_rate(qcs_agent_t *agent, bool good, bool bad) {
   agent->trial_bytes--;
   if (bad)
@@ -408,11 +408,17 @@ static void judge_rate(qcs_agent_t *agent, bool good, bool bad) {
     agent->baud = agent->baud_wanted;
     agent->baud_wanted = 0;
     agent->trial_bytes = 0;
-  } else if (agent->trial_bytes == 0 || agent->trial_bad == 0) {
-    agent->baud_wanted = 0;
+  } else if (agent->trial_bad == 0)
     agent->trial_bytes = 0;
-    (void)agent->io->set_baud(agent->io->context, agent->baud, true);
-  }
+}
+
+/* A trial has failed: take the rate that stands, as soon as the port can. */
+static bool go_back(qcs_agent_t *agent) {
+  if (agent->stage != LISTEN || agent->baud_wanted == 0 || agent->trial_bytes != 0)
+    return false;
+  if (agent->io->set_baud(agent->io->context, agent->baud, true))
+    agent->baud_wanted = 0;
+  return true;
 }
 
 static void listen(qcs_agent_t *agent) {
@@ -436,6 +442,8 @@ bool qcs_agent_poll(qcs_agent_t *agent) {
       busy = true;
     }
   }
+  if (go_back(agent))
+    return true;
   if (agent->stage == LISTEN && index_read(&agent->ring_in) == index_read(&agent->ring_out))
     return busy;
   if (!tx_has_room(agent))
