@@ -183,6 +183,8 @@ def chosen(mutant: Mutant, reached: dict[str, Reach]) -> tuple[list[str], float]
     """Return the tests for a mutant, BUDGET_S at most, in their order, and how long they take without it."""
     ranked, own = [], {str(path.relative_to(ROOT)) for path in own_tests(mutant.file)}
     for rank, file in enumerate(test_files(mutant.file, near=False)):
+        if file not in reached:  # written since the run began
+            continue
         reach, nearest = reached[file], file in own
         tests = reach.tests(mutant)
         for test in set(reach.seconds if tests or nearest else ()) - set(reach.failed):

@@ -66,4 +66,8 @@ def test_boards_tells_where_each_was_run_and_goes_on_past_a_wrong_one(
     table = runner.invoke(app, ["boards"]).output
     assert "wrong type" in table
     assert "my desk" in table
+    for name, board in by_name.items():
+        (row,) = [line for line in table.splitlines() if line.split()[:1] == [name]]
+        if not board["missing"]:
+            assert row.split()[-1] == ("runs" if board["ready"] else "builds")
     assert json.loads(runner.invoke(app, ["doctor", "--json"]).output)["board_problems"] == [problem]

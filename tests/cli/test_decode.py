@@ -1,5 +1,6 @@
 """What `qcskit decode` writes and says of vectors that an encoder flagged; formats, streams, damage: test_stream.py."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from support.command import Made, Run
 
+from qcskit.cli.decode import _counted
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.interface import Packets
 from qcskit.codec.packet_files import save_packets
@@ -52,3 +54,11 @@ def test_a_codec_without_a_guard_has_neither_flag_nor_word_of_it(made: Made, run
     done = run("decode", str(made("classical")), "p.bin", "-o", "x.npy")
     assert np.load(tmp_path / "x.npy").shape == (5, codec.width)
     assert "flagged" not in done.stderr
+
+
+def test_rows_that_came_back_as_nan_and_rows_that_are_flagged_are_counted() -> None:
+    blocks = [np.array([[1.0, np.nan, 0.0], [np.nan, np.nan, 1.0]]), np.array([[1.0, 2.0, 1.0]])]
+    for flags, wanted in ((True, {"lost": 2, "flagged": 2}), (False, {"lost": 2, "flagged": 0})):
+        seen = Counter[str]()
+        assert list(_counted(iter(blocks), flags, seen)) == blocks
+        assert seen == wanted

@@ -1,6 +1,7 @@
 """What `qcskit simulate` prints: the tallies of every kind, the first mismatch in full, boards that were not run."""
 
 import json
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -35,8 +36,10 @@ def test_every_kind_passes_and_goes_on(name: str, made: Made, run: Run, tmp_path
     need_board("cortex-m4")
     done = run("simulate", str(made(name)), *FEW, "--boards", "cortex-m4", "-j", "2")
     assert done.returncode == 0, done.stderr
-    for words in ("cortex-m4", "golden file", "every ADC count (65,536): 0 mismatches against the definition"):
+    every = "every ADC count (65,536): 0 mismatches against the definition"
+    for words in ("cortex-m4", "golden file", every):
         assert words in done.stdout
+    assert re.search("implementation.*role.*vectors.*mismatches.*vectors/s", done.stdout)
     assert ("recovery:" in done.stdout) == (name == "coded")
     again = run("simulate", str(made(name)), *FEW, "--boards", "cortex-m4", "--resume", "--json")
     assert (

@@ -62,7 +62,10 @@ def test_vectors_that_an_encoder_marks_are_counted_in_its_verdict(codec: Codec, 
     rng = np.random.default_rng(3)
     own = rng.integers(-300, 300, (700, marking.inputs)).astype(np.int16)
     config = SimulateConfig(vectors=CHUNK_VECTORS + 4000, oracle_vectors=0)
-    verdict = simulate(marking.bundle, config, data=OwnData(own, None, sha256="0" * 64))
+    seen: list[tuple[int, int | None]] = []
+    data = OwnData(own, None, sha256="0" * 64)
+    verdict = simulate(marking.bundle, config, data=data, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (config.vectors + 700, config.vectors + 700)
     marks = marking.guarded(marking.encode_counts(own))
     assert marks is not None
     assert 0 < marks.sum() < len(marks) == 1400
