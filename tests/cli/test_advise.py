@@ -12,7 +12,7 @@ from support.command import Run, refused
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
-from qcskit.cli.advise import _panels
+from qcskit.cli.advise import _panels, write_configuration
 from qcskit.codec.errors import QcsError
 from qcskit.codec.readers import Samples
 from qcskit.codec.survey import survey
@@ -189,3 +189,9 @@ def test_what_is_broken_off_leaves_nothing(recording: Path, monkeypatch: pytest.
     assert advise("-n", "16", "-o", "p.svg", "--write", "q.toml", only_look=False).exit_code != 0
     assert [name.startswith("qcskit-advise-") for name in seen[0]] == [True, False]
     assert [path.name for path in recording.parent.iterdir()] == ["sine.csv"]
+
+
+def test_no_configuration_is_written_if_no_codec_is_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qcskit.cli.advise_words.winner", lambda comparison: None)
+    assert write_configuration(tmp_path / "q.toml", None) is None
+    assert not (tmp_path / "q.toml").exists()

@@ -19,7 +19,9 @@ from qcskit.cli.advise_compare import (
     Comparison,
     Cost,
     Wanted,
+    compared,
     cost_table,
+    cost_words,
     front_end,
     lengths,
     loss_table,
@@ -34,7 +36,7 @@ from qcskit.codec.readers import Samples
 from qcskit.codec.sparse.config import SparseConfig
 from qcskit.codec.survey import survey
 from qcskit.export.compare import Point, Row
-from qcskit.firmware import CORES, Core, sources
+from qcskit.firmware import CORES, Core, DoesNotFitError, MissingToolError, sources
 
 
 def rows(codec: Any) -> Row:
@@ -167,3 +169,36 @@ def test_sparse_windows_behind_a_front_end_are_proposed_the_search(
     assert (made["signal"]["matrix"], made["signal"]["recording"], made["sparse"]["bits"]) == ("dct", "x.npy", 16)
     assert set(made["sparse"]) <= set(SparseConfig.model_fields)
     assert "Left out: sparse: it searches with the Φ of an analog front end; name yours with -c" in told()
+
+
+def test_what_needs_a_compiler_or_more_memory_is_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = transform_bundle(tmp_path / "b")
+    monkeypatch.setattr("qcskit.firmware.find_board", lambda name: SimpleNamespace(missing=()))
+    for reason in (MissingToolError("gcc", "gcc", "cost"), DoesNotFitError("needs more")):
+
+        def fails(*asked: object, reason: Exception = reason) -> None:
+            raise reason
+
+        monkeypatch.setattr("qcskit.cli.profile.counted", fails)
+        if isinstance(reason, MissingToolError):
+            monkeypatch.setattr("qcskit.firmware.footprint.footprint", fails)
+        cost = weighed(rows(codec), 1.0, lambda what: None)
+        assert (cost.flash_bytes, cost.ram_bytes, set(cost.per_sample.values())) == (None, None, {None})
+
+
+@pytest.mark.parametrize(("rate_hz", "nj"), [(None, None), (48.0, None), (None, 20.0)])
+def test_columns_that_are_shown_are_explained(
+    rate_hz: float | None, nj: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qcskit.cli.advise_compare.unmeasured", lambda found: [])
+    told = cost_words(Comparison(Wanted(1.0, nj_per_bit=nj), [], {}, [1.0], 12, None, rate_hz, ""))
+    assert ("s: the same in seconds." in told, "nJ: radio, per sample." in told) == (bool(rate_hz), bool(nj))
+
+
+def test_a_recording_that_no_converter_gives_can_be_looked_at_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(found: Any) -> None:
+        raise QcsError("it spans 99 bits")
+
+    monkeypatch.setattr("qcskit.codec.survey.converter", none)
+    with pytest.raises(QcsError, match=r"^'day\.csv': it spans 99 bits; or look only, with --no-compare$"):
+        compared(Path("day.csv"), "", "", None, Wanted(1.0), None, True)

@@ -71,3 +71,9 @@ def test_boards_tells_where_each_was_run_and_goes_on_past_a_wrong_one(
         if not board["missing"]:
             assert row.split()[-1] == ("runs" if board["ready"] else "builds")
     assert json.loads(runner.invoke(app, ["doctor", "--json"]).output)["board_problems"] == [problem]
+
+
+def test_a_board_without_its_compiler_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qcskit.firmware.Board.missing", (("tool", "package-a"),))
+    told = CliRunner().invoke(build_app(), ["boards"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    assert "needs package-a" in told

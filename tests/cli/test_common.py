@@ -195,3 +195,8 @@ def test_without_any_error_a_bundle_is_exact(tmp_path: Path) -> None:
     assert rows["NMSE deployed"].startswith("exact, ")
     assert rows["fidelity"].startswith("exact, ")
     assert common.bundle_rows(learned_bundle(tmp_path / "l"))["NMSE deployed"] == "not measured"
+
+
+def test_a_table_that_nothing_reads_is_named() -> None:
+    with pytest.raises(QcsError, match=r"^there is no configuration table \[nonsense\]$"):
+        common.model_of("nonsense")

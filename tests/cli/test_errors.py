@@ -1,4 +1,4 @@
-"""How the command ends: 0 done, 1 a check failed, 2 wrong use or input, 70 a defect of the kit, 130 broken off."""
+"""How the command ends: 0 done, 1 a check failed, 2 wrong use or input, 70 a defect, 130 broken off, 141 unread."""
 
 import json
 import os
@@ -62,6 +62,19 @@ def test_a_check_that_fails_exits_with_1(tmp_path: Path, run: Run, made: Made) -
     (tmp_path / "a.json").write_text(json.dumps(results(entry(label="a"))))
     (tmp_path / "b.json").write_text(json.dumps(results(failed("a"))))
     assert run("compare", "a.json", "b.json").returncode == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes")
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_output_that_nobody_reads_is_no_failed_check(form: tuple[str, ...], source_env: dict[str, str]) -> None:
+    """As with `| head`: Typer and Rich would both end with 1."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "qcskit.cli", "boards", *form]
+    environment = source_env | {"PYTHONUNBUFFERED": ""}  # as users have it: something is left in a buffer
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 SAVING = """

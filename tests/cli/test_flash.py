@@ -1,5 +1,6 @@
 """`qcskit flash`: the board's answer decides, not the tool's exit code."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Any
 
 import pytest
 from support.bundles import learned_bundle
+from typer.testing import CliRunner
 
 from qcskit import firmware
+from qcskit.cli import build_app
 from qcskit.cli import flash as verb
 from qcskit.cli.flash import flashed, write_firmware
 from qcskit.codec.errors import CheckFailedError, QcsError
@@ -80,3 +83,19 @@ def test_hil_writes_the_board_first_and_takes_its_rate(codec: Codec, monkeypatch
     assert flashed(codec, "uno", HilConfig(port=["/dev/ttyA"], baud=9600)).baud == 9600
     with pytest.raises(QcsError, match="'emu:uno' is emulated"):
         flashed(codec, "uno", HilConfig(port=["emu:uno"]))
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_who_answers_is_told_and_what_the_tool_said_of_itself(
+    code: int, codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = {"port": "/dev/ttyX", "model_id": "00aa", "tool": "avrdude", "image_sha256": "bb", "exit_code": code}
+    monkeypatch.setattr(verb, "write_firmware", lambda *asked: done)
+    words = ["flash", str(codec.bundle.path)]
+    refused = CliRunner().invoke(build_app(), words).exception
+    assert str(refused) == "which board? Give --board, see 'qcskit boards'"
+    told = CliRunner().invoke(build_app(), [*words, "-b", "uno"]).stdout
+    assert "/dev/ttyX answers as model 00aa; written by avrdude\nimage SHA-256 bb" in told
+    assert ("attention: avrdude ended with 1" in " ".join(told.split())) == bool(code)
+    assert json.loads(CliRunner().invoke(build_app(), [*words, "-b", "uno", "--json"]).stdout) == done
+    assert CliRunner().invoke(build_app(), [*words, "-b", "uno", "-q"]).stdout == ""

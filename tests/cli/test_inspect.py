@@ -15,12 +15,12 @@ from support.need import need_board
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
-from qcskit.cli.inspect import instruction_table, tflm_table
+from qcskit.cli.inspect import instruction_table, most_instructions, tflm_table
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Packets
 from qcskit.codec.sensor import AdcConfig
-from qcskit.firmware import boards, c_directory, count
+from qcskit.firmware import DoesNotFitError, boards, c_directory, count
 from qcskit.firmware.tflm import Tflm
 
 runner = CliRunner()
@@ -214,3 +214,11 @@ def test_tflm_on_the_board_sends_the_same_bytes(kind: str, bundle_path: Path) ->
     assert not Packets.rows(run.answers.rows, run.answers.lengths).differ(codec.encode_any(values)).any()
     ours = count("cortex-m4", bundle_path / "c", codec.name, values)
     assert run.instructions.mean() > 5 * ours.instructions.mean()
+
+
+def test_a_longest_model_that_a_board_cannot_hold_has_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(*asked: object) -> None:
+        raise DoesNotFitError("board 'uno' cannot hold this model")
+
+    monkeypatch.setattr("qcskit.firmware.count", too_large)
+    assert most_instructions("demo", "uno", {"a.c": ""}, np.zeros((1, 1), np.int16)) is None

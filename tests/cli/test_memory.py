@@ -12,7 +12,7 @@ from qcskit.cli import build_app
 from qcskit.cli.memory import check_fit, core_table, footprints, parse_bytes, write_picture
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import CheckFailedError, QcsError
-from qcskit.firmware import CORES
+from qcskit.firmware import CORES, Core, MissingToolError
 
 ROW = {"core": "Cortex-M4", "code_bytes": 1000, "table_bytes": 500, "ram_bytes": 4, "scratch_bytes": 64, "io_bytes": 24,
        "stack_bytes": 128, "agent_ram_bytes": 700, "flash_needed_bytes": 1500, "ram_needed_bytes": 220}  # fmt: skip
@@ -93,3 +93,14 @@ def test_the_picture_shows_parts_and_the_device(tmp_path: Path) -> None:
         write_picture([ROW], tmp_path / "bars.pdf", "small", None, None)
     with pytest.raises(QcsError, match="nothing to draw"):
         write_picture([MISSING], tmp_path / "none.svg", "small", None, None)
+
+
+def test_a_core_whose_compiler_is_missing_is_a_row_that_names_it(
+    bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(core: Core, *asked: object) -> None:
+        raise MissingToolError(core.compiler, core.package, "cost")
+
+    monkeypatch.setattr("qcskit.firmware.footprint.footprint", missing)
+    rows = footprints(open_codec(bundle_path), ["AVR", "RV32IMC"])
+    assert {row["core"]: row["missing"] for row in rows} == {name: CORES[name].package for name in ("AVR", "RV32IMC")}

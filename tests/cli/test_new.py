@@ -208,3 +208,10 @@ def test_the_example_recording_is_a_minute_of_a_pulse_in_12_bit_counts() -> None
     pulse_hz = np.argmax(power[30:]) + 30  # above breathing
     assert 55 < pulse_hz < 80  # a minute holds so many beats
     assert 800 < np.quantile(counts, 0.995) - np.quantile(counts, 0.005) < 1200
+
+
+def test_a_board_that_nothing_emulates_is_refused() -> None:
+    with pytest.raises(
+        QcsError, match=r"^--board 'nucleo-g071rb' is not emulated; .*your board with pytest --qcs-port$"
+    ):
+        project_files("mine", None, "plain", "nucleo-g071rb")

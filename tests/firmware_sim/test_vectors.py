@@ -1,5 +1,6 @@
 """Chunks of vectors: the same wherever they are drawn, edges on edges, corners in corners."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from support.tables import edge_distances, edge_vectors, uniform_vectors
 
 from qcskit.codec.interface import Codec
-from qcskit.firmware_sim.vectors import Part, corners, draw_chunk
+from qcskit.firmware_sim.vectors import Part, corners, draw_chunk, uniform_counts
 
 
 def drawn(codec: Codec, number: int) -> dict[str, Part]:
@@ -32,6 +33,19 @@ def test_edges_of_bare_tables_are_edges(codec: Codec) -> None:
     rng, tables = np.random.default_rng(1), codec.tables
     far = [np.median(edge_distances(tables, make(tables, 400, rng))) for make in (edge_vectors, uniform_vectors)]
     assert far[0] * 4 <= far[1]
+
+
+@pytest.mark.parametrize("centre", [0, 2048, -5000, 32767])
+def test_uniform_counts_stand_about_the_converter_s_offset(centre: int) -> None:
+    """In ranges from 65,536 counts down to 256: as many of each of the nine."""
+    codec: Any = SimpleNamespace(inputs=200, centre=centre)
+    off = uniform_counts(codec, 900, np.random.default_rng(0)).astype(int) - centre
+    reach = np.abs(off).max(axis=1)
+    least, most = off.min(), off.max()
+    assert (least, most) == pytest.approx((max(-32768, -32768 - centre), min(32767, 32767 - centre)), abs=50)
+    for shift in range(9):
+        half = 32768 >> shift
+        assert (reach <= half).mean() == pytest.approx((9 - shift) / 9, abs=0.05) or half > 32767 - abs(centre)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16])

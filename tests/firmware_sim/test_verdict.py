@@ -80,6 +80,10 @@ def test_a_verdict_is_read_as_it_is_written(verdict: Verdict, tmp_path: Path) ->
     assert read_verdict(tmp_path / "v.json") == verdict
 
 
+def test_the_longest_packet_that_a_bundle_may_have_fits_into_a_verdict() -> None:
+    Mismatch(chunk=0, frame=0, set="source", input=[1], packets={"numpy": bytes(65_535).hex()}, explained={"numpy": ""})
+
+
 @pytest.mark.parametrize("text", [*RAW.values(), "[1]", "{}", "0", '{"schema_version": 1}', "nonsense \N{SNOWMAN}"])
 def test_what_is_no_verdict_is_one_clear_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "v.json").write_text(text, encoding="utf-8")
@@ -116,6 +120,7 @@ def test_what_is_no_file_is_one_line_at_once(tmp_path: Path) -> None:
         ({"environment": {}}, "environment"),
         ({"vectors": "20032"}, "vectors"),
         ({"config": CONFIG.model_dump() | {"vectors": 2**62}}, "called complete"),
+        ({"implementations": [TALLY.model_dump() | {"name": 131_071 * "x"}]}, "at most 131070 characters"),
     ],
 )
 def test_a_verdict_that_contradicts_itself_is_refused(change: dict[str, Any], told: str, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from qcskit.firmware.protocol.messages import Answers, Counts, Type
 from qcskit.hil import Device
 from qcskit.hil.config import HilConfig
 from qcskit.hil.evidence import image_parts, run_evidence
+from qcskit.hil.fleet import journal_path
 from qcskit.hil.journal import Journal
 from qcskit.hil.link import start_emulated
 from qcskit.hil.ports import PortFacts
@@ -313,3 +314,25 @@ def test_vectors_of_a_recording_are_told_by_its_windows(qcskit: Qcskit, tmp_path
     )
     nmse = json.loads((tmp_path / "results.json").read_text())["devices"][0]["nmse"]
     assert nmse["device_db"] < -10
+
+
+def test_a_soak_takes_one_port(qcskit: Qcskit, bundle_path: Path) -> None:
+    done = qcskit("hil", str(bundle_path), "-p", "emu:native", "-p", "emu:native", "--soak", "1s")
+    assert done.returncode == 2
+    assert done.stderr == "error: --soak takes one --port; start one 'qcskit hil --soak' per board\n"
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_run_that_is_broken_off_says_whether_answers_are_kept(
+    kept: bool, qcskit: Qcskit, tmp_path: Path, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(*asked: object, out: Path, **more: object) -> None:
+        if kept:
+            journal_path(out, 0).touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("qcskit.hil.fleet.run_fleet", broken_off)
+    done = qcskit("hil", str(bundle_path), "-p", "emu:native", "-q", "-o", "r.json")
+    assert done.returncode == 130
+    told = ["broken off; answers so far are kept, go on with --resume"] if kept else []
+    assert done.stderr.splitlines() == [*told, "interrupted"]

@@ -4,11 +4,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from support.line import PretendBoard, Pretender
+from support.line import PretendBoard, Pretender, TimelessLine
 
 from qcskit import firmware
 from qcskit.codec.errors import QcsError
@@ -16,6 +17,7 @@ from qcskit.codec.interface import Codec
 from qcskit.firmware.protocol.framing import Frame, encode_frame
 from qcskit.firmware.protocol.messages import Info, Type
 from qcskit.hil import Device
+from qcskit.hil.device import _has_ended
 from qcskit.hil.errors import LinkError, WrongDeviceError
 from qcskit.hil.exchange import HostCounts
 from qcskit.hil.link import start_emulated
@@ -163,12 +165,42 @@ def test_a_rate_the_board_cannot_make_leaves_the_old_one(codec: Codec) -> None:
                 raise LinkError("the adapter cannot run at this rate")
             before(baud)
 
+        rates = []
+        board.link.set_baud = rates.append  # type: ignore[method-assign]
+        assert not board.change_baud(3)
+        assert (rates, board.link.baud) == ([], 115_200), "the board refused it: the host has not changed"
         board.link.set_baud = refuse  # type: ignore[method-assign]
         assert not board.change_baud(1_000_000)
         assert board.link.baud == 115_200
         assert board.echo(b"still here") > 0
         assert board.change_baud(230_400)
         assert board.echo(bytes(200)) > 0
+
+
+def test_what_came_before_anyone_asked_is_thrown_away(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a frame of an earlier run would take the first answer along."""
+    line = TimelessLine(PretendBoard(VectorSet(codec, 5)).answer, monkeypatch)
+    line._held += [b"half", b" a frame"]
+    device = Device(line, codec)  # type: ignore[arg-type]
+    assert (device.exchange.counts.retries, device.exchange.parser.text_stretches) == (0, 0)
+    assert line.now_s < 0.1
+
+
+@pytest.mark.parametrize(("ends_after", "ended"), [(0, True), (3, True), (1000, False)])
+def test_an_emulator_has_a_moment_to_end(ends_after: int, ended: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that only waiting moves."""
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        assert sum(waits) < 10, "it waits for ever"
+
+    monkeypatch.setattr("qcskit.hil.device.time", SimpleNamespace(monotonic=lambda: sum(waits), sleep=sleep))
+
+    class Ending:
+        alive = property(lambda self: len(waits) < ends_after)
+
+    assert _has_ended(Ending()) == ended  # type: ignore[arg-type]
 
 
 def test_a_rate_at_which_nothing_gets_through_falls_back(codec: Codec) -> None:

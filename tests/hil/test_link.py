@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tty
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,6 +102,28 @@ def test_a_link_counts_the_bytes_of_either_direction() -> None:
     os.close(host)
 
 
+def test_a_port_that_nobody_can_wait_at_is_read_all_the_same() -> None:
+    """As on Windows: there is no file number."""
+    with contextlib.closing(Link("loop://")) as link:
+        assert link.read(0.0) == b""
+        link.write(b"abc")
+        assert link.read(5.0) == b"abc"
+        assert (link.bytes_sent, link.bytes_received) == (3, 3)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo terminal")
+def test_a_port_that_takes_no_bytes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qcskit.hil.link._WRITE_TIMEOUT_S", 0.05)
+    board, host = os.openpty()
+    tty.setraw(host)
+    with contextlib.closing(Link(os.ttyname(host))) as link:
+        with pytest.raises(SilentError, match=f"^port '{link.name}' takes no bytes: the board or its flow control"):
+            link.write(bytes(1 << 20))
+        assert link.bytes_sent == 0
+    os.close(board)
+    os.close(host)
+
+
 def test_a_port_that_does_not_come_back_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock that only waiting moves."""
     server = socket.create_server(("127.0.0.1", 0))
@@ -122,6 +145,10 @@ def test_a_transcript_is_a_line_an_event_whatever_the_board_says() -> None:
     transcript = Transcript()
     transcript.add("#", "log", "\x1b[2J\nnext \u202e")
     assert str(transcript).endswith("# log \\x1b[2J next \\u202e")
+    assert len(str(transcript).splitlines()) == 1
+    transcript.clear()
+    transcript.add("<", "INFO")
+    assert str(transcript).endswith("< INFO")
     assert len(str(transcript).splitlines()) == 1
 
 

@@ -67,7 +67,8 @@ def test_a_failing_test_shows_the_transcript(tmp_path: Path, codec: Codec, sourc
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [((), "give the bundle: pytest --qcs-bundle"), (("--qcs-bundle", "none"), "bundle 'none' does not exist"),
-     (("--qcs-bundle", "BUNDLE", "--qcs-port", "/dev/none"), "cannot open port '/dev/none'")],
+     (("--qcs-bundle", "BUNDLE", "--qcs-port", "/dev/none"), "cannot open port '/dev/none'"),
+     (("--qcs-bundle", "BUNDLE", "--qcs-baud", "fast"), "--qcs-baud fast: expected a line rate such as 115200")],
 )  # fmt: skip
 def test_wrong_use_is_one_line(
     tmp_path: Path, codec: Codec, source_env: dict[str, str], arguments: tuple[str, ...], told: str

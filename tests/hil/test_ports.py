@@ -21,6 +21,12 @@ def test_a_port_says_what_answers(codec: Codec) -> None:
     assert "does not exist" in found["/dev/ttyNONE"].note
 
 
+def test_ports_that_are_not_asked_are_named_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qcskit.hil.ports._probe", lambda *asked: pytest.fail("asked"))
+    assert find_ports(False, extra=("/dev/ttyNONE",))[-1].as_dict()["info"] is None
+    assert find_ports(False, extra=("/dev/ttyNONE",))[-1].device == "/dev/ttyNONE"
+
+
 def test_a_bench_file_names_boards(tmp_path: Path) -> None:
     path = tmp_path / "bench.toml"
     path.write_text('[[board]]\nname = "left"\nport = "/dev/ttyX"\nbaud = 9600\n')

@@ -1,6 +1,7 @@
 """A soak's rounds and windows, on a board and a clock that do as they are told."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support.line import PretendBoard
@@ -10,7 +11,7 @@ from qcskit.firmware.protocol.framing import Frame
 from qcskit.firmware.protocol.messages import Type
 from qcskit.hil import Device
 from qcskit.hil.config import HilConfig
-from qcskit.hil.soak import Soak, parse_duration
+from qcskit.hil.soak import Soak, parse_duration, run_soak
 from qcskit.hil.vectors import VectorSet
 
 
@@ -61,6 +62,25 @@ def test_rounds_add_up_in_windows_of_time(codec: Codec, monkeypatch: pytest.Monk
     assert (entry["answered"], entry["vectors"], entry["throughput"]["vectors_per_s"]) == (150, 150, 18.75)
     assert (results["kind"], results["verdict"]["ok"], results["verdict"]["mismatches"]) == ("soak", False, 4)
     assert entry["nmse"]["per_segment_db"] == []
+
+
+def test_a_soak_reports_now_and_then_and_ends_when_it_is_broken_off(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was measured until then is the result, and the last report."""
+    monkeypatch.setattr("qcskit.hil.soak._REPORT_S", 0.0)
+    reports: list[dict[str, Any]] = []
+
+    def progress(soak: Soak, wrong: int) -> None:
+        assert wrong == 0
+        if len(reports) == 2:
+            raise KeyboardInterrupt
+
+    config = HilConfig(port=["emu:native"])
+    results = run_soak(codec, config, 1e6, reports.append, progress)
+    rounds = [report["devices"][0]["soak"]["rounds"] for report in reports]
+    assert rounds == [1, 2, 3]
+    assert reports[-1] == results
 
 
 @pytest.mark.parametrize(("duration_s", "window_s"), [(4.0, 1.0), (60.0, 1.0), (120.0, 2.0), (3600.0, 60.0)])

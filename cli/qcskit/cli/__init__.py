@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import os
 import sys
 import traceback
 from inspect import getdoc
@@ -35,8 +36,15 @@ class _BrokenOffError(Exception):
     """The user broke a subcommand off."""
 
 
+class _UnreadError(Exception):
+    """Who read the output, such as `head`, has ended."""
+
+
 class _Verbs(TyperGroup):
-    """All subcommands. Typer would say "Aborted." to an input that ends early, and nothing to what is broken off."""
+    """All subcommands. Typer would say "Aborted." to an input that ends early, and nothing to what is broken off.
+
+    It would end with 1, a check that failed, where nobody reads the output any more.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         """Run one of them."""
@@ -44,6 +52,8 @@ class _Verbs(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise _BrokenOffError from error
+        except BrokenPipeError as error:
+            raise _UnreadError from error
         except EOFError as error:
             what = f"something that was read ended early ({str(error) or 'no more data'})"
             raise QcsError(f"{what}: is a file cut short, or is a terminal needed?") from error
@@ -76,8 +86,8 @@ def build_app() -> typer.Typer:
 def main() -> None:
     """Run the command line; what a user can act on becomes one line on stderr and an exit code.
 
-    1: a check failed. 2: wrong use or input. 70: a defect, with its traceback. 130: broken off. What a terminal's
-    encoding has no character for is shown as an escape.
+    1: a check failed. 2: wrong use or input. 70: a defect, with its traceback. 130: broken off. 141: nobody reads the
+    output any more. What a terminal's encoding has no character for is shown as an escape.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -87,7 +97,9 @@ def main() -> None:
     except (KeyboardInterrupt, _BrokenOffError):
         error_console.print("interrupted")
         sys.exit(130)
-    except BrokenPipeError:
+    except _UnreadError:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # Python writes what is left at its end
         sys.exit(141)
     except QcsError as error:
         _print_error(error)

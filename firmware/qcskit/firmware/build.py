@@ -20,14 +20,13 @@ LEAST_STACK_BYTES = 256
 
 
 def build(
-    board: str | Board, c_dir: Path, model_name: str, out_dir: Path | None = None, *, extra_flags: Sequence[str] = (),
-    tflm: Tflm | None = None,
-) -> Path:  # fmt: skip
+    board: str | Board, c_dir: Path, model_name: str, *, extra_flags: Sequence[str] = (), tflm: Tflm | None = None
+) -> Path:
     """Return the path of a board's firmware with one model: core, serial agent, port and `c_dir/*.c`.
 
     board: name or entry of the registry. model_name: as in qcs_model_<name>.h of `c_dir`. extra_flags come last.
     tflm: encode with TensorFlow Lite Micro instead of the integer core.
-    The result is kept in a cache under a hash of all sources, flags and the compiler, and copied to `out_dir` if given.
+    The result is kept in a cache under a hash of all sources, flags and the compiler.
     Raises MissingToolError naming the Debian package if the compiler is missing, FirmwareError if it fails.
     """
     entry = find_board(board) if isinstance(board, str) else board
@@ -38,7 +37,7 @@ def build(
     files = [path for place in directories for path in sorted(place.glob("*.[cS]"))]
     begin = f"-DQCS_MODEL_BEGIN=qcs_{model_name}_tflm_begin"
     glue = (glue_object(entry.compiler, entry.flags, c_dir, tflm),) if tflm else ()
-    elf = _compiled(entry, Job(
+    return _compiled(entry, Job(
             output=f"qcs-{entry.name}.elf",
             compiler=entry.compiler,
             package=entry.package,
@@ -50,15 +49,14 @@ def build(
             include=(*directories, c_dir),
             tail=(*((str(tflm.library.resolve()), *LIBRARIES) if tflm else ()), *_tail(entry, root)),
             key_extra=library_hash(tflm) if tflm else "",
-        ), out_dir)  # fmt: skip
-    return elf
+        ))  # fmt: skip
 
 
-def _compiled(entry: Board, job: Job, out_dir: Path | None) -> Path:
+def _compiled(entry: Board, job: Job) -> Path:
     """Return the firmware. Raises DoesNotFitError if the board has not the memory for it."""
     needs = f"board '{entry.name}' cannot hold this model: needs"
     try:
-        elf = compile_cached(job, out_dir)
+        elf = compile_cached(job)
     except FirmwareError as error:
         region = re.search(r"region `?'?(\w+)'? overflowed by (\d+) bytes", str(error))
         tables = re.search(r"(\d+) bytes of tables, (\d+) in one; AVR takes (\d+) and (\d+)", str(error))

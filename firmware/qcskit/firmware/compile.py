@@ -55,18 +55,14 @@ def tool_version(path: str) -> str:
     return (done.stdout or done.stderr).strip().partition("\n")[0]
 
 
-def compile_cached(job: Job, out_dir: Path | None = None) -> Path:
-    """Return the path of the job's result, compiled unless the cache holds it; copied to `out_dir` if given.
+def compile_cached(job: Job) -> Path:
+    """Return the path of the job's result, compiled unless the cache holds it.
 
     Raises FirmwareError with the compiler's first error, MissingToolError if there is no compiler.
     """
     compiler = find_tool(job.compiler, job.package, job.purpose)
     place = cache_dir() / _key(job, tool_version(compiler))
-    target = publish(place, lambda staging: _compile(compiler, job, staging)) / job.output
-    if out_dir is None:
-        return target
-    out_dir.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copy2(target, out_dir / job.output))
+    return publish(place, lambda staging: _compile(compiler, job, staging)) / job.output
 
 
 def cache_dir() -> Path:

@@ -27,9 +27,8 @@ class Rows(NamedTuple):
 
 
 def build_host_library(
-    c_dir: Path | None = None, *, compiler: str | None = None, extra_flags: Sequence[str] = (),
-    out_dir: Path | None = None,
-) -> Path:  # fmt: skip
+    c_dir: Path | None = None, *, compiler: str | None = None, extra_flags: Sequence[str] = ()
+) -> Path:
     """Return the path of a shared library: core, batch wrappers (ports/host) and the `.c` files of `c_dir`, if given.
 
     compiler: default $CC, else gcc, else clang. extra_flags come last, e.g. ("-O0", "-fsanitize=undefined").
@@ -51,7 +50,7 @@ def build_host_library(
         include=tuple(include),
         key_extra=_cpu(),
     )
-    return compile_cached(job, out_dir)
+    return compile_cached(job)
 
 
 def host_compiler() -> str:

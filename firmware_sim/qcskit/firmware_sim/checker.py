@@ -96,7 +96,7 @@ class Checker:
             reference, wrong = self._compare(part, first, chosen, tallies)
             first += len(part.values)
             if golden:
-                differs = reference.differ(self._stored(part.name, len(part.values)))
+                differs = reference.differ(self._stored(part.name))
                 stored = stored.plus(Tally(name="", role="", vectors=len(differs), mismatches=int(differs.sum())))
                 wrong |= differs
             if mismatch is None and wrong.any():
@@ -140,13 +140,10 @@ class Checker:
                 wrong[own] |= differs
         return reference, wrong
 
-    def _stored(self, name: str, count: int) -> Packets:
+    def _stored(self, name: str) -> Packets:
         """Return the packets that the bundle stores for a part of the golden chunk."""
         vectors, prefix = self.codec.bundle.vectors, "input_" if name == "golden inputs" else ""
-        stored = Packets(vectors[f"{prefix}packed"], vectors[f"{prefix}packed_offsets"])
-        if len(stored) != count:
-            raise self.codec.bundle.fail(f"vectors.npz holds {len(stored)} packets for {count} vectors")
-        return stored
+        return Packets(vectors[f"{prefix}packed"], vectors[f"{prefix}packed_offsets"])
 
     def _describe(self, number: int, part: Part, frame: int) -> Mismatch:
         """Return the vector and what everyone makes of it, including those that had skipped it."""
@@ -154,7 +151,7 @@ class Checker:
         taking = [i for i in self.found if not i.inputs_only or values.dtype == np.int8]
         packets = {implementation.name: implementation.encode(values)[0] for implementation in taking}
         if number < 0:
-            packets["golden file"] = self._stored(part.name, len(part.values))[frame]
+            packets["golden file"] = self._stored(part.name)[frame]
         return Mismatch(
             chunk=number, frame=frame, set=part.name, input=values[0].tolist(),
             packets={name: packet.hex() for name, packet in packets.items()},

@@ -19,7 +19,8 @@ from qcskit.firmware_sim.vectors import chunk_count
 
 _Count = Annotated[int, Field(ge=0)]
 _Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-_Text = Annotated[str, StringConstraints(max_length=100_000)]
+_Text = Annotated[str, StringConstraints(max_length=2 * 65_535)]
+"""Nothing is longer than the longest packet in hex."""
 
 
 class Tally(Table):

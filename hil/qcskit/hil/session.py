@@ -14,7 +14,6 @@ from qcskit.codec.own_data import OwnData
 from qcskit.hil.config import HilConfig
 from qcskit.hil.device import Device
 from qcskit.hil.distribution import Distribution, LinkSeries
-from qcskit.hil.errors import DeviceError
 from qcskit.hil.evidence import image_parts, results_evidence, run_evidence
 from qcskit.hil.exchange import OnText
 from qcskit.hil.journal import Journal, Recorder
@@ -89,8 +88,6 @@ def run_session(device: Device, vectors: VectorSet, run: Run) -> dict[str, Any]:
                 measured.note_answered(answer.stop - answer.start)
                 run.progress("run", measured.answered, vectors.count)
             seconds += time.monotonic() - start_s
-            if not recorder.answered.all():
-                raise DeviceError(f"port '{run.port}': {int((~recorder.answered).sum())} vectors have no answer")
             measured.add(recorder, first, run.progress)
         return measured.entry(seconds)
 
