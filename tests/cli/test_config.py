@@ -1,6 +1,7 @@
 """`qcskit config`: the schema that editors check a qcs.toml with says what the models say."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from qcskit.codec.config import tables
 from qcskit.codec.errors import QcsError
 
 runner = CliRunner()
+DEFAULTS = Path(__file__).parents[1] / "data" / "defaults.json"
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +96,14 @@ def test_the_limits_of_every_key_are_those_that_are_meant(schema: Any, table: st
     keys = schema["properties"][table]["properties"]
     found = {name: " ".join([name, *limits(part)]) for name, part in keys.items() if limits(part)}
     assert list(found.values()) == LIMITS[table].split(", ")
+
+
+def test_the_defaults_of_every_key_are_those_that_are_meant(schema: Any) -> None:
+    """Who named no key gets the same codec from the next version, unless the change is meant and in CHANGELOG."""
+    wanted = json.loads(DEFAULTS.read_text(encoding="utf-8"))
+    for table, keys in schema["properties"].items():
+        found = {name: part["default"] for name, part in keys.get("properties", {}).items() if "default" in part}
+        assert found == wanted.get(table, {}), table
 
 
 def test_a_table_that_is_none_names_the_nearest() -> None:

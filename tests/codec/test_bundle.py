@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import hostile_bundles
-from support.bundles import BUNDLES, drifting_counts, pairs_bundle, recorded_bundle, sampled_bundle
+from support.bundles import BUNDLES, drifting_counts, pairs_bundle, range_bundle, recorded_bundle, sampled_bundle
 from support.hostile import odd_files
 
 from qcskit.codec.arrays import npz_bytes
@@ -166,6 +166,12 @@ def test_a_folder_that_is_a_link_is_not_listed(path, tmp_path) -> None:
     refused(lambda: read_bundle(path), "holds 'more', which its manifest.json does not list")
 
 
+def test_a_listed_file_that_is_no_file_is_named(path) -> None:
+    (path / "decoder.tflite").unlink()
+    (path / "decoder.tflite").mkdir()
+    refused(lambda: read_bundle(path), r"decoder\.tflite' is not a regular file; run 'qcskit export' again$")
+
+
 def test_a_link_must_stay_in_the_bundle(path, tmp_path) -> None:
     own, outside = path / "c" / "qcs_model_small.c", tmp_path / "outside.c"
     own.rename(outside)
@@ -279,6 +285,8 @@ def test_no_codec_encodes_what_is_no_number(codec):
             codec.encode(y)
         with pytest.raises(QcsError, match=r"^counts are float64 of shape .*, expected int16"):
             codec.encode_counts(y)
+    with pytest.raises(QcsError, match=rf"^{2 * codec.inputs + 1} bytes of counts are no whole packets of "):
+        codec.encode_counts(bytes(2 * codec.inputs + 1))
 
 
 def with_the_id_of(bundle: Bundle, tables: dict[str, np.ndarray]) -> Bundle:
@@ -325,6 +333,22 @@ def test_every_array_of_another_type_or_size_is_named(codec, fault: str) -> None
         # and without symbols the code is another one.
         others = {("sparse", "thresholds"), ("sparse_range", "symbols")}
         assert name in str(caught.value) or name.endswith("weights") or (codec.name, name) in others
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda arrays: {"index_points": arrays["index_points"][:, :1]},
+            "index_points: they end before the magnitude 1",
+        ),
+        (lambda arrays: {"points": np.zeros(4)}, "it holds points beside them"),
+    ],
+)
+def test_points_of_a_range_code_reach_beyond_1_and_nothing_is_beside_them(tmp_path, change, message: str) -> None:
+    bundle = range_bundle(tmp_path / "b").bundle
+    with pytest.raises(QcsError, match=rf"tables\.npz does not go with manifest\.json: .*{message}"):
+        load_codec(with_the_id_of(bundle, {**bundle.arrays, **change(bundle.arrays)}))
 
 
 def test_thresholds_that_descend_are_refused(codec) -> None:
@@ -410,6 +434,8 @@ def moved(by: float):
         ("small", put(codec__activation="relu"), "codec.activation is relu, encoder.tflite gives tanh"),
         ("small", put(codec__packed_bits=31), "codec.packed_bits is 31, tables.npz gives 30"),
         ("small", put(rate_bits=1.75), "rate_bits is 1.75, tables.npz gives 1.5"),
+        ("small", put(rate_bits=0), "rate_bits: 0.0 is impossible"),
+        ("small", put(adc__units_per_count=1e9), "manifest.json: an ADC count .* check the ADC scale"),
         ("small", put(signal__m=9), "signal.m is 9, tables.npz gives 10"),
         ("small", put(signal__n=24, rate_bits=1.25), r"decoder.tflite: its output is FLOAT32 \(1, 20\), expected .*24"),
         ("small", put(codec__quantizer_levels=moved(0.1)), "decoder.tflite: its table is not codec.quantizer_levels"),
@@ -434,6 +460,12 @@ def moved(by: float):
         ("coded", put(codec__design_snr_db=-1e3), "codec.design_snr_db: Input should be greater"),
         ("coded", put(codec__period_bits=40), "codec.period_bits"),
         ("coded", put(codec__gamma=0), r"manifest\.json: codec\.gamma: Input should be greater than or equal to 1"),
+        ("coded", put(adc__offset_counts=5), "tables.npz and manifest.json differ in the sawtooth"),
+        (
+            "coded",
+            put(signal__n=60000, codec__n=60000, signal__m=4096, codec__m=4096, inputs=4096, rate_bits=0.1),
+            r"manifest.json: a code of 4,096 x 60,000 entries is more than this qcskit makes; run 'qcskit design'",
+        ),
         ("coded", put(codec__lists=[0]), "lists: 0 is not a list size"),
         ("coded", put(signal__n=60000, codec__n=60000, rate_bits=0.1), "vectors.npz|make a code|rate_bits|model"),
         ("classical", put(signal__s=3), "signal.s is 3, vectors.npz gives 2"),

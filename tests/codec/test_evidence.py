@@ -1,5 +1,6 @@
 """Evidence: every part has a name, a change of any of them is named, and nobody changes one unseen."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from qcskit.codec import evidence
 from qcskit.codec.bundle import read_bundle
 from qcskit.codec.errors import QcsError
 from qcskit.codec.evidence import Evidence, bundle_digest, check_bundle, check_same, common_parts, differ, kit
+
+
+def test_a_library_that_is_not_installed_is_not_named(monkeypatch) -> None:
+    monkeypatch.setattr(evidence, "_LIBRARIES", ("numpy", "no-such-library", "scipy"))
+    assert re.fullmatch(r".*, python [^,]*, numpy [^,]*, scipy [^,]*", evidence.libraries.__wrapped__())
+
 
 PARTS = {"bundle": "ab", "compiler": "gcc 12", "seed": "1"}
 

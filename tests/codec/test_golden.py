@@ -47,6 +47,18 @@ def test_an_array_that_nobody_knows_is_refused(codec) -> None:
     refused(codec, "array 'more' is unknown; known: counts", more=np.zeros(3))
 
 
+def test_network_inputs_stand_there_exactly_if_there_is_a_network(codec) -> None:
+    """Of another bundle, or left out: every array in itself is right."""
+    names = ("input", "input_packed", "input_packed_offsets")
+    if codec.takes_inputs:
+        changes = dict.fromkeys(names)
+    else:
+        own = codec.bundle.vectors
+        arrays = (np.zeros(own["counts"].shape, np.int8), own["packed"], own["packed_offsets"])
+        changes = dict(zip(names, arrays, strict=True))
+    refused(codec, "'input' stands there exactly if network inputs can be given", **changes)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_numbers_that_are_none(codec, bad: float) -> None:
     for name in ("x", "y", *(("x_hat",) if codec.decodes and not codec.exact else ())):

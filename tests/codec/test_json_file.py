@@ -70,6 +70,12 @@ def test_a_file_is_read_up_to_its_bound(tmp_path: Path) -> None:
         read_bounded(path, "f", 4)
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux: a file that opens and cannot be read")
+def test_a_file_that_fails_while_it_is_read_is_one_line() -> None:
+    with pytest.raises(QcsError, match=r"^f '/proc/self/mem' cannot be read: [^\n]+$"):
+        read_bounded(Path("/proc/self/mem"), "f", 5)
+
+
 def test_no_mutant_does_more_than_be_refused(tmp_path: Path) -> None:
     value = {"a": [1, 2.5, None], "b": {"c": "täxt", "d": [True, [[]]]}}
     for _, content in byte_mutants(json.dumps(value, ensure_ascii=False).encode(), 1, 500):

@@ -45,3 +45,9 @@ def test_wrong_indices_are_refused() -> None:
         Packing(2, 3).pack(np.zeros((2, 3), np.uint8))
     with pytest.raises(QcsError, match="at least one index"):
         Packing(0, 3)
+
+
+@pytest.mark.parametrize("levels", [1, 257])
+def test_a_quantizer_has_2_to_256_levels(levels: int) -> None:
+    with pytest.raises(QcsError, match=rf"^levels = {levels}: a quantizer has 2 … 256 levels$"):
+        Packing(4, levels)

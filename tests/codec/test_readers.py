@@ -64,6 +64,14 @@ def sparse(path: Path) -> None:
         file.truncate(readers.MAX_BYTES + 1)
 
 
+def zip_of_too_many(path: Path) -> None:
+    """Write an .npz whose directory states 2 GB of 'x' unpacked."""
+    arrays(x=COUNTS)(path)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, content.index(b"PK\1\2") + 24, 2_000_000_000)
+    path.write_bytes(content)
+
+
 def binary(content: bytes) -> Callable[[Path], object]:
     return lambda path: path.write_bytes(content)
 
@@ -333,6 +341,7 @@ BAD_FILES = {
     "gaps alone": ("a.npy", array([np.nan] * 3), ", sample 0: no number here, 3 gaps in all: there is no number"),
     "several arrays": ("a.npz", arrays(x=[1], y=[2]), " holds the arrays x, y; choose one"),
     "npz cut off": ("a.npz", binary(b"PK\x03\x04 and no more"), " cannot be read as .npz"),
+    "text named flac": ("a.flac", text("1\n2\n"), " cannot be read as audio: "),
     "zip without arrays": ("a.npz", binary(b"PK\x05\x06" + bytes(18)), " is a zip archive without NumPy arrays"),
     "wav cut off": ("a.wav", binary(wav(bytes(600))[:-7]), " is cut off: its header promises 300 samples"),
     "half a wav header": ("a.wav", binary(wav(bytes(600))[:52]), " is a WAV file without samples"),
@@ -340,6 +349,13 @@ BAD_FILES = {
     "wav compressed": ("a.wav", binary(wav(b"1234", tag=17, bits=32)), " is a WAV file of format 0x11"),
     "wav of 12 bits": ("a.wav", binary(wav(b"1234", bits=12)), " is a WAV file of format 0x1, 12 bits"),
     "wav of no channel": ("a.wav", binary(wav(b"1234", channels=0)), " is a WAV file with a damaged header"),
+    "wav of a short header": (
+        "a.wav",
+        binary(b"RIFF\x14\0\0\0WAVEfmt \x08\0\0\0" + bytes(8)),
+        " is a WAV file with a damaged header",
+    ),
+    "npz of too many": ("a.npz", zip_of_too_many, ": array 'x' has 2.0 GB unpacked; cut it into parts"),
+    "a name too long": ("a" * 300, lambda path: None, " cannot be read: "),
     "wav of no sample": ("a.wav", binary(wav(b"12", size=0)[:-2]), " holds no samples"),
 }
 
@@ -365,6 +381,7 @@ BAD_TEXT = {
     "no such name": ("t,v\n1,2\n", "w", " has no column 'w'; its columns of numbers: 0 't', 1 'v'"),
     "the same name twice": ("v,v\n1,2\n", "v", " has 2 columns named 'v': choose one by its number"),
     "header alone": ("t,v\n", "v", " holds no line of numbers below its header, line 1"),
+    "a zero byte far down": ("v\n" + "1\n" * 500 + "\0\n", "", " is no text: it holds zero bytes"),
     "comments alone": ("# t,v\n\n", "", " holds no numbers"),
     "header of fewer cells": ("lead2\n1,5\n2,7\n", "", ", line 1: the header has 1 cells, the line after it 2"),
     "a name for the half": (

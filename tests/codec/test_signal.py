@@ -8,7 +8,15 @@ from qcskit.codec import signal
 from qcskit.codec.config import load_table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.matrices import sparsity_basis
-from qcskit.codec.signal import DIRECT, SignalConfig, draw_frames, draw_sparse, measurement_matrix, recorded_windows
+from qcskit.codec.signal import (
+    DIRECT,
+    IN_THE_BUNDLE,
+    SignalConfig,
+    draw_frames,
+    draw_sparse,
+    measurement_matrix,
+    recorded_windows,
+)
 
 
 @pytest.mark.parametrize("name", ["identity", "dct", "haar", "db4"])
@@ -194,3 +202,11 @@ def test_contradictions_are_refused(keys, message: str) -> None:
 def test_a_missing_recording_is_named() -> None:
     with pytest.raises(QcsError, match=r"'nowhere.csv' does not exist"):
         draw_frames(recorded("nowhere.csv"), 1, 0)
+
+
+def test_pairs_are_no_source_and_may_have_no_matrix() -> None:
+    with pytest.raises(QcsError, match="pairs of x and y are no source to train on: they come with a model"):
+        load_table(SignalConfig, "signal", overrides={"source": "pairs", "matrix": "none", "recording": "x"})
+    config = SignalConfig(source="pairs", matrix="none", recording=IN_THE_BUNDLE)
+    with pytest.raises(QcsError, match="nobody said how the y of these pairs came of x"):
+        measurement_matrix(config)

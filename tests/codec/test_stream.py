@@ -163,6 +163,12 @@ def test_every_text_format_takes_packets_of_any_length(kind) -> None:
     assert list(Packets.join(found)) == packets
 
 
+def npy(array: np.ndarray) -> bytes:
+    with io.BytesIO() as file:
+        np.save(file, array)
+        return file.getvalue()
+
+
 def npz(**arrays: np.ndarray) -> bytes:
     with io.BytesIO() as file:
         np.savez(file, **arrays)
@@ -179,6 +185,7 @@ def npz(**arrays: np.ndarray) -> bytes:
         ("hex", b"01020304\n010203\n", "line 2"),
         ("npy", b"not npy", "not a .npy"),
         ("npy", b"", "not a .npy"),
+        ("npy", npy(np.zeros((3, 4), np.uint8))[:-1], r"is \(3, 4\) by its header, but has 11 bytes"),
         ("npz", b"", "the input is not a readable .npz"),
         ("npz", npz(a=np.zeros(1)), "the input: it holds a, expected packed and packed_offsets"),
         ("npz", npz(packed=np.zeros(4, np.uint8), packed_offsets=np.array([0, 5])), "must rise from 0"),

@@ -12,8 +12,9 @@ from support import toy
 
 from qcskit.codec.codecs import families, open_codec
 from qcskit.codec.config import load_table
+from qcskit.codec.errors import QcsError
 from qcskit.codec.metrics import fidelity
-from qcskit.export.compare import Candidate, Point, Row, compare, merged, proposed
+from qcskit.export.compare import Candidate, Point, Row, compare, last_windows, merged, proposed
 
 SAMPLES, N = 6000, 16
 
@@ -167,6 +168,16 @@ def test_behind_a_front_end_its_noise_and_its_converter_count(tmp_path: Path) ->
     assert loud.fidelity.nmse_db > -10
     adc = open_codec(quiet.bundle).bundle.manifest.adc
     assert (adc.bits, adc.units_per_count != 0.01) == (10, True)
+
+
+def test_a_test_part_that_fills_no_packet_says_what_it_takes(rows: dict[str, Row], tmp_path: Path) -> None:
+    codec = open_codec(rows["lossless"].points[0].bundle)
+    size = codec.windows * codec.width
+    assert codec.windows > 1
+    np.save(tmp_path / "short.npy", counts()[: int((size - 1) / 0.15)])
+    config = codec.bundle.signal.model_copy(update={"recording": str(tmp_path / "short.npy")})
+    with pytest.raises(QcsError, match=rf"the test part has {size - 1} samples, a packet needs {size}: record more"):
+        last_windows(codec, config)
 
 
 def test_a_proposal_that_does_not_apply_says_why(tmp_path: Path) -> None:

@@ -269,6 +269,12 @@ def test_arduino_properties_follow_the_specification(packages) -> None:
     assert (packages["arduino"] / "src" / properties["includes"]).is_file()
 
 
+def test_an_arduino_library_has_the_sketch_of_the_agent_if_it_has_the_agent(bundle, packages) -> None:
+    without = package_files([bundle], "arduino", sources())
+    assert (packages["arduino"] / "examples/QcsAgent/QcsAgent.ino").is_file()
+    assert not [name for name in without if "agent" in name.lower()]
+
+
 def test_pack_description_names_what_the_archive_holds(bundle, tmp_path) -> None:
     write_package(tmp_path / "p", package_files([bundle], "cmsis-pack", sources()))
     (pack,), (pdsc,) = (tmp_path / "p").glob("*.pack"), (tmp_path / "p").glob("*.pdsc")

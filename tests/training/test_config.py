@@ -81,6 +81,8 @@ def test_a_rate_chooses_the_quantizer(rate, outputs, levels, expected) -> None:
         ({"variant": "ce-decnet", "outputs": 3}, "ce-decnet quantizes the m = 10 measurements; leave it out"),
         ({"variant": "lloyd-decnet", "outputs": 3}, "lloyd-decnet quantizes"),
         ({"recipe": "slow"}, "recipe"),
+        ({"steepness_start": 9.0, "steepness_end": 3.0}, "steepness_end must not be below steepness_start"),
+        ({"steps": 100, "warmup_steps": 100}, r"warmup_steps \(100\) must be fewer than steps \(100\): lower"),
         ({"length": 1e-6}, "at least 10 steps"),
         ({"widths": 3}, "unknown key 'widths'"),
     ],

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import keras
@@ -207,6 +207,10 @@ def test_hooks_may_be_imported_or_assigned(written) -> None:
     assert sorted(found.functions) == ["draw", "loss"]
     assert found.draw(3, 4, "train") == (3, 4)
     assert isinstance(found.functions["loss"], keras.losses.Huber)
+    for text in ("def loss(x, y): pass\n", "import no_such_module\ndef loss(x, y): pass\n"):
+        with suppress(QcsError):
+            hooks(written(text))
+        assert str(Path(path).parent) not in sys.path  # for the time of the execution only
 
 
 NORMAL = "tf.random.stateless_normal((frames, 6), seed)"

@@ -6,6 +6,7 @@ import signal as signals
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,7 +21,7 @@ from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.training import networks
 from qcskit.training.config import TrainConfig
 from qcskit.training.networks import parts
-from qcskit.training.run import read_run, train_run
+from qcskit.training.run import load_keras, read_run, train_run
 
 SIGNAL = SignalConfig(n=8, m=4, s=1)
 TINY = {"levels": 4, "decoder_widths": (24,), "steps": 300, "warmup_steps": 10, "batch": 200, "test_frames": 2000,
@@ -61,6 +62,15 @@ def test_a_run_of_before_a_key_or_a_meaning_of_a_variant_was_added_opens(run_pat
 def test_a_run_that_is_not_there_is_said_not_to_be_there(tmp_path) -> None:
     with pytest.raises(QcsError, match=r"^run '.*none' does not exist; train one with 'qcskit train'$"):
         read_run(tmp_path / "none")
+
+
+def test_a_model_is_loaded_whatever_it_was_compiled_with(tmp_path) -> None:
+    """A loss of the user's own is in nobody else's process."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(loss=lambda x, x_hat: (x - x_hat) ** 2)
+    model.save(tmp_path / "m.keras")
+    found = load_keras((tmp_path / "m.keras").read_bytes(), "model 'm'", "export again")
+    np.testing.assert_array_equal(found.layers[0].kernel, model.layers[0].kernel)
 
 
 def test_the_same_seed_gives_the_same_model(tmp_path) -> None:

@@ -202,6 +202,20 @@ def test_ties_fall_in_c_and_in_its_integers_as_in_the_layer() -> None:
     np.testing.assert_array_equal(tables.packing.unpack(packets.rows), index)
 
 
+@pytest.mark.parametrize(
+    ("v", "s", "h", "message"),
+    [
+        ([1.0, 1.0], [0.0], 1.0, r"v has shape \(2,\), s \(1,\): both must be"),
+        ([], [], 1.0, "both must be"),
+        ([np.nan], [0.0], 1.0, "the training has diverged"),
+        ([1.0], [0.0], 0.0, "h > 0"),
+    ],
+)
+def test_what_makes_no_hard_quantizer_is_refused(v, s, h: float, message: str) -> None:
+    with pytest.raises(QcsError, match=message):
+        hard_quantizer(v, s, h)
+
+
 def test_quantizer_follows_the_definition_cell_by_cell() -> None:
     v, s, h = np.array([0.5, 0.2, 0.9]), np.array([8.0, -3.0, 1.0]), 10.0
     t, g = hard_quantizer(v, s, h)
@@ -373,6 +387,11 @@ def test_what_is_no_quantizer_is_refused_in_one_line(arguments, message: str) ->
     with pytest.raises(QcsError, match=re.escape(message)) as refused:
         SHQ(**{"levels": 4, **arguments})
     assert "\n" not in str(refused.value)
+
+
+def test_a_quantizer_per_output_needs_their_number() -> None:
+    with pytest.raises(QcsError, match="per_output needs the number of outputs; give the layer before it a width"):
+        SHQ(4, per_output=True).build((None, None))
 
 
 def test_initial_values_for_other_outputs_than_the_input_has_are_refused() -> None:

@@ -8,7 +8,6 @@ import csv
 import re
 from array import array
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from operator import methodcaller
@@ -147,13 +146,8 @@ def _encoding(path: Path) -> tuple[str, str]:
     return "utf-8", newline
 
 
-@contextmanager
-def _opened(table: TextTable) -> Iterator[TextIO]:
-    try:
-        with table.path.open(encoding=table.encoding, errors="replace", newline=table.newline) as file:
-            yield file
-    except UnicodeError as error:
-        raise QcsError(f"'{table.path}' is no text: {error}") from None
+def _opened(table: TextTable) -> TextIO:
+    return table.path.open(encoding=table.encoding, errors="replace", newline=table.newline)
 
 
 def _lines(file: TextIO) -> Iterator[str]:

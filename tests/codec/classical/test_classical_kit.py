@@ -4,6 +4,7 @@ import functools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,14 @@ from typer.testing import CliRunner
 from qcskit.cli import build_app
 from qcskit.codec.bundle import read_bundle
 from qcskit.codec.classical import make
-from qcskit.codec.classical.bundle import ClassicalCodec
+from qcskit.codec.classical.bundle import ClassicalCodec, count_cells, model_id
 from qcskit.codec.classical.config import ClassicalConfig
 from qcskit.codec.codecs import load_codec, open_codec
+from qcskit.codec.config import load_table
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.interface import Packets
 from qcskit.codec.metrics import nmse_db
-from qcskit.codec.sensor import AdcConfig
+from qcskit.codec.sensor import AdcConfig, CountGrid, grid_of
 from qcskit.codec.signal import SignalConfig, draw_frames, measurement_matrix
 from qcskit.export.classical.design import design
 from qcskit.export.config import ExportConfig
@@ -244,6 +246,8 @@ REFUSED = [
      "column 3 is zero"),
     (("export", "--codec", "ce-usq-omp", "--set", "signal.matrix=file", "--set", "signal.matrix_file=twice.npy"),
      "rank 1 < m = 10"),
+    (("export", "--codec", "ce-usq-omp", "--set", "classical.rate=1", "--set", "classical.levels=4"),
+     "rate follows from levels: give one of the two"),
     (("export", "--codec", "1-bit-pv", "--set", "classical.rate=1"), "R = M / N = 0.5"),
     (("sweep", "--variant", "ce-vq-l1", "--rate", "2"), "codewords, more than the 16384"),
     (("sweep", "--variant", "ec-vq", "--set", "signal.source=signs", "--rate", "0.2"), "source = 'gaussian'"),
@@ -263,6 +267,29 @@ def test_what_cannot_be_is_one_clear_line(tmp_path, monkeypatch, arguments, mess
     assert message in str(result.exception) + result.output.replace("\n", " ")
     assert "\n" not in str(result.exception)
     assert not Path("c/manifest.json").exists()
+
+
+def test_a_fit_that_its_decoder_needs_is_named(made):
+    bundle = read_bundle(made("l1"))
+    facts = bundle.manifest.codec.model_copy(update={"tuning": {}})
+    with pytest.raises(QcsError, match=r"manifest.json: tuning holds no 'mu'; run 'qcskit design' again$"):
+        load_with_its_id(bundle, facts)
+
+
+def load_with_its_id(bundle, facts):
+    """Load a bundle with other facts, as if someone had made the model id fit."""
+    ident = model_id(facts, bundle.arrays, grid_of(bundle.manifest.signal, bundle.manifest.adc))
+    return load_codec(replace(bundle, manifest=bundle.manifest.model_copy(update={"codec": facts, "model_id": ident})))
+
+
+def test_thresholds_beyond_int16_are_refused():
+    with pytest.raises(QcsError, match=r"a threshold at 40000 ADC counts is outside int16; lower adc\.bits or"):
+        count_cells(np.array([[-1.0, 39_999.0]]), CountGrid(1.0, 0.0))
+
+
+def test_a_table_of_an_unknown_codec_names_the_nearest():
+    with pytest.raises(QcsError, match=r"classical.*codec.*did you mean 'ce-usq-omp'"):
+        load_table(ClassicalConfig, "classical", overrides={"codec": "ce-usq-om"})
 
 
 def test_nothing_here_loads_tensorflow():

@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from qcskit.codec.classical import NAMES, make, printed_mu
 from qcskit.codec.classical.codecs import GenieCodec, cells
-from qcskit.codec.classical.lloyd import MAX_CODEWORDS, lloyd_scalar, lloyd_vector, uniform_scalar
+from qcskit.codec.classical.lloyd import MAX_CODEWORDS, lloyd_scalar, lloyd_vector, on_grid, uniform_scalar
 from qcskit.codec.classical.mixture import mmse_floor
 from qcskit.codec.classical.rdf import _dual_bound, blahut_arimoto, remote_rdf
 from qcskit.codec.errors import QcsError
@@ -121,6 +121,8 @@ def test_genie_is_no_worse_than_its_codec_and_refuses_to_decode_blindly():
     assert reached_db(genie, x, y) <= reached_db(plain, x, y) + 0.05
     with pytest.raises(QcsError, match="decode_with_source"):
         genie.decode(genie.encode(y))
+    with pytest.raises(QcsError, match=r"source has shape \(1999, 7\), expected \(2000, 7\)"):
+        genie.decode_with_source(genie.encode(y), x[:-1])
 
 
 def test_best_mu_beats_the_printed_one():
@@ -148,6 +150,26 @@ def test_best_mu_beats_the_printed_one():
 def test_bad_input_is_one_clear_line(name, levels, kwargs, says):
     with pytest.raises(QcsError, match=says) as caught:
         make(name, SMALL, levels, **kwargs)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: uniform_scalar(np.arange(9.0), 4, widen=0.0), "widen = 0.0: the factor on the quantizer step"),
+        (lambda: on_grid(uniform_scalar(np.arange(9.0), 4), np.arange(9.0), np.nan), "count = nan: the measurement"),
+        (lambda: lloyd_scalar(np.ones(9), 2), "at least as many finite, differing training samples"),
+        (lambda: lloyd_scalar(np.arange(3.0), 4), "at least as many finite, differing training samples"),
+        (lambda: lloyd_vector(np.ones((7, 2)), 4), "4 codewords need at least 8 training vectors, got 7"),
+        (lambda: blahut_arimoto(np.full((2, 2), np.inf), 1.0), "needs a finite distortion matrix"),
+        (lambda: blahut_arimoto(1 - np.eye(2), 0.0), "a positive slope"),
+        (lambda: blahut_arimoto(1 - np.eye(2), 1.0, [0.5, 0.6]), "weights must be one probability per source letter"),
+        (lambda: remote_rdf(SMALL, [0.0], codewords=16, samples=100, fresh=100), "slope = 0.0, must be positive"),
+    ],
+)
+def test_what_no_quantizer_or_bound_can_be_fitted_to_is_one_clear_line(call, says):
+    with pytest.raises(QcsError, match=says) as caught:
+        call()
     assert "\n" not in str(caught.value)
 
 

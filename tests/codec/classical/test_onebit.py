@@ -135,6 +135,12 @@ def test_bad_input_is_one_clear_line(signs, k, kwargs, says):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("entry", [0.0, np.nan, np.inf])
+def test_a_matrix_that_measures_nothing_is_refused(entry):
+    with pytest.raises(QcsError, match="matrix A is zero or holds NaN or infinity"):
+        onebit.biht(np.ones((2, 4)), np.full((4, 6), entry), 1)
+
+
 def test_more_signs_make_a_curve_and_amplitude_stays_unknown():
     """Recovery from signs improves with their number, towards what the least-squares gain of a unit vector leaves."""
     from qcskit.codec.classical import make, one_bit_signal

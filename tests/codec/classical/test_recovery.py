@@ -11,6 +11,7 @@ from scipy.stats import multivariate_normal
 from sklearn.linear_model import orthogonal_mp
 
 from qcskit.codec import jit
+from qcskit.codec.classical import consistent
 from qcskit.codec.classical._source import dictionary
 from qcskit.codec.classical.consistent import consistent_l1
 from qcskit.codec.classical.l1 import bpdn, bpdn_path
@@ -163,6 +164,17 @@ def test_consistent_l1_is_highs_optimum():
             assert np.abs(x_hat[frame]).sum() == pytest.approx(oracle.fun, rel=1e-5, abs=1e-6)
 
 
+def test_consistent_l1_leaves_what_does_not_converge_to_highs(monkeypatch):
+    phi = measurement_matrix(SignalConfig())
+    low = np.floor(np.random.default_rng(4).standard_normal((5, 10)) * 2) / 2
+    high = np.where(low > 0.5, np.inf, low + 0.5)
+    expected = np.abs(consistent_l1(low, high, phi)).sum(axis=1)
+    monkeypatch.setattr(consistent, "ITERATIONS", 0)
+    x_hat = consistent_l1(low, high, phi)
+    assert np.all((x_hat @ phi.T >= low - 1e-6) & (x_hat @ phi.T <= high + 1e-6))
+    np.testing.assert_allclose(np.abs(x_hat).sum(axis=1), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_mixture_mmse_is_bayes_rule_written_out():
     rng = np.random.default_rng(9)
     phi, noise = rng.standard_normal((4, 6)), 0.2
@@ -204,10 +216,18 @@ def test_floor_is_what_the_estimator_reaches():
         (lambda phi, y: bpdn(y, phi * (np.arange(6) > 0), 0.1), "column 0 is zero"),
         (lambda phi, y: bpdn(y[:, :2], phi, 0.1), "expected"),
         (lambda phi, y: bpdn(y * np.nan, phi, 0.1), "frame 0 holds NaN"),
+        (lambda phi, y: bpdn(y, phi.T, 0.1), r"Phi has shape \(6, 3\), expected \(M, N\) with M <= N"),
+        (lambda phi, y: bpdn(y, phi * np.nan, 0.1), "Phi holds NaN or infinity"),
+        (lambda phi, y: bpdn(y + 1.0, phi * [[1.0], [1e-14], [1e-14]], 0.0), "frame 0 .* Phi is too badly conditioned"),
         (lambda phi, y: omp(y, phi, 1, residual=-1.0), "mu = -1.0|residual"),
         (lambda phi, y: mixture_mmse(y, phi, 2, 0.0), "noise_variance"),
         (lambda phi, y: mixture_mmse(np.zeros((1, 40)), np.tile(np.eye(40), 2), 8, 0.1), "supports"),
         (lambda phi, y: consistent_l1(y, y, phi), "empty"),
+        (
+            lambda phi, y: consistent_l1(y[:, :2], y[:, :2] + 1, phi),
+            r"cells have shapes \(2, 2\) and \(2, 2\), expected",
+        ),
+        (lambda phi, y: consistent_l1(y + 1, y + 2, phi * [[1.0], [1e-14], [1e-14]]), "Phi is too badly conditioned"),
         (lambda phi, y: consistent_l1(y - np.inf, y + np.inf, phi), "both sides"),
     ],
 )

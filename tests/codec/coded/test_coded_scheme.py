@@ -147,6 +147,10 @@ def test_guard_flags_every_vector_with_one_non_zero_too_many():
         (lambda: sawtooth.integer_sawtooth(2, 4096).index(np.array([40_000])), "outside int16"),
         (lambda: sawtooth.integer_sawtooth(2, 4096).index(np.array([0.5])), "integers in int16"),
         (lambda: sawtooth.integer_sawtooth(7, 8), "period of 8 counts"),
+        (lambda: sawtooth.integer_sawtooth(1, 4096), "p = 1: the sawtooth has 2 … "),
+        (lambda: CodedScheme(CodedConfig(p=3, gamma=3)), "gamma: a multiple of p = 3 does not polarise; take 1 … 2"),
+        (lambda: CodedScheme(CodedConfig(m=128)).quantize(np.zeros((2, 64))), r"measurements have shape \(2, 64\)"),
+        (lambda: theory.normal_approximation_snr_db(64, 251, 505.0), "need more than 40 dB; raise m"),
     ],
 )
 def test_bad_input_is_one_line(call, message):

@@ -1,6 +1,7 @@
 """A runtime in a process of its own: the same numbers as in this one, and a crash is a sentence."""
 
 import gc
+import io
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from support.hostile import word_mutants
 
 from qcskit.codec.codecs import load_codec, open_codec
 from qcskit.codec.errors import QcsError
-from qcskit.codec.learned import agree, runtime_worker
+from qcskit.codec.learned import agree, apart, runtime_worker
 from qcskit.codec.learned import bundle as bundle_module
 from qcskit.codec.learned.apart import Apart
 from qcskit.codec.learned.litert import LiteRt
@@ -76,6 +77,21 @@ def test_a_crash_is_a_sentence_and_stays_one(bundle_path) -> None:
             runtime.run(indices(3))
 
 
+def test_an_answer_of_another_length_is_refused(decoder, monkeypatch) -> None:
+    monkeypatch.setattr(Apart, "_ask", lambda self, *messages: bytes(3 * 20 * 4 - 1))
+    with pytest.raises(QcsError, match=r"does not answer 3 frames with as many of shape \(20,\)$"):
+        decoder.run(indices(3))
+
+
+def test_half_a_message_is_none() -> None:
+    pipe = io.BytesIO()
+    runtime_worker.send(pipe, b"A", b"whole")
+    assert runtime_worker.receive(io.BytesIO(pipe.getvalue())) == (b"A", b"whole")
+    for size in range(len(pipe.getvalue())):
+        with pytest.raises(EOFError):
+            runtime_worker.receive(io.BytesIO(pipe.getvalue()[:size]))
+
+
 def test_a_bundle_s_runtimes_are_never_in_this_process(bundle_path) -> None:
     """This mutant passes every check of its form; LiteRT refuses it or dies of it, as its release may be."""
     codec = open_codec(bundle_path)
@@ -96,6 +112,25 @@ def test_a_process_ends_with_what_it_was_for(bundle_path) -> None:
     del runtime
     gc.collect()
     assert not alive(pid)
+
+
+def test_a_process_that_hangs_is_killed(bundle_path, monkeypatch) -> None:
+    monkeypatch.setattr(apart, "_STOP_S", 0.01)
+    runtimes = [LiteRt((bundle_path / "decoder.tflite").read_bytes()) for _ in range(2)]
+    workers = [runtime._worker for runtime in runtimes]
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGSTOP)  # neither reads, nor leaves when its input ends
+    try:
+        apart._stop(workers[0], os.getpid() + 1)  # as in a child that was forked off: it is not its own
+        assert workers[0].poll() is None
+        assert apart._ended(workers[0]) == "no answer"
+        assert workers[0].wait(1) == -signal.SIGKILL
+        runtimes.clear()
+        gc.collect()
+        assert workers[1].poll() == -signal.SIGKILL
+    finally:
+        for worker in workers:
+            worker.kill()
 
 
 def test_threads_get_their_own_answers(decoder) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.bundles import learned_bundle
 from support.tables import edge_distances
-from support.tflite import frames, read
+from support.tflite import edited, frames, read
 
 from qcskit.codec.bundle import Bundle
 from qcskit.codec.codecs import load_codec, open_codec
@@ -56,6 +56,26 @@ def test_a_flatbuffer_of_other_widths(codecs_by_profile, tmp_path) -> None:
     content = {name: bundle.read(name) for name in bundle.manifest.files} | {"encoder.tflite": other}
     with pytest.raises(QcsError, match=r"encoder\.tflite: it has layers of \[20, 5\] outputs, tables\.npz \[20, 10\]"):
         load_codec(replace(bundle, content=content))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((1, 11), "it has 11 inputs and 10 outputs, tables.npz 10 and 10"),
+        ((2, 10), r"its input is int8 \(2, 10\), expected int8 \(1, n\)"),
+        ((10,), r"its input is int8 \(10,\), expected int8 \(1, n\)"),
+    ],
+)
+def test_a_flatbuffer_of_another_input_is_refused_by_the_oracle(codecs_by_profile, shape, message: str) -> None:
+    """Weights and grids are those of the tables: only the runtime takes the shape of the input for what it is."""
+    bundle = codecs_by_profile["tflm"].bundle
+
+    def edit(model, graph) -> None:
+        graph.tensors[graph.inputs[0]].shape = np.array(shape, np.int32)
+
+    content = {**bundle.content, "encoder.tflite": edited(bundle.read("encoder.tflite"), edit)}
+    with pytest.raises(QcsError, match=rf"encoder\.tflite: .*{message}; run 'qcskit export' again$"):
+        load_codec(replace(bundle, content=content)).oracles()
 
 
 def test_every_profile_has_its_oracles(codecs_by_profile) -> None:

@@ -110,6 +110,14 @@ def no_outputs(model: Any, graph: Any) -> None:
     graph.operators[0].outputs = np.zeros(0, np.int32)
 
 
+def no_operators(model: Any, graph: Any) -> None:
+    graph.operators.clear()
+
+
+def unknown_activation(model: Any, graph: Any) -> None:
+    graph.operators[0].builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.SIGN_BIT
+
+
 def least_weight(model: Any, graph: Any) -> None:
     buffer = model.buffers[graph.tensors[graph.operators[1].inputs[1]].buffer]
     buffer.data = np.array(buffer.data, np.uint8)
@@ -125,6 +133,9 @@ def least_weight(model: Any, graph: Any) -> None:
         ("per_tensor", replaced_code(2, BUILTIN.RELU), "operator 2 RELU .*: give the layer before it this activation"),
         ("per_tensor", replaced_code(2, BUILTIN.CONV_2D), "operator 2 CONV_2D is not supported; an encoder"),
         ("per_tensor", replaced_code(1, BUILTIN.QUANTIZE), "operator 1 QUANTIZE .* where two scales meet"),
+        ("per_tensor", replaced_code(0, BUILTIN.LOGISTIC), "operator 0 LOGISTIC does not follow a FULLY_CONNECTED"),
+        ("per_tensor", unknown_activation, "operator 0 FULLY_CONNECTED has no activation that the integer encoder"),
+        ("per_tensor", no_operators, "the flatbuffer holds no operator"),
         ("per_tensor", replaced_code(0, BUILTIN.STRIDED_SLICE), "operator 0 STRIDED_SLICE is not supported"),
         ("float_ends", replaced_code(3, BUILTIN.LOGISTIC), "operator 3 LOGISTIC gives a grid of 0.0078125 at 0"),
         ("float_ends", second_reads_a_twin, "are not those of one chain of layers"),

@@ -3,7 +3,7 @@
 import pytest
 
 from qcskit.codec.errors import QcsError
-from qcskit.codec.signal import SignalConfig
+from qcskit.codec.signal import IN_THE_BUNDLE, SignalConfig
 from qcskit.codec.sparse.config import SparseConfig
 
 
@@ -23,6 +23,11 @@ from qcskit.codec.sparse.config import SparseConfig
             {"n": 30, "m": 15, "s": 3},
             {"code": "range"},
             r"s = 3: the exact search is for s <= 2; train a learned codec",
+        ),
+        (
+            {"source": "pairs", "matrix": "none", "recording": IN_THE_BUNDLE},
+            {},
+            "a sparse codec searches with Φ: pairs of x and y without Φ give none",
         ),
         ({"n": 60_000, "m": 8}, {}, "n = 60000: 1,799,970,000 supports leave no room in a word of 32 bits; lower n"),
     ],

@@ -152,3 +152,10 @@ def test_numbers_that_contradict_each_other_are_refused(
     with pytest.raises(QcsError, match=message):
         reread(plain, lossy, **changed)
     assert reread(plain).name == plain.name
+
+
+def test_tables_of_another_model_are_refused(plain: TransformCodec) -> None:
+    bundle = plain.bundle
+    other = bundle.manifest.model_copy(update={"model_id": "0" * 16})
+    with pytest.raises(QcsError, match=f"tables.npz is of model {bundle.manifest.model_id}, manifest.json of 0000"):
+        codecs.load_codec(replace(bundle, manifest=other))

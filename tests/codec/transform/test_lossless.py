@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from support.bundles import transform_bundle
 from support.lossless import SHAPES, lossless_counts, lossless_tables
 
+from qcskit.codec.arrays import npz_bytes
+from qcskit.codec.codecs import load_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec, Packets
 from qcskit.codec.transform import lossless
@@ -224,3 +226,9 @@ def test_the_id_covers_every_number(codec: Codec, tmp_path: Path) -> None:
            model_id(tables, 4, replace(grid, centre=1.0)), *(model_id(one, 4, grid) for one in changed)]  # fmt: skip
     assert len(set(ids)) == len(ids)
     assert ids[0] == codec.bundle.manifest.model_id
+
+
+def test_tables_of_other_numbers_are_refused(codec: Codec) -> None:
+    content = {**codec.bundle.content, "tables.npz": npz_bytes({"weights": np.zeros((1, 1), np.float32)})}
+    with pytest.raises(QcsError, match=r"tables\.npz does not go with manifest\.json: array 'weights' is float32"):
+        load_codec(replace(codec.bundle, content=content))

@@ -87,3 +87,5 @@ def test_every_tensor_and_operator_is_what_the_layers_say(bits: Bits, activation
     codes = [model.operatorCodes[op.opcodeIndex].builtinCode for op in graph.operators]
     dense, tanh = schema.BuiltinOperator.FULLY_CONNECTED, schema.BuiltinOperator.TANH
     assert codes == [dense if options else tanh for _, _, options in expected]
+    sums = {op.builtinOptions.quantizedBiasType for op in graph.operators if op.builtinOptions}
+    assert sums == {schema.TensorType.INT32 if bits == 16 else 0}  # of 16 bits TFLite takes int64 unless told

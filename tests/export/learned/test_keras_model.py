@@ -83,6 +83,10 @@ MODELS = {
         layers.Normalization(mean=[3.0, 2.0], variance=[4.0, 1.0]), layers.Reshape((8,)), layers.Dense(5, "tanh"),
         SHQ(4), shape=(4, 2),
     ),
+    "scaled along axes other than the last": lambda: sequential(
+        layers.BatchNormalization(axis=1), layers.BatchNormalization(axis=-2), layers.Flatten(),
+        layers.Dense(5, "tanh"), SHQ(4), shape=(2, 2, 2),
+    ),
     "scaled behind the last activation": lambda: sequential(
         layers.Dense(5, "tanh"), layers.Rescaling(3.0, 0.5), SHQ(4), layers.Dense(2)
     ),
@@ -128,6 +132,17 @@ def two_inputs() -> keras.Model:
     return keras.Model(starts, SHQ(4)(layers.Dense(3, "tanh")(layers.Concatenate()(starts))))
 
 
+def called_twice() -> keras.Model:
+    start, shq = keras.Input((8,)), SHQ(4)
+    return keras.Model(start, layers.Add()([shq(layers.Dense(8, "tanh")(start)), shq(layers.Dense(8, "tanh")(start))]))
+
+
+def quantized() -> keras.Model:
+    model = keras.Sequential([keras.Input((8,)), layers.Dense(5, "tanh"), SHQ(4)])
+    model.layers[0].quantize("int8")
+    return model
+
+
 def two_outputs() -> keras.Model:
     start = keras.Input((8,))
     q = SHQ(4)(layers.Dense(8, "tanh")(start))
@@ -159,6 +174,23 @@ REFUSED = {
     "round the quantizer": (round_the_quantizer, "nothing but the levels"),
     "two inputs": (two_inputs, "takes 2 inputs"),
     "two outputs": (two_outputs, "2 outputs, expected one"),
+    "called twice": (called_twice, "the SHQ layer is called 2 times, expected once"),
+    "quantized": (quantized, "it is quantized already: export the float model"),
+    "rows of outputs": (
+        lambda: sequential(layers.Dense(6, "tanh"), layers.Reshape((2, 3)), SHQ(4)), r"shape \(2, 3\), expected one row"
+    ),
+    "an open end": (
+        lambda: sequential(layers.Dense(6, "tanh"), SHQ(4), layers.Lambda(lambda a: a, output_shape=(None,))),
+        r"decoder's output has the shape \(None, None\)",
+    ),
+    "scaling of another shape": (
+        lambda: sequential(layers.Rescaling([1.0, 2.0, 3.0]), layers.Dense(3, "tanh"), SHQ(4), shape=(1,)),
+        r"does not fit an input of shape \(1,\)",
+    ),
+    "scaling by NaN": (
+        lambda: sequential(layers.Normalization(mean=np.nan, variance=1.0), layers.Dense(3, "tanh"), SHQ(4)),
+        r"\(Normalization\) .*it holds NaN or infinity: has it seen data"
+    ),
     "not built": (lambda: keras.Sequential([layers.Dense(4), SHQ(4)]), "is not built"),
     "no model": (lambda: layers.Dense(4), "is no Keras model but a Dense"),
 }  # fmt: skip

@@ -208,7 +208,10 @@ def test_a_shared_scale_stays_one(tmp_path: Path) -> None:
         ({"levels": None}, "give either thresholds of its outputs, or levels"),
         ({"thresholds": [0.5]}, "give either thresholds of its outputs, or levels"),
         ({"levels": 257}, r"levels is 257, expected 2 … 256"),
-        ({"levels": None, "thresholds": [0.5, 0.5]}, "thresholds are 2 numbers"),
+        (
+            {"levels": None, "thresholds": [0.5, 0.5]},
+            r"thresholds are 2 numbers, expected 1 … 255, finite, each larger than the one before$",
+        ),
         ({"levels": None, "thresholds": [0.5, np.nan]}, "thresholds are 2 numbers"),
         ({"levels": None, "thresholds": []}, "thresholds are 0 numbers"),
         ({"levels": None, "thresholds": ["a"]}, "thresholds are no list of numbers"),

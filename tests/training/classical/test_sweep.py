@@ -1,6 +1,7 @@
 """Classical codecs as points of a sweep."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -39,10 +40,15 @@ def test_classical_codecs_share_the_table_with_trained_ones(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variant", "rate", "message"),
-    [("ce-vq-l1", 4.0, "more than the 16384"), ("ce-usq-l1", 0.3, "0.6 bits"), ("1-bit-pv", 1.0, "R = M / N = 0.5")],
+    ("axes", "message"),
+    [
+        ({"variants": ("ce-vq-l1",), "rates": (4.0,)}, "more than the 16384"),
+        ({"variants": ("ce-usq-l1",), "rates": (0.3,)}, "0.6 bits"),
+        ({"variants": ("1-bit-pv",), "rates": (1.0,)}, "R = M / N = 0.5"),
+        ({"variants": ("ce-usq-l1",), "outputs": (3,)}, "outputs: ce-usq-l1 quantizes the m = 4 measurements; leave"),
+    ],
 )
-def test_a_classical_point_that_cannot_be_is_named(variant: str, rate: float, message: str) -> None:
+def test_a_classical_point_that_cannot_be_is_named(axes: dict[str, Any], message: str) -> None:
     with pytest.raises(QcsError, match=message) as caught:
-        grid(SweepConfig(variants=(variant,), rates=(rate,)), SIGNAL, {})
+        grid(SweepConfig(**axes), SIGNAL, {})
     assert "\n" not in str(caught.value)

@@ -126,7 +126,8 @@ class _Programs:
         """Return the programs moved by `factor` times the longest steps that keep every entry >= 0, at most 1."""
 
         def longest(value: Array, d: Array) -> Array:
-            ratio = np.where(d < 0, -value / np.minimum(d, -1e-300), np.inf)
+            with np.errstate(over="ignore"):  # so far that nothing limits it
+                ratio = np.where(d < 0, -value / np.minimum(d, -1e-300), np.inf)
             return factor * ratio.min(axis=1, initial=1.0, keepdims=True)
 
         along, back = longest(self.v, direction[0]), longest(self.z, direction[2])
@@ -197,5 +198,7 @@ def _by_highs(low: Array, high: Array, phi: Array) -> Array:
     kept = np.isfinite(bounds)
     found = linprog(np.ones(both.shape[1]), rows[kept], bounds[kept], method="highs")
     if not found.success:
-        raise QcsError(f"consistent_l1: no x falls in the received cells ({found.message})")
+        raise QcsError(
+            f"consistent_l1: a frame has no solution in numbers ({found.message}); Phi is too badly conditioned"
+        )
     return found.x[: phi.shape[1]] - found.x[phi.shape[1] :]

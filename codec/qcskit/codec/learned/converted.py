@@ -47,9 +47,6 @@ def read_converted(content: bytes) -> Converted:
     chain = _without_ends(operators)
     check_chain(chain)
     _check_ends(graph, operators)
-    source = chain[0].inputs[0]
-    if source.kind != "INT8":
-        raise QcsError(f"tensor '{source.name}' is {source.kind}: a .tflite encoder is int8 throughout")
     layers = dense_layers(chain)
     for number, layer in enumerate(layers):
         _check_layer(number, layer)

@@ -91,7 +91,7 @@ class NativeOracle:
     """Indices from the float decision boundaries: how many thresholds t are < activation(w · h + b).
 
     flatbuffer: encoder.tflite. thresholds: of the float quantizer, ascending. h: dequantized output of the hidden
-    layers in the TFLite Micro `runtime`. Raises QcsError if the file is not a chain of dense layers.
+    layers in the TFLite Micro `runtime`. The file is a chain of dense layers: a codec that is read has been checked.
     """
 
     def __init__(
@@ -103,8 +103,6 @@ class NativeOracle:
         numbers = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
         codes = [numbers[op.opcodeIndex] for op in graph.operators]
         dense = [i for i, code in enumerate(codes) if code == schema.BuiltinOperator.FULLY_CONNECTED]
-        if not dense:
-            raise QcsError("it holds no FULLY_CONNECTED")
         last = graph.operators[dense[-1]]
         source, weights, *biases = (graph.tensors[i] for i in last.inputs if i >= 0)
         self._step, self._zero_point = float(source.quantization.scale[0]), int(source.quantization.zeroPoint[0])
@@ -114,8 +112,7 @@ class NativeOracle:
         words = {number: word for word, number in vars(schema.ActivationFunctionType).items() if word.isupper()}
         after = [word for word in OPERATORS if vars(schema.BuiltinOperator)[word] in codes[dense[-1] + 1 :]]
         activation = find_activation(words[last.builtinOptions.fusedActivationFunction], *(after or ("",)))
-        if activation is None:
-            raise QcsError("its last layer has no activation that the integer encoder computes")
+        assert activation is not None  # `agree` has read the same file
         self._activation = activation
         self._thresholds = np.asarray(thresholds, float)
         self._hidden: Runtime | None = None

@@ -275,5 +275,7 @@ def _affine_of(operation: Any) -> Affine | None:
         gamma = np.asarray(operation.gamma, np.float64) if operation.scale else np.ones_like(mean)
         beta = np.asarray(operation.beta, np.float64) if operation.center else np.zeros_like(mean)
         a = gamma / np.sqrt(variance + operation.epsilon)
-        return a, beta - mean * a
+        ndim = operation.input_spec.ndim
+        along = (-1, *[1] * (ndim - 1 - operation.axis % ndim))  # its axis, then those behind it
+        return a.reshape(along), (beta - mean * a).reshape(along)
     return None
