@@ -78,6 +78,16 @@ def test_outputs_of_another_model_are_kept_and_of_this_one_replaced(
     assert "is of another model: kept as" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("head", "kept"), [
+    ('<meta name="qcskit-model" content="0123456789abcdef">', "report-0123456789abcdef.html"), ("", "report-old.html"),
+])  # fmt: skip
+def test_a_report_of_another_model_is_kept_by_its_name(head: str, kept: str, workplace: Path) -> None:
+    page = f"<html><title>qcskit: x</title>{head}</html>"
+    (workplace / "report.html").write_text(page)
+    claim(workplace / "report.html", "b2")
+    assert (workplace / kept).read_text() == page
+
+
 @pytest.mark.parametrize("text", ["my notes", "{}", '{"model_id": 5, "bundle": []}', "<title>mine</title>", "[1]"])
 def test_what_qcskit_did_not_write_is_not_replaced(text: str, workplace: Path) -> None:
     for verb in (("simulate", "-n", "50"), ("hil", "-p", "emu:native", "-n", "50"), ("report", "--no-cost")):

@@ -11,6 +11,7 @@ from qcskit.cli import build_app
 from qcskit.cli import profile as verb
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import CheckFailedError
+from qcskit.firmware.profile import Share
 from qcskit.firmware.protocol.messages import Answers
 
 
@@ -42,3 +43,15 @@ def test_fewer_golden_vectors_than_were_asked_for_are_told(
     assert done.exit_code == 0, done.output
     assert ("the bundle holds 32 golden vectors: all of them were run, not 1,000" in done.output) == told
     assert ("golden vectors" in done.output) == told
+
+
+def test_every_share_is_a_row_of_its_figures() -> None:
+    shares = (
+        Share("one", 600.0, 1.0, 2.0, 3.0, 901.0, None, None),
+        Share("two", 400.0, None, 5.0, 6.0, None, 7.0, 8.0),
+    )
+    with verb.console.capture() as shown:
+        verb.console.print(verb._table("layer", shares, 1000.0))
+    rows = [line.split() for line in shown.get().splitlines()]
+    assert rows[-2] == ["one", "600", "60.0", "1", "2", "3", "901"]
+    assert rows[-1] == ["two", "400", "40.0", "–", "5", "6", "7", "…", "8"]

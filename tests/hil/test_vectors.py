@@ -18,6 +18,7 @@ from qcskit.hil.vectors import BLOCK, VectorSet
 def test_any_stretch_is_that_of_the_whole(codec: Codec, kind: str) -> None:
     vectors = VectorSet(codec, BLOCK + 500, 3, kind)  # type: ignore[arg-type]
     values, x = vectors.part(0, vectors.count)
+    assert len(values) == len(x) == vectors.count
     assert np.array_equal(vectors.values(), values)
     for start, stop in ((0, 5), (vectors.golden - 3, vectors.golden + 3), (BLOCK - 10, BLOCK + 300), (7, 7 + BLOCK)):
         some, sources = vectors.part(start, stop)
