@@ -85,13 +85,15 @@ class Fidelity(Table):
         return self.largest_error == 0 and self.distinct > 0
 
 
-def difference(x: NDArray[np.float64], x_hat: NDArray[np.float64]) -> NDArray[np.float64]:
+def difference(x: NDArray[np.float64], x_hat: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
     """Return x − x_hat, any shape; 0 where it is no more than what the rounding of doubles leaves.
 
-    >>> difference(np.array([3.0, 0.1]), np.array([2.0, 0.3 - 0.2])).tolist()
-    [1.0, 0.0]
+    What is flagged (NaN) counts as an estimate of the mean of the training part.
+
+    >>> difference(np.array([3.0, 0.1, 5.0]), np.array([2.0, 0.3 - 0.2, np.nan]), mean=4.0).tolist()
+    [1.0, 0.0, 1.0]
     """
-    found = x - x_hat
+    found = x - np.where(np.isnan(x_hat), mean, x_hat)
     return np.where(np.abs(found) <= _ROUNDING * np.abs(x).max(initial=0.0), 0.0, found)
 
 
@@ -103,7 +105,7 @@ def fidelity(x: ArrayLike, x_hat: ArrayLike, mean: float = 0.0) -> Fidelity:
     (1, 1.0, -6.02, 22.4)
     """
     source, estimate = np.asarray(x, np.float64), np.asarray(x_hat, np.float64)
-    off = difference(source, np.where(np.isnan(estimate), mean, estimate))
+    off = difference(source, estimate, mean)
     error = (off**2).sum(axis=1)
     energy = ((source - mean) ** 2).sum(axis=1)
     own = ((source - source.mean(axis=1, keepdims=True)) ** 2).sum()

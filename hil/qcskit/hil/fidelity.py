@@ -23,10 +23,7 @@ class RunningFidelity:
 
     def squared_error(self, x: Array, x_hat: Array) -> Array:
         """Return the error of each window (windows,); what is flagged (NaN) counts as an estimate of the mean."""
-        return np.asarray((self._off(x, x_hat) ** 2).sum(axis=1))
-
-    def _off(self, x: Array, x_hat: Array) -> Array:
-        return difference(x, np.where(np.isnan(x_hat), self._mean, x_hat))
+        return np.asarray((difference(x, x_hat, self._mean) ** 2).sum(axis=1))
 
     def add(self, x: Array, x_hat: Array) -> tuple[float, float]:
         """Take windows and their estimates, both (windows, N); return their error, and their energy about the mean."""
@@ -35,7 +32,7 @@ class RunningFidelity:
         self._energy += float(energy.sum())
         self._own += float(((x - x.mean(axis=1, keepdims=True)) ** 2).sum())
         self._raw += float((x**2).sum())
-        self._largest = max(self._largest, float(np.abs(self._off(x, x_hat)).max(initial=0.0)))
+        self._largest = max(self._largest, float(np.abs(difference(x, x_hat, self._mean)).max(initial=0.0)))
         self._note_single(error[energy > 0], energy[energy > 0])
         if len(self._seen) < MOST_DISTINCT:
             self._seen.update(hash(window.tobytes()) for window in x)
