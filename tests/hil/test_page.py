@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,14 @@ from qcskit.hil.fleet import run_fleet
 pytest.importorskip("matplotlib", reason="needs the extra 'report': pip install 'qcskit[report]'")
 pytest.importorskip("jinja2", reason="needs the extra 'report': pip install 'qcskit[report]'")
 from qcskit.hil.report import plots
-from qcskit.hil.report.page import Cost, bundle_figures, device_view, facts, render
+from qcskit.hil.report.page import Cost, Plot, bundle_figures, device_view, facts, origin, render, windows
 from qcskit.hil.schema import read_results
+
+
+@pytest.fixture
+def codec_of_sparse(tmp_path: Path) -> Codec:
+    """One that decodes drawn vectors, to be changed."""
+    return BUNDLES["sparse"](tmp_path / "b")
 
 
 def test_failed_boards_and_mismatches_are_on_the_page(codec: Codec, tmp_path: Path) -> None:
@@ -141,9 +148,41 @@ def test_the_figures_of_a_board_draw_its_figures(monkeypatch: pytest.MonkeyPatch
     assert drawn["histogram"] == [(bins | {"marks": {"p50": 1000, "p95": 1500, "p99": 2000}},)]
     assert drawn["cumulative"] == [(bins,)]
     assert drawn["mismatch_map"] == [([[2, 30]], 100, [0, 9], {})]
-    (starts, curve, *_), (t_s, counters, *_) = drawn["lines"]
+    (starts, curve, *axes), (t_s, counters, *link_axes) = drawn["lines"]
     assert (list(starts), curve) == ([0, 100, 200], {"NMSE": [-11.0, None, -13.0]})  # type: ignore[call-overload]
     assert (t_s, counters) == ([0.0, 0.1], {"answered": [0, 300], "retries": [0, 8], "not frames": [0, 9]})
+    assert (axes, link_axes) == (["vector", "NMSE in dB", ".-", {}], ["time in s", "count", {}])
+    assert [plot.words for plot in view["figures"].values()] == [
+        *2 * ["min 900, p50 1,000, p95 1,500, p99 2,000, max 4,000 cycles"],
+        "about -12.000 dB from beginning to end",
+        "answered 300, retries 8, not frames 9",
+        "30 vectors differ",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "both ends count the same"),
+        ({"link__agree": False}, "host and board count differently"),
+        ({"link__agree": False, "link__board_restarted": True}, "the board restarted"),
+    ],
+)
+def test_what_is_told_of_the_counters_of_both_ends(changes: dict[str, object], told: str) -> None:
+    assert device_view(entry(**changes))["rows"]["link"].endswith(f"0 overruns; {told}")
+
+
+def test_a_rate_that_was_not_measured_says_so() -> None:
+    assert device_view(entry(throughput__vectors_per_s=None))["rows"]["throughput"] == "not measured"
+    assert device_view(entry(throughput__vectors_per_s=1200.0))["rows"]["throughput"] == (
+        "1,200 vectors/s through this link"
+    )
+
+
+def test_pictures_have_a_title_and_words_for_who_cannot_see_them() -> None:
+    drawn = Plot("<svg a><svg b>", 'it is < "that"').svg_with("Some <plot>")
+    label = "Some &lt;plot&gt;: it is &lt; &quot;that&quot;"
+    assert drawn == f'<svg role="img" aria-label="{label}" a><svg b>'
 
 
 def test_bars_stand_beside_each_other_on_the_same_frames_only(
@@ -157,6 +196,89 @@ def test_bars_stand_beside_each_other_on_the_same_frames_only(
     nmse = decoding_codec.bundle.manifest.nmse
     assert bars == [{"float": nmse.float_db, "deployed": nmse.deployed_db}, {"integer reference": -12.0, "left": -11.0},
                     {"integer reference": -12.0, "d": -9.0}]  # fmt: skip
+
+
+def test_bars_of_as_many_frames_but_other_vectors_are_told_apart(decoding_codec: Codec) -> None:
+    own, drawn = entry(label="e", nmse__device_db=-8.0), entry()
+    for made, asked in ((own, "file ab12"), (drawn, "seed 7")):
+        made["evidence"]["parts"]["vectors"] = asked
+    beside = entry(label="f", nmse__device_db=-12.0)
+    beside["evidence"]["parts"]["vectors"] = "seed 7"
+    nmse = decoding_codec.bundle.manifest.nmse
+    figures = bundle_figures(decoding_codec, {"devices": [own, drawn, beside]})
+    told = {title: plot.words for title, plot in figures.items() if title.startswith("NMSE")}
+    exported = f"float {nmse.float_db:.3f} dB, deployed {nmse.deployed_db:.3f} dB"
+    assert told == {
+        f"NMSE, {nmse.frames:,} frames of the export": exported,
+        "NMSE, 300 frames of the run (file ab12)": "integer reference -12.000 dB, e -8.000 dB",
+        "NMSE, 300 frames of the run (seed 7)": "integer reference -12.000 dB, left -12.000 dB, f -12.000 dB",
+    }
+    assert list(bundle_figures(decoding_codec, {"devices": [drawn]}))[-1] == "NMSE, 300 frames of the run"
+
+
+def test_facts_of_a_bundle_by_hand(tmp_path: Path) -> None:
+    """Every row from its own figure."""
+    codec = BUNDLES["sparse"](tmp_path / "b")
+    manifest = codec.bundle.manifest
+    nmse = manifest.nmse.model_copy(
+        update={"float_db": -20.1234, "deployed_db": -19.9876, "frames": 1500, "clipped": (0.25, 0.0)}
+    )
+    tools = {"numpy": "2.5", "qcskit": "9.8"}
+    codec.bundle = replace(codec.bundle, manifest=manifest.model_copy(update={"nmse": nmse, "tools": tools}))
+    rows = facts(codec)
+    assert rows["model"] == f"sparse, id {manifest.model_id}, codec sparse"
+    assert rows["source"] == "N = 8, M = 6, S = 2, noise variance 0.0001"
+    assert (rows["NMSE float"], rows["NMSE deployed"]) == ("-20.123 dB", "-19.988 dB (1,500 frames)")
+    assert rows["clipped"] == "12.50% of the counts"
+    assert rows["made with"] == "numpy 2.5, qcskit 9.8"
+    assert "S =" not in facts(BUNDLES["transform"](tmp_path / "t"))["source"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale", "told"),
+    [("", 1.0, ""), ("", 2.5, " units of the sensor"), ("mV", 2.5, " mV"), ("mV", 1.0, " mV")],
+)
+def test_windows_are_in_units(
+    codec_of_sparse: Codec, monkeypatch: pytest.MonkeyPatch, unit: str, scale: float, told: str
+) -> None:
+    """The unit of the sensor; without one, of a scaled source, the sensor's; of drawn vectors none."""
+    axes: list[tuple[str, bool]] = []
+    monkeypatch.setattr(plots, "reconstruction", lambda x, x_hat, unit, joined: axes.append((unit, joined)) or "")
+    manifest = codec_of_sparse.bundle.manifest
+    signal = manifest.signal.model_copy(update={"scale": scale})
+    adc = manifest.adc.model_copy(update={"unit": unit})
+    bundle = replace(codec_of_sparse.bundle, manifest=manifest.model_copy(update={"signal": signal, "adc": adc}))
+    codec_of_sparse.bundle = bundle
+    x, x_hat = (bundle.vectors[name].astype(float) for name in ("x", "x_hat"))
+    titles = [f"Golden vector {n}: largest error {abs(x[n] - x_hat[n]).max():.3g}{told}" for n in range(3)]
+    assert list(windows(codec_of_sparse)) == titles
+    assert axes == [(told.strip(), False)] * 3
+
+
+def test_a_vector_that_was_not_recovered_says_so(codec_of_sparse: Codec) -> None:
+    codec_of_sparse.bundle.vectors["x_hat"][1, 2] = float("nan")
+    assert list(windows(codec_of_sparse))[1] == "Golden vector 1: not recovered"
+
+
+def test_samples_of_a_recording_are_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    joined: list[bool] = []
+    monkeypatch.setattr(plots, "reconstruction", lambda x, x_hat, unit, line: joined.append(line) or "")
+    windows(BUNDLES["transform"](tmp_path / "b"))
+    assert joined == [True] * 3
+
+
+def test_where_the_figures_are_from(decoding_codec: Codec) -> None:
+    made = results(failed("left"), qcskit="1.2", libraries="numpy 2")
+    bare = origin(decoding_codec, None, {"evidence": None}, {"page written": "today"})
+    name, checksum = decoding_codec.bundle.manifest.name, decoding_codec.bundle.manifest.checksum
+    bundle = {"bundle": f"{name}, SHA-256 {checksum or 'not measured'}"}
+    assert bare == bundle | {"page written": "today"}
+    digest = made["evidence"]["sha256"]
+    told = {"evidence of the results": f"SHA-256 {digest}", "measured with": "qcskit 1.2", "host": "numpy 2"}
+    assert origin(decoding_codec, made, None, {}) == bundle | told
+    without = results(failed("left"))
+    rows = origin(decoding_codec, without, None, {})
+    assert (rows["measured with"], rows["host"]) == ("qcskit not measured", "not measured")
 
 
 def test_the_page_is_for_every_eye_and_every_width(decoding_codec: Codec) -> None:

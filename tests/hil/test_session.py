@@ -218,14 +218,30 @@ def test_round_trips_of_an_idle_line_are_of_one_vector_each(codec: Codec, count:
     assert (found["echo"]["count"], found["single"]["count"]) == (30, min(count, 100))
 
 
-@pytest.mark.parametrize(("more", "agree", "restarted"), [(0, True, False), (1, False, False), (-1, False, True)])
-def test_both_ends_must_agree_on_what_was_sent(codec: Codec, more: int, agree: bool, restarted: bool) -> None:
-    """A clean line: as many frames as the host sent; fewer than it answered means that it was restarted."""
+@pytest.mark.parametrize(
+    ("more", "damaged", "agree", "restarted"),
+    [
+        (0, (0, 0), True, False),
+        (1, (0, 0), False, False),
+        (-1, (0, 0), False, True),
+        (0, (1, 0), True, False),
+        (1, (1, 0), False, False),
+        (1, (0, 1), False, False),
+        (-1, (0, 1), False, True),
+    ],
+)
+def test_both_ends_must_agree_on_what_was_sent(
+    codec: Codec, more: int, damaged: tuple[int, int], agree: bool, restarted: bool
+) -> None:
+    """As many frames as the host sent, on a line that damages some no more; fewer than it answered: a restart.
+
+    damaged: CRC errors, overruns.
+    """
 
     def reply(frame: Frame, right: bytes) -> bytes:
         if frame.type != Type.STATS:
             return right
-        counts = Counts(board.frames + more, 0, 0, 0)
+        counts = Counts(board.frames + more, *damaged, 0)
         return encode_frame(Type.COUNTS, frame.seq, counts.to_payload())
 
     board = PretendBoard(VectorSet(codec, 50), reply=reply)
@@ -255,6 +271,48 @@ def test_what_fails(codec: Codec, changes: dict[str, Any], tolerance_db: float, 
     assert bool(failures(made, config)) == fails
     verdict = results_of(codec, config, [made])["verdict"]
     assert (verdict["ok"], verdict["failed"]) == (not fails, ["left"] if fails else [])
+
+
+@pytest.mark.parametrize(
+    ("retries", "crc_errors", "overruns", "reconnects", "agree"),
+    [(0, 0, 0, 0, False), (1, 0, 0, 0, True), (0, 1, 0, 0, True), (0, 0, 1, 0, True), (0, 0, 0, 1, True)],
+)
+def test_frames_may_be_missing_on_a_line_that_is_not_clean(
+    codec: Codec, retries: int, crc_errors: int, overruns: int, reconnects: int, agree: bool
+) -> None:
+    """A board that took all but one of the frames that were sent to it, and answered one less."""
+    vectors = VectorSet(codec, 4)
+    with Device.open(PretendBoard(vectors).url, codec, timeout_s=20, give_up_s=60) as device:
+        measured, counts = Measurement(device, vectors, HilConfig(), "it"), device.exchange.counts
+        counts.frames_sent, counts.replies, counts.retries, counts.reconnects = 10, 8, retries, reconnects
+        device.stats = lambda: Counts(9, crc_errors, overruns, 0)  # type: ignore[method-assign]
+        device.models[1].batch, device.models[2].batch, device.models[1].repeat_exponent = 3, 5, 2
+        device.models[2].byte_loss = 0.25
+        link = measured._link_facts()
+    assert (link["agree"], link["board_restarted"]) == (agree, False)
+    assert (link["batch"], link["repeats"], link["byte_loss_estimate"]) == (5, 4, 0.25)
+    assert (link["host"]["frames_sent"], link["board"]["frames"]) == (10, 9)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"mismatches__count": 1234, "vectors": 5000}, "1,234 of 5,000 vectors differ from the reference"),
+        ({"nmse__device_db": -11.5}, "NMSE is -11.5 dB, the reference's -12.0 dB"),
+        (
+            {"link__agree": False, "link__board__frames": 1036, "link__host__frames_sent": 1040},
+            "the board counted 1,036 frames, the host sent 1,040",
+        ),
+        ({"saturated": 1}, "every vector is saturated, so equal answers prove nothing; check the ADC's scale"),
+    ],
+)
+def test_what_fails_is_told(changes: dict[str, Any], told: str) -> None:
+    assert failures(entry(**changes), HilConfig()) == [told]
+
+
+def test_a_board_that_restarted_or_sent_nothing_contradicts_nobody() -> None:
+    assert failures(entry(link__agree=False, link__board_restarted=True), HilConfig()) == []
+    assert failures(entry(saturated=1, vectors=0), HilConfig()) == []
 
 
 def test_a_verdict_adds_up_all_boards(codec: Codec) -> None:

@@ -547,3 +547,23 @@ def test_nothing_is_waited_for_when_a_request_is_due(codec: Codec, monkeypatch: 
     assert stream._wait_s() == 0.0
     stream._pending = {1: pending(1, 1), 2: pending(2, 2, sent_s=0.3)}
     assert stream._wait_s() == pytest.approx(stream._x.round_trip.timeout_s, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("now_s", "again"),
+    [(0.0, []), (0.499, []), (0.5, [1]), (0.874, [1, 2]), (0.875, [1, 2, 3]), (0.88, [1, 2, 3])],
+    ids=["just sent", "before the time-out", "at it", "before the silence is long", "all", "all, later"],
+)
+def test_a_lossy_line_that_is_quiet_has_lost_all_that_was_sent(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch, now_s: float, again: list[int]
+) -> None:
+    """Requests of 0, 0.3, 0.6 s: each is due after a time-out of 0.5 s, all of them 0.25 s after the last byte."""
+    stream = stream_of(Pretended(codec, monkeypatch))
+    stream._x.last_byte_s, stream._x.last_sent_s = 0.625, 0.5
+    monkeypatch.setattr(stream._x.round_trip, "quiet_s", lambda: 0.25)
+    stream._x.round_trip.timeout_s = 0.5
+    stream._pending = {n: pending(n, n, sent_s=0.3 * (n - 1)) for n in (1, 2, 3)}
+    stream._on_line_bytes = 4096
+    assert len(stream._retry_expired(now_s)) == len(again)
+    assert list(stream._pending) == [n for n in (1, 2, 3) if n not in again] + again
+    assert [entry.attempts for entry in stream._pending.values()] == [1] * (3 - len(again)) + [2] * len(again)

@@ -136,8 +136,8 @@ class Journal:
         self._file.close()
         if not self._kept:
             self.discard()
-        if isinstance(error, Exception) and error.args and self._kept:
-            error.args = (f"{error}; answers so far are kept, go on with --resume", *error.args[1:])
+        if isinstance(error, Exception) and self._kept:
+            error.args = (f"{error}; answers so far are kept, go on with --resume",)
 
     def append(self, answer: Answer) -> None:
         """Add one answer; it outlives this process, whatever ends it."""
