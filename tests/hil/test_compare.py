@@ -139,6 +139,8 @@ def test_other_frames_are_told_and_none_where_they_are_the_same() -> None:
     assert notes(results(entry()), results(entry())) == []
     fewer = notes(results(entry()), results(entry(label="right", nmse__frames=7)))
     assert fewer == ["right: NMSE is of 300 frames before and of 7 after, so it differs by chance as well"]
+    more = notes(results(entry()), results(entry(label="right", nmse__frames=1234)))
+    assert more == ["right: NMSE is of 300 frames before and of 1,234 after, so it differs by chance as well"]
 
 
 @pytest.mark.parametrize(

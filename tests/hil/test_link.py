@@ -3,9 +3,11 @@
 import contextlib
 import os
 import socket
+import struct
 import subprocess
 import sys
 import tty
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,6 +124,20 @@ def test_a_port_that_takes_no_bytes_is_told(monkeypatch: pytest.MonkeyPatch) -> 
         assert link.bytes_sent == 0
     os.close(board)
     os.close(host)
+
+
+@pytest.mark.parametrize("way", ["read", "write"])
+def test_a_port_that_is_gone_is_told_whoever_asks(way: str) -> None:
+    """A socket whose other end hangs up without a farewell."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        link = Link(f"socket://127.0.0.1:{server.getsockname()[1]}")
+        peer, _ = server.accept()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+    call = partial(link.read, 5.0) if way == "read" else partial(link.write, b"xyz")
+    with contextlib.closing(link), pytest.raises(LinkLostError, match=rf"^port '{link.name}' vanished \(.+\)$"):
+        call()
+    assert (link.bytes_sent, link.bytes_received) == (0, 0)
 
 
 def test_a_port_that_does_not_come_back_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,18 @@ def test_a_mismatch_is_found_and_told(codec: Codec) -> None:
     assert sum(n for _, n in facts["segments"]) == facts["count"]
 
 
+def test_a_board_that_is_right_has_no_mismatch_anywhere(codec: Codec) -> None:
+    facts = scored(codec, lambda packets: None).mismatch_facts()
+    assert facts == {
+        "count": 0,
+        "first": [],
+        "per_output": [],
+        "undecodable": 0,
+        "segment_vectors": 100,
+        "segments": [],
+    }
+
+
 def test_wrong_packets_cost_what_their_decoding_costs(decoding_codec: Codec) -> None:
     """NMSE of a board that swaps two packets, against the same done by hand."""
 
