@@ -40,7 +40,7 @@ class TflmRuntime:
         except Exception as error:  # whatever its flatbuffer parser and its C++ raise
             raise QcsError(f"TFLite Micro does not accept it: {error}") from None
         for name, tensor in (("input", source), ("output", result)):
-            shape = tuple(tensor["shape"])
+            shape = tuple(map(int, tensor["shape"]))
             if np.dtype(tensor["dtype"]) != dtype or len(shape) != 2 or shape[0] != 1:
                 raise QcsError(f"its {name} is {np.dtype(tensor['dtype'])} {shape}, expected "
                                f"{np.dtype(dtype)} (1, n)")  # fmt: skip
