@@ -119,6 +119,11 @@ def test_lengths_stay_in_bounds_and_a_packet_stands_alone(codec: Codec, sets: di
     for number in (0, len(every) // 2, len(every) - 1):
         assert codec.encode_counts(every[[number]])[0] == packets[number]
     assert len(codec.encode_counts(every[:0])) == 0
+    if codec.decodes:
+        chosen = np.arange(0, len(every), 40)  # some of each set
+        x_hat = codec.decode(packets.select(chosen)).reshape(len(chosen), -1)
+        alone = [codec.decode(Packets.of([packets[number]])).ravel() for number in chosen.tolist()]
+        np.testing.assert_allclose(alone, x_hat, rtol=1e-9, atol=1e-9)
 
 
 def test_shapes_of_draw_edges_and_decode(codec: Codec) -> None:

@@ -5,7 +5,7 @@ import typing
 from pathlib import Path
 
 import pytest
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from qcskit.cli.common import model_of
 from qcskit.codec.config import TRUSTED, Table, load_table, parse_overrides, read_toml, tables
@@ -164,3 +164,8 @@ def test_a_key_without_a_value_is_as_if_the_file_did_not_name_it(tmp_path: Path)
     file.write_text('[signal]\nsteps = 7\nname = "y"\n')
     unset = parse_overrides(["signal.steps="])["signal"]
     assert load_table(Example, "signal", file, unset) == Example(name="y")
+
+
+def test_a_configuration_that_was_checked_stays_as_it_is() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Example().steps = 0  # type: ignore[misc]

@@ -50,6 +50,23 @@ def test_packets_are_the_definition_and_come_back(shape: str, tables: Tables) ->
     assert found.raw.any() == (shape in RAW)
 
 
+def test_counts_beyond_the_adc_in_a_raw_packet_are_taken_modulo_its_bits(shape: str, tables: Tables) -> None:
+    """What no converter of so many bits gives: whole packets of counts one range too high or too low."""
+    if shape not in RAW or tables.bits == 16:
+        return
+    counts = counts_of(tables, 300)
+    beyond = np.clip(counts.astype(int) + (1 << tables.bits) * (-1) ** np.arange(len(counts))[:, None], -32768, 32767)
+    packets = packet.encode(tables, beyond.astype(np.int16))
+    assert not packets.differ(Packets.of([packet_of(tables, row) for row in beyond.tolist()])).any()
+    found = packet.decode(tables, packets)
+    assert found.good.all()
+    assert found.raw.any()
+    kept = beyond.reshape(*found.counts.shape[:2], -1)[..., :: tables.stride]
+    within = tables.low + (kept - tables.low) % (1 << tables.bits)
+    assert np.array_equal(found.counts[found.raw], within[found.raw])
+    assert (within != kept)[found.raw].any()
+
+
 def test_no_fewer_bytes_stand_for_the_same(tables: Tables) -> None:
     """The packet lies in the coder's interval, zeros behind it; no number of a byte less does."""
     if tables.coder != "range" or tables.crc:

@@ -130,7 +130,7 @@ def _parts(lanes: NDArray[np.bool_]) -> list[slice]:
 def _again(tables: Tables, index: Ints, quality: Ints, raw: NDArray[np.bool_], counts: Ints) -> Packets:
     """Return the packets that the encoder makes of what was read, empty where it makes none."""
     rows, lengths = np.zeros((len(index), tables.packed_bytes_max), np.uint8), np.zeros(len(index), np.int64)
-    for value in np.unique(quality):
+    for value in np.unique(quality[~raw]):
         lanes = np.flatnonzero((quality == value) & ~raw)
         payload = payload_of(tables, index[lanes], int(value) if tables.max_bytes else None)
         rows[lanes, : tables.room] = payload.rows
