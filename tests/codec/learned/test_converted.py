@@ -118,6 +118,31 @@ def unknown_activation(model: Any, graph: Any) -> None:
     graph.operators[0].builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.SIGN_BIT
 
 
+def weights(graph: Any) -> Any:
+    """The tensor of the second layer's weights."""
+    return graph.tensors[graph.operators[1].inputs[1]]
+
+
+def weights_off_zero(model: Any, graph: Any) -> None:
+    weights(graph).quantization.zeroPoint[-1] = 1
+
+
+def unsigned_weights(model: Any, graph: Any) -> None:
+    weights(graph).type = schema.TensorType.UINT8
+
+
+def computed_weights(model: Any, graph: Any) -> None:
+    model.buffers[weights(graph).buffer].data = None
+
+
+def no_weights(model: Any, graph: Any) -> None:
+    graph.operators[1].inputs = graph.operators[1].inputs[:1]
+
+
+def no_scale(model: Any, graph: Any) -> None:
+    grid(graph, graph.operators[1].outputs[0]).scale = None
+
+
 def least_weight(model: Any, graph: Any) -> None:
     buffer = model.buffers[graph.tensors[graph.operators[1].inputs[1]].buffer]
     buffer.data = np.array(buffer.data, np.uint8)
@@ -151,6 +176,11 @@ def least_weight(model: Any, graph: Any) -> None:
         ("reshaped", no_outputs, "operator 0 SHAPE"),
         ("reshaped", other_grid, "operator 3 RESHAPE makes INT8 .* of INT8"),
         ("per_tensor", least_weight, "layer 1 has a weight of -128; convert with"),
+        ("per_tensor", weights_off_zero, "operator 1 .*: its weights have a zero point, expected symmetric weights"),
+        ("per_tensor", unsigned_weights, "operator 1 .*: its weights are UINT8, 54 bytes, expected constant INT8"),
+        ("per_tensor", computed_weights, "operator 1 .*: its weights are INT8, 0 bytes, expected constant INT8"),
+        ("per_tensor", no_weights, "operator 1 .*: its weights are missing, expected constant INT8"),
+        ("per_tensor", no_scale, "operator 1 .*: tensor '.*' has no quantization scale"),
         ("per_tensor", wider, "layer 0 takes rows of 7, its tensor '.*' has the shape"),
     ],
 )
