@@ -14,6 +14,7 @@ from qcskit.codec.codecs import families, open_codec
 from qcskit.codec.config import load_table
 from qcskit.codec.errors import QcsError
 from qcskit.codec.metrics import fidelity
+from qcskit.export import compare as compare_module
 from qcskit.export.compare import Candidate, Point, Row, compare, last_windows, merged, proposed
 
 SAMPLES, N = 6000, 16
@@ -120,6 +121,27 @@ def test_an_error_between_points_lies_on_the_line_and_far_off_is_not_known(rows:
                                                                                  for p in (low, high)]))]  # fmt: skip
     assert at[0.8 * low.bits] is None
     assert replace(rows["DCT-16"], points=()).error_db(1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("bits", "error_db"),
+    [(0.84, None), (0.85, -18.5), (1.0, -20.0), (1.5, -25.0), (2.5, -32.5), (3.44, -37.2), (3.46, None)],
+)
+def test_a_line_is_followed_by_15_percent(bits: float, error_db: float | None) -> None:
+    points = [(1.0, -20.0), (2.0, -30.0), (3.0, -35.0)]
+    found = compare_module._on_line(points, bits)
+    assert found == (None if error_db is None else pytest.approx(error_db))
+
+
+def test_one_point_is_known_about_itself_alone() -> None:
+    assert [compare_module._on_line([(2.0, -9.0)], at) for at in (1.6, 1.8, 2.2, 2.4)] == [None, -9.0, -9.0, None]
+    assert compare_module._on_line([], 1.0) is None
+
+
+def test_a_row_finds_the_point_of_a_rate_or_its_only_one(rows: dict[str, Row]) -> None:
+    two, (one,) = rows["DCT-16"].points, rows["lossless"].points
+    assert [rows["DCT-16"].at(asked) for asked in (1.0, 2.0, 1.5)] == [*two, None]
+    assert [rows["lossless"].at(asked) for asked in (0.5, 3.0)] == [one, one]
 
 
 def test_the_test_part_decides_nothing(tmp_path: Path) -> None:

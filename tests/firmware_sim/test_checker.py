@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from qcskit.codec.bundle import Bundle, read_bundle
 from qcskit.codec.codecs import load_codec
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.interface import Codec, Oracle, Packets
+from qcskit.codec.metrics import Clipped
 from qcskit.codec.own_data import OwnData
 from qcskit.codec.text import TEXT_VERSION
 from qcskit.firmware import HostCodec
@@ -149,6 +151,32 @@ def test_the_first_of_several_mismatches_is_shown(codec: Codec) -> None:
     shown = checker.chunk(0).mismatch
     assert shown is not None
     assert (shown.set, shown.frame) == (parts[1].name, 4)
+
+
+def test_seconds_are_those_of_its_own_encoder(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that each implementation moves by itself; five sets of a chunk are five calls."""
+    clock = SimpleNamespace(now_s=1000.0)
+    monkeypatch.setattr("qcskit.firmware_sim.checker.time", SimpleNamespace(perf_counter=lambda: clock.now_s))
+    checker = Checker(codec.bundle, SimulateConfig(vectors=200, oracle_vectors=0, reported_vectors=0))
+
+    def taking(implementation: Implementation, seconds: float) -> Implementation:
+        def encode(values: np.ndarray) -> Packets:
+            clock.now_s += seconds
+            return implementation.encode(values)
+
+        return replace(implementation, encode=encode)
+
+    checker.found = [taking(each, 2.0**place) for place, each in enumerate(checker.found)]
+    assert [(t.name, t.seconds) for t in checker.chunk(0).tallies] == [("numpy", 5), ("c-host", 10), ("c-block", 4)]
+
+
+def test_what_is_clipped_is_told_of_sets_that_a_sensor_gives(codec: Codec) -> None:
+    checker = Checker(codec.bundle, SimulateConfig(vectors=200, oracle_vectors=0, reported_vectors=0))
+    source = parts_of(checker, 0)[0].values
+    (name,) = checker.chunk(0).clipped
+    assert name == "source"
+    assert checker.chunk(0).clipped[name] == Clipped.of(len(source), codec.clipped(source).mean(axis=0))
+    assert checker.chunk(-1).clipped == {}
 
 
 def test_who_has_a_limit_sees_every_set_in_a_long_run() -> None:

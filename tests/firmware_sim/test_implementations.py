@@ -11,7 +11,7 @@ from support.need import need_board
 
 from qcskit.codec.errors import MissingLibraryError, QcsError
 from qcskit.codec.interface import Codec
-from qcskit.firmware import DoesNotFitError, boards
+from qcskit.firmware import DoesNotFitError, MissingToolError, boards
 from qcskit.firmware_sim import SimulateConfig, simulate
 from qcskit.firmware_sim.implementations import board_implementations, oracle_implementations
 
@@ -54,3 +54,32 @@ def test_of_all_boards_it_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     found, not_run = board_implementations(large, "all", 10)
     assert [each.name for each in found] == ["native", "cortex-m4"]
     assert list(not_run) == ["uno"]
+
+
+def test_a_board_whose_tools_are_missing_is_listed_among_all_and_refused_by_name(
+    codec: Codec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = MissingToolError("armcc", "armcc", "a compiler")
+
+    def build(*_: Any) -> None:
+        raise missing
+
+    monkeypatch.setattr("qcskit.firmware.build", build)
+    known = boards()
+    monkeypatch.setattr("qcskit.firmware.boards", lambda: {"native": known["native"]})
+    assert board_implementations(codec, "all", 10) == ([], {"native": str(missing)})
+    with pytest.raises(MissingToolError):
+        board_implementations(codec, "native", 10)
+    assert board_implementations(codec, " , ", 10) == ([], {})
+
+
+def test_who_computes_none_is_no_oracle() -> None:
+    """An oracle and one that is only reported, each up to its own limit."""
+    made: Any = [SimpleNamespace(name=role, role=role, encode=None) for role in ("oracle", "reported")]
+    codec: Any = SimpleNamespace(oracles=lambda: made)
+    for oracle_vectors, reported_vectors in ((3, 5), (3, 0), (0, 5)):
+        config = SimulateConfig(oracle_vectors=oracle_vectors, reported_vectors=reported_vectors)
+        found, missing = oracle_implementations(codec, config)
+        limits = {"oracle": oracle_vectors, "reported": reported_vectors}
+        assert {each.name: each.limit for each in found} == {role: limit for role, limit in limits.items() if limit}
+        assert missing == {}

@@ -1,5 +1,6 @@
 """`qcskit simulate` as a run: every implementation on every set, processes, resuming, interrupts, exit codes."""
 
+import itertools
 import json
 import math
 import os
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from typer.testing import CliRunner
 
 from qcskit.cli import build_app
 from qcskit.cli.simulate import lines
+from qcskit.codec import codecs
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.evidence import Evidence
 from qcskit.codec.interface import Codec
@@ -31,7 +33,17 @@ from qcskit.codec.metrics import Clipped
 from qcskit.codec.own_data import OwnData
 from qcskit.firmware_sim import SimulateConfig, simulate
 from qcskit.firmware_sim.checker import Checker, ChunkResult, chunk_vectors
-from qcskit.firmware_sim.run import _LONG_RUN, _fresh, _in_order, _merge, _results
+from qcskit.firmware_sim.run import (
+    _LONG_RUN,
+    _end_with_parent,
+    _fresh,
+    _in_order,
+    _merge,
+    _results,
+    _single_threaded_blas,
+    _start,
+    _work,
+)
 from qcskit.firmware_sim.vectors import CHUNK_VECTORS, chunk_count, draw_chunk
 from qcskit.firmware_sim.verdict import Mismatch, RecoveryFacts, Tally, read_verdict, recovery_of
 
@@ -124,7 +136,9 @@ def test_processes_and_resuming_change_nothing(codec: Codec, tmp_path: Path) -> 
     half = read_verdict(tmp_path / "v.json")
     assert not half.complete
     assert len(half.chunks_done) == 3
-    resumed = simulate(codec.bundle, config, resume=half)
+    seen: list[tuple[int, int]] = []
+    resumed = simulate(codec.bundle, config, resume=half, progress=lambda *done: seen.append(done))
+    assert seen == [(done, 40_000) for done in (20_000, 30_000, 40_000)], "golden vectors are none of them"
     for other in (parallel, resumed):
         assert other.complete
         assert other.sets == whole.sets
@@ -137,19 +151,30 @@ def test_processes_and_resuming_change_nothing(codec: Codec, tmp_path: Path) -> 
 def test_a_run_that_is_killed_has_lost_a_few_seconds(
     codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A chunk takes 3 s by the clock of this test; what is kept is not older than 5 s, and the next chunk."""
-    clock, kept, out = SimpleNamespace(now_s=0.0), [], tmp_path / "v.json"
+    """By the clock of this test: at 5.0 s nothing is kept yet, at 5.1 s it is; so again after as long."""
+    times_s = [0.0, 0.0, 5.0, 5.1, 10.0, 10.3, 10.4]
+    clock, kept, out = iter(times_s), [], tmp_path / "v.json"
+    now = SimpleNamespace(s=next(clock))
     tallies = (Tally(name="numpy", role="reference", vectors=1),)
     chunks = (ChunkResult(number, tallies, {"source": 1}, None, None) for number in range(-1, 5))
-    monkeypatch.setattr("qcskit.firmware_sim.run.time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    monkeypatch.setattr("qcskit.firmware_sim.run.time", SimpleNamespace(monotonic=lambda: now.s))
     monkeypatch.setattr("qcskit.firmware_sim.run._results", lambda checker, todo: chunks)
 
     def progress(done: int, total: int) -> None:
         kept.append(len(read_verdict(out).chunks_done) if out.is_file() else 0)
-        clock.now_s = done * 3.0
+        now.s = next(clock, now.s)
 
     simulate(codec.bundle, FEW.model_copy(update={"vectors": 5 * CHUNK_VECTORS}), out=out, progress=progress)
     assert kept == [0, 0, 0, 2, 2, 4, 4]
+
+
+def test_a_run_that_ends_before_its_first_chunk_leaves_no_file(codec: Codec, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(codec.bundle, FEW, out=tmp_path / "v.json", progress=stop)
+    assert not (tmp_path / "v.json").exists()
 
 
 def group_ends(group: int, within_s: float) -> bool:
@@ -368,6 +393,78 @@ def test_a_worker_s_error_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) ->
         list(_in_order(cast(Any, pool), range(6), 2))
 
 
+class Lazy(Executor):
+    """Keeps what it is given, computes nothing by itself."""
+
+    def __init__(self) -> None:
+        self.given: dict[int, Future[ChunkResult]] = {}
+        self.ended: list[tuple[bool, bool]] = []
+
+    def submit(self, work: Any, /, number: int) -> Future[ChunkResult]:  # type: ignore[override]
+        self.given[number] = Future()
+        return self.given[number]
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.ended.append((wait, cancel_futures))
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_few_chunks_wait_and_whoever_stops_asking_ends_them(monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
+    """Two of each process; what was not begun is cancelled, what was is not waited for."""
+    pool, seen = Lazy(), []
+
+    def wait(waiting: dict[Future[ChunkResult], int], return_when: str) -> tuple[set[Future[ChunkResult]], set[Any]]:
+        seen.append((len(waiting), return_when))
+        first = next(iter(waiting))
+        first.set_result(ChunkResult(waiting[first], (), {}, None, None))
+        return {first}, set()
+
+    monkeypatch.setattr("qcskit.firmware_sim.run.wait", wait)
+    results = _in_order(cast(Any, pool), itertools.count(5), processes)
+    assert [next(results).number for _ in range(3)] == [5, 6, 7]
+    assert seen == [(2 * processes, "FIRST_COMPLETED")] * 3
+    assert (list(pool.given), pool.ended) == (list(range(5, 5 + 2 * processes + 3)), [])
+    results.close()  # type: ignore[attr-defined]
+    assert pool.ended == [(False, True)]
+
+
+@pytest.mark.parametrize("before", [None, "4"])
+def test_workers_have_a_thread_each_and_the_caller_what_it_had(monkeypatch: pytest.MonkeyPatch, before: Any) -> None:
+    name = "OPENBLAS_NUM_THREADS"
+    monkeypatch.delenv(name, raising=False)
+    if before:
+        monkeypatch.setenv(name, before)
+    with suppress(InterruptedError), _single_threaded_blas():
+        assert os.environ[name] == "1"
+        raise InterruptedError
+    assert os.environ.get(name) == before
+
+
+def test_a_worker_ends_with_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    parents, slept, ended = iter([7, 7, 1]), [], []
+    monkeypatch.setattr("qcskit.firmware_sim.run.os.getppid", lambda: next(parents))
+    monkeypatch.setattr("qcskit.firmware_sim.run.os._exit", ended.append)
+    monkeypatch.setattr("qcskit.firmware_sim.run.time", SimpleNamespace(sleep=slept.append))
+    _end_with_parent(7)
+    assert (len(slept), ended) == (2, [1])
+    assert max(slept) <= 1
+
+
+def test_a_worker_is_told_all_that_its_parent_knows(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The families that were registered, the user's data; and it may not outlive its parent."""
+    watched, run = [], "qcskit.firmware_sim.run"
+    monkeypatch.setattr(f"{run}.signal", SimpleNamespace(signal=lambda *_: None, SIGINT=2, SIG_IGN=1))
+    monkeypatch.setattr(f"{run}.threading.Thread", lambda **keys: SimpleNamespace(start=lambda: watched.append(keys)))
+    monkeypatch.setattr(f"{run}._checker", None)
+    families, data = [], OwnData(np.zeros((3, codec.inputs), np.int16), None)
+    monkeypatch.setattr(f"{run}.codecs.register", families.append)
+    _start(codec.bundle.path, FEW, codecs.families(), data)
+    assert tuple(families) == codecs.families()
+    assert watched == [{"target": _end_with_parent, "args": (os.getppid(),), "daemon": True}]
+    assert _work(-1).sets == {"golden": 32, "golden inputs": 32}
+    assert _work(1).sets == {"data": 3}
+
+
 def test_recovery_is_counted_over_golden_and_drawn_sources(tmp_path: Path) -> None:
     codec = coded_bundle(tmp_path / "b")
     verdict = simulate(codec.bundle, SimulateConfig(vectors=200, oracle_vectors=0))
@@ -377,6 +474,10 @@ def test_recovery_is_counted_over_golden_and_drawn_sources(tmp_path: Path) -> No
     x, y = codec.bundle.vectors["x"], codec.bundle.vectors["y"]
     assert found.perfect >= recovery_of(codec.decode(codec.encode(y)), x).perfect > 0
     assert found.energy > (x.astype(float) ** 2).sum()
+
+
+def test_a_decoder_that_only_comes_near_counts_no_recovery(codec: Codec) -> None:
+    assert simulate(codec.bundle, FEW).recovery is None
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 """Chunks of vectors: the same wherever they are drawn, edges on edges, corners in corners."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from support.bundles import coded_bundle
 from support.tables import edge_distances, edge_vectors, uniform_vectors
 
 from qcskit.codec.interface import Codec
-from qcskit.firmware_sim.vectors import Part, corners, draw_chunk, uniform_counts
+from qcskit.codec.own_data import OwnData
+from qcskit.firmware_sim.config import SimulateConfig
+from qcskit.firmware_sim.vectors import Part, chunk_count, corners, draw_chunk, own_chunk, uniform_counts
 
 
 def drawn(codec: Codec, number: int) -> dict[str, Part]:
@@ -27,6 +31,36 @@ def test_chunks_are_reproducible_and_edges_are_edges(codec: Codec) -> None:
     assert far["edges"] * 4 <= far["uniform"]
     assert np.isin(one["corners"].values, [-32768, -32767, 32766, 32767]).mean() > 0.4
     assert np.isin(one["inputs"].values, [-128, -127, 126, 127]).mean() > 0.4
+
+
+@pytest.mark.parametrize(
+    ("vectors", "with_inputs", "without"),
+    [
+        (2000, [800, 300, 200, 400, 300], [1100, 300, 200, 400]),
+        (10, [3, 2, 1, 2, 2], [5, 2, 1, 2]),
+        (3, [2, 1], [2, 1]),
+        (1, [1], [1]),
+    ],
+)
+def test_every_set_has_its_share_and_the_source_what_is_left(
+    codec: Codec, tmp_path: Path, vectors: int, with_inputs: list[int], without: list[int]
+) -> None:
+    for made, expected in ((codec, with_inputs), (coded_bundle(tmp_path / "b"), without)):
+        parts = draw_chunk(made, 7, 0, vectors)
+        assert [len(part.values) for part in parts] == expected
+        assert sum(expected) == vectors
+        assert [part.name for part in parts if part.x is not None] == ["source"]
+        assert {part.name: part.values.dtype for part in parts}.get("inputs", np.int8) == np.int8
+
+
+def test_chunks_are_ten_thousand_and_those_of_one_s_own_follow(codec: Codec) -> None:
+    assert [chunk_count(SimulateConfig(vectors=n)) for n in (1, 10_000, 10_001, 20_000)] == [1, 1, 2, 2]
+    assert [chunk_count(SimulateConfig(vectors=1), own) for own in (0, 1, 10_000, 10_001)] == [1, 2, 2, 3]
+    own = OwnData(np.arange(10_003)[:, None].astype(np.int16), None)
+    assert [part.values[[0, -1], 0].tolist() for k in (0, 1) for part in own_chunk(own, k)] == [
+        [0, 9999],
+        [10_000, 10_002],
+    ]
 
 
 def test_edges_of_bare_tables_are_edges(codec: Codec) -> None:

@@ -47,6 +47,8 @@ def test_recovery_tells_exact_flagged_and_wrong_apart() -> None:
     assert both == RecoveryFacts(frames=14, perfect=11, flagged=1, energy=100, error=13.5)
     assert recovery_of(x.astype(float), x).nmse_db is None
     assert RecoveryFacts().nmse_db is None
+    assert RecoveryFacts(error=1.0).nmse_db is None, "a source of nothing but zeros has no energy to compare with"
+    assert RecoveryFacts(energy=10.0, error=1.0).nmse_db == pytest.approx(-10.0)
 
 
 OWN = {"name": "day.csv", "sha256": "ab" * 32, "packets": 99, "samples_left": 0}
@@ -112,6 +114,9 @@ def test_what_is_no_file_is_one_line_at_once(tmp_path: Path) -> None:
         ({"counts": None}, "called complete"),
         ({"chunks_done": [-1, 0, 2]}, "not chunks of this run"),
         ({"chunks_done": [-1, 0, 0]}, "done twice"),
+        ({"chunks_done": [-2, 0, 1]}, "not chunks of this run"),
+        ({"chunks_done": [], "complete": False}, "the reference did not compute all"),
+        ({"first_mismatch": WRONG.model_dump()["first_mismatch"] | {"explained": {"numpy": [0]}}}, "name different"),
         ({"evidence": GOOD.evidence.model_dump() | {"parts": {}}}, "evidence: sha256 is not that of the parts"),
         ({"data": OWN}, "called complete"),
         ({"data": OWN, "chunks_done": [-1, 0, 1, 2, 3]}, "not chunks of this run"),

@@ -63,12 +63,11 @@ def _simulate(checker: Checker, out: Path | None, resume: Verdict | None, report
             update = {"counts": counts, "passed": verdict.passed and counts.passed, "not_run": checker.not_run,
                       "source_windows": codec.source_windows}  # fmt: skip
             verdict = verdict.model_copy(update=update)
-        report(verdict.vectors, total)
+        report(_done(verdict), total)
         if verdict.passed:
             for result in _results(checker, todo):
                 verdict = _merge(verdict, result)
-                done = sum(count for name, count in verdict.sets.items() if not name.startswith("golden"))
-                report(done, total)
+                report(_done(verdict), total)
                 if not verdict.passed:
                     break
                 if out and time.monotonic() - saved > _SAVE_EVERY_S:
@@ -79,6 +78,11 @@ def _simulate(checker: Checker, out: Path | None, resume: Verdict | None, report
         if out and (verdict.chunks_done or not verdict.passed):
             verdict.write(out)
     return verdict
+
+
+def _done(verdict: Verdict) -> int:
+    """Return the vectors computed beside the golden ones."""
+    return sum(count for name, count in verdict.sets.items() if not name.startswith("golden"))
 
 
 def _fresh(bundle: Bundle, config: SimulateConfig, evidence: Evidence, data: OwnData | None = None) -> Verdict:

@@ -1,12 +1,15 @@
 """What the flatbuffer holds: two operators, constants that can be read in place, tables of the runtime's own tanh."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from qcskit.codec.errors import QcsError
 from qcskit.codec.learned.activations import ACTIVATIONS
+from qcskit.export.learned import flatbuffer as module
 from qcskit.export.learned.flatbuffer import Bits, DenseOp, activation_points, encoder_flatbuffer
 
 
@@ -89,3 +92,22 @@ def test_every_tensor_and_operator_is_what_the_layers_say(bits: Bits, activation
     assert codes == [dense if options else tanh for _, _, options in expected]
     sums = {op.builtinOptions.quantizedBiasType for op in graph.operators if op.builtinOptions}
     assert sums == {schema.TensorType.INT32 if bits == 16 else 0}  # of 16 bits TFLite takes int64 unless told
+
+
+def test_a_runtime_that_says_no_arena_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = SimpleNamespace(print_allocations=lambda: None)
+    runtime = SimpleNamespace(Interpreter=SimpleNamespace(from_bytes=lambda content: silent))
+    monkeypatch.setattr(module, "runtime", runtime)
+    with pytest.raises(QcsError, match="did not report its arena; is the pinned tflite-micro installed"):
+        module.measured_arena_bytes(b"")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_constants_of_any_length_start_on_16_bytes(bits: Bits) -> None:
+    """So that a C array can be read in place; whatever stands before them."""
+    rng = np.random.default_rng(1)
+    for width in range(6, 38):
+        content = rng.integers(-127, 128, (1, width)).astype(np.int8)
+        layer = DenseOp(content, np.ones(1, np.float32), np.array([7], np.int32), np.float32(1), 0, np.float32(1),
+                        bits=bits)  # fmt: skip
+        assert encoder_flatbuffer([layer], "x" * width).index(content.tobytes()) % 16 == 0

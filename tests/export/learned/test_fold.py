@@ -1,9 +1,12 @@
 """Folded thresholds against the TFLM runtime, exhaustive sweeps of accumulators, and the floating-point definition."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.float_encoders import random_encoder, tflm_outputs
 
+from qcskit.codec.errors import QcsError
 from qcskit.codec.learned import tflm
 from qcskit.codec.learned.activations import ACTIVATIONS
 from qcskit.codec.learned.chain import front_end_for, requantize
@@ -46,6 +49,22 @@ def test_tables_equal_the_tflm_runtime_on_random_models(seed: int, activation: s
     np.testing.assert_array_equal(tables.encode_index(inputs), expected)
 
 
+@pytest.mark.parametrize("last", ["relu", "relu6", "sigmoid", "linear"])
+def test_cells_all_over_an_output_grid_of_any_zero_point_are_the_runtime_s(last: str) -> None:
+    rng = np.random.default_rng(4)
+    made = random_encoder(rng, (9, 12, 5), 2)
+    encoder = replace(made, activations=("relu", last), peaks=(4.0, 5.0))
+    layers = quantize_layers(encoder, Ranges((2.0,), 3.0, 4.0, 1.0))
+    scale, zero_point = layers[-1].output_grid
+    thresholds = (np.arange(-128, 127, 3) + 0.5 - zero_point) * float(scale)
+    tables = int8_tables(layers, thresholds, front_end_for([0.02], 0.001, 0))
+    inputs = rng.integers(-128, 128, (600, 9)).astype(np.int8)
+    output = tflm_outputs(encoder_flatbuffer(layers, "random"), inputs).astype(int)
+    assert len(np.unique(output)) > 60
+    expected = (output[..., None] >= np.arange(-127, 128, 3)).sum(-1)
+    np.testing.assert_array_equal(tables.encode_index(inputs), expected)
+
+
 def test_folded_thresholds_are_exact_for_every_attainable_accumulator() -> None:
     rng = np.random.default_rng(0)
     encoder = random_encoder(rng, (12, 5), 16)
@@ -59,6 +78,22 @@ def test_folded_thresholds_are_exact_for_every_attainable_accumulator() -> None:
         q = last.activation[pre.clip(-128, 127) + 128]
         expected = (q[:, None] >= cuts).sum(1)
         np.testing.assert_array_equal((acc[:, None] >= folded[output]).sum(1), expected)
+
+
+def test_an_activation_that_falls_cannot_be_folded() -> None:
+    last = _int8_layer(
+        quantize_layers(random_encoder(np.random.default_rng(0), (4, 2), 4), Ranges((2.0,), 3.0, 2.0))[0]
+    )
+    table = last.activation.copy()
+    table[100] = table[99] - 1
+    with pytest.raises(QcsError, match="the activation table does not ascend"):
+        fold_int8(replace(last, activation=table), output_cuts(np.array([0.0]), 1 / 128))
+
+
+def test_a_sigmoid_in_16_bits_is_refused_by_name() -> None:
+    encoder = random_encoder(np.random.default_rng(0), (4, 3), 4)
+    with pytest.raises(ProfileError, match=r"^profile tflm16 does not compute sigmoid: take tflm or native$"):
+        build_encoder(replace(encoder, activations=("sigmoid",)), Ranges((2.0,)), *behind_an_adc(4), "tflm16")
 
 
 @pytest.mark.parametrize("activation", ["tanh", "hard_tanh", "relu"])

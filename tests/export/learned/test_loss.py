@@ -11,9 +11,10 @@ from support.float_encoders import random_encoder
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.sensor import UNKNOWN_ADC, Adc, SignalFacts
 from qcskit.export.config import ExportConfig
+from qcskit.export.learned import loss as module
 from qcskit.export.learned.encoder import Encoder, build_encoder
 from qcskit.export.learned.job import Frames, Job
-from qcskit.export.learned.loss import CAUSES, explain_loss, outputs
+from qcskit.export.learned.loss import CAUSES, STEPS, TOGETHER, explain_loss, outputs
 from qcskit.export.learned.parts import Layer, ModelParts
 from qcskit.export.learned.quantize import FloatEncoder, Ranges
 
@@ -146,3 +147,32 @@ def test_steps_that_cost_only_together_are_named_together() -> None:
     encoder = made(exact, Ranges((4500.0,)), adc, "tflm16")
     assert "ADC step and input grid" in explained(exact, encoder, 20.0)
     assert "scale them alike in front of the converter" in explained(exact, encoder, 20.0)
+
+
+GAINS = [
+    ({"weights": 0.25, "output grid": 0.125}, 0.5, "output grid 0.12, weights 0.25", CAUSES["weights"]),
+    ({"weights": 0.25, "output grid": 0.004}, 0.5, "weights 0.25", CAUSES["weights"]),
+    ({"weights": 0.25, "output grid": 0.006}, 0.5, "output grid 0.01, weights 0.25", CAUSES["weights"]),
+    ({"weights": 0.25, "output grid": -0.5, STEPS: 9.0}, 0.5, "weights 0.25", CAUSES["weights"]),
+    ({"weights": 0.25, STEPS: 9.0}, 0.51, f"weights 0.25, {STEPS} 9.00", TOGETHER[STEPS]),
+    ({"weights": 0.25, STEPS: 0.2}, 0.51, f"weights 0.25, {STEPS} 0.20", CAUSES["weights"]),
+    ({}, 0.5, "none alone", CAUSES["input clip"]),
+]
+
+
+@pytest.mark.parametrize(("gains", "loss_db", "shares", "cure"), GAINS)
+def test_the_message_tells_what_each_part_gives_back(
+    monkeypatch: pytest.MonkeyPatch, gains: dict[str, float], loss_db: float, shares: str, cure: str
+) -> None:
+    """Parts of more than 0.005 dB; what costs only together, where no part alone gives half of it back."""
+    monkeypatch.setattr(module, "outputs", lambda encoder, y, off: np.array([[gains.get(off, 0.0)]]))
+    thresholds = np.sort(np.unique([*gains.values(), 0.0]))
+    parts = ModelParts((), thresholds, np.array([*thresholds, np.inf]), None)
+    config, frames = ExportConfig(max_loss_db=0.25), Frames(None, np.zeros((1, 1)))
+    job = Job("it", "it", 0, parts, cast(Any, None), frames, config, UNKNOWN_ADC, lambda *told: None)
+    monkeypatch.setattr(Job, "judged_db", lambda job, q, frames: -20.0 - float(q.item()))
+    encoder: Any = type("Made", (), {"profile": "native"})()
+    assert explain_loss(job, encoder, loss_db, frames) == (
+        f"integers of profile native lose {loss_db:.2f} dB of the trained NMSE, more than export.max_loss_db = 0.25; "
+        f"dB back without each part: {shares}. Largest: {cure}; or go on with --allow-loss"
+    )

@@ -2,7 +2,10 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,10 +18,12 @@ from qcskit.cli import main
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.metrics import nmse_db
-from qcskit.codec.sensor import AdcConfig
+from qcskit.codec.sensor import UNKNOWN_ADC, AdcConfig
 from qcskit.export import export_model
 from qcskit.export.config import ExportConfig
-from qcskit.export.learned.own import model_name
+from qcskit.export.learned import own
+from qcskit.export.learned.job import Pairs, Scales
+from qcskit.export.learned.own import holds_counts, model_name, rows_of
 from qcskit.firmware_sim.config import SimulateConfig
 from qcskit.firmware_sim.run import simulate
 from qcskit.training.shq import SHQ
@@ -258,6 +263,156 @@ def test_a_series_may_be_a_column(tmp_path) -> None:
     np.testing.assert_allclose(codec.sensor.windows[0], Y[0])
     with pytest.raises(QcsError, match="encodes only: it holds no decoder"):
         codec.decode(codec.encode(Y))
+
+
+COLUMN, ROWS = np.arange(7.0).reshape(7, 1), np.arange(12.0).reshape(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "width", "rows"),
+    [
+        (COLUMN, 3, [[0, 1, 2], [3, 4, 5]]), (COLUMN.ravel(), 7, [[0, 1, 2, 3, 4, 5, 6]]),
+        (COLUMN, 1, [[0], [1], [2], [3], [4], [5], [6]]), (COLUMN.ravel()[:2], 1, [[0], [1]]),
+        (ROWS, 3, ROWS.tolist()), (ROWS, None, ROWS.tolist()), (ROWS.reshape(2, 2, 3), 6, ROWS.reshape(2, 6).tolist()),
+    ],
+)  # fmt: skip
+def test_rows_are_laid_flat_and_a_series_is_cut(given, width, rows) -> None:
+    assert rows_of(given, "y", width).tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("given", "width", "told"),
+    [
+        (COLUMN.ravel(), 8, r"y has the shape \(7,\), expected \(frames, 8\)"),
+        (COLUMN.ravel(), None, r"y has the shape \(7,\), expected \(frames, n\)"),
+        (np.empty((0, 3)), 3, r"y has the shape \(0, 3\)"), (ROWS, 4, "y has rows of 3 numbers, the model has 4"),
+        (np.where(ROWS == 7, np.inf, ROWS), 3, "y: row 2 holds NaN or infinity"),
+    ],
+)  # fmt: skip
+def test_what_are_no_rows_says_why(given, width, told) -> None:
+    with pytest.raises(QcsError, match=f"^{told}"):
+        rows_of(given, "y", width)
+
+
+@pytest.mark.parametrize(
+    ("values", "are"),
+    [([-32768, 0, 32767], True), ([-32769, 0], False), ([0, 32768], False), ([0.5, 1], False)],
+)
+def test_counts_are_whole_numbers_within_int16(values, are: bool) -> None:
+    assert holds_counts(np.array(values, float)) == are
+
+
+def test_scales_are_means_and_deviations_of_what_is_known() -> None:
+    x, y = np.array([[1.0, 5.0], [1.0, 9.0]]), np.array([[2.0], [6.0]])
+    assert own._scales(y, Pairs(x, y), direct=False) == Scales(4.0, x.std(), 4.0, 2.0)
+    assert own._scales(y, None, direct=False) == Scales(0.0, 1.0, 4.0, 2.0)
+    assert own._scales(y, Pairs(x, y), direct=True) == Scales(4.0, 2.0, 4.0, 2.0)
+    still = own._scales(0 * y, Pairs(0 * x, y), direct=False)
+    assert (still.x_scale, still.y_scale) == (1e-12, 1e-12)
+
+
+def test_entries_are_judged_apart_where_their_spreads_are_not_alike() -> None:
+    """Up to twice they are; one that never moves counts as a millionth of the largest."""
+    x = np.array([[-1.0], [1.0]])
+    assert own._spread_of(None, Scales(0, 1, 0, 1)) is None
+    assert own._spread_of(Pairs(x * [1.0, 2.0], x), Scales(0, 1, 0, 1)) is None
+    np.testing.assert_allclose(own._spread_of(Pairs(x * [1.0, 2.01, 0.0], x), Scales(0, 2, 0, 1)),
+                               [0.5, 1.005, 1.005e-6])  # fmt: skip
+
+
+def job_of(model: Any, calibration: Any = None, pairs: Any = None, test: Any = None, **settings: Any) -> own.Job:
+    config = ExportConfig(calibration_frames=100, **settings)
+    return own.own_job(model, calibration, pairs, test, None, config, UNKNOWN_ADC, lambda *told: None)
+
+
+def test_a_job_is_judged_on_pairs_or_by_what_it_is_calibrated_with() -> None:
+    """Evenly spread over all that was given, x and y on their own scales; a name without the number of Keras's."""
+    places = np.rint(np.linspace(0, 599, 100)).astype(int)
+    own_y = (Y - Y.mean()) / Y.std()
+    job = job_of(model_of(name="sequential_7"), pairs=(X, Y))
+    assert (job.where, job.name, job.seed, job.spread) == ("model 'sequential_7'", "sequential", 0, None)
+    assert job.calibration.x is not None
+    np.testing.assert_allclose(job.calibration.x, (X[places] - X.mean()) / X.std())
+    np.testing.assert_allclose(job.calibration.y, own_y[places])
+    assert (cast(Any, job.source).direct, job.source.test(9)) == (False, None)
+    assert job.tools.keys() == {"tensorflow", "keras"}
+    bare = job_of(model_of(name="model_12_3"), Y, test=(X[:9], Y[:9]), name="own")
+    assert (bare.name, bare.calibration.x, bare.float_db) == ("own", None, None)
+    np.testing.assert_allclose(bare.calibration.y, own_y[places])
+    tested = bare.source.test(5)
+    assert tested is not None
+    np.testing.assert_allclose(tested.x, (X[:5] - X[:9].mean()) / X[:9].std())
+    # What goes in and comes out is the model's own, on other scales.
+    q = np.linspace(-0.9, 0.9, 20, dtype=np.float32).reshape(4, 5)
+    plain = model_of().layers[-1](q).numpy()
+    np.testing.assert_allclose(job.parts.decoder(q).numpy(), (plain - X.mean()) / X.std(), rtol=1e-3, atol=1e-3)
+
+
+def test_whoever_gives_x_as_y_or_no_decoder_samples_x_itself() -> None:
+    apart = X * np.where(np.arange(12) == 3, 9.0, 1.0)
+    for given in ({"pairs": (apart, apart)}, {"calibration": apart, "test": (apart, apart)}):
+        job = job_of(model_of(apart), **given)
+        assert cast(Any, job.source).direct
+        assert job.spread is not None
+        np.testing.assert_allclose(job.spread, apart.std(axis=0) / apart.std())
+    bare = job_of(model_of(apart, decoder=False), apart)
+    assert cast(Any, bare.source).direct
+    tested = bare.source.test(7)
+    assert tested is not None
+    np.testing.assert_allclose(tested.y, (apart[:7] - apart.mean()) / apart.std())
+    assert not cast(Any, job_of(model_of(apart), apart).source).direct, "nobody said what x is"
+
+
+def test_places_are_evenly_spread_each_once() -> None:
+    assert own._spread(5, 9).tolist() == [0, 1, 2, 3, 4]
+    assert own._spread(9, 3).tolist() == [0, 4, 8]
+
+
+def test_what_is_measured_and_what_travels() -> None:
+    tested, scales = Pairs(X[:10], Y[:10]), Scales(100.0, 5.0, 7.0, 2.0)
+    source = own.OwnSource(False, False, 12, scales, tested, None, Y)
+    frames = source.test(4)
+    assert frames is not None
+    np.testing.assert_allclose(frames.x, (X[:4] - 100) / 5)
+    np.testing.assert_allclose(frames.y, (Y[:4] - 7) / 2)
+    found = source.arrays(cast(Any, None), 2)
+    assert (found["phi"].shape, found["windows"].tolist()) == ((0, 12), X[[0, 9]].tolist())
+    assert found["measured"].tolist() == Y[[0, 9]].tolist()
+    direct = own.OwnSource(True, False, 12, scales, tested, None, Y).arrays(cast(Any, None), 2)
+    assert (direct.keys(), direct["phi"].tolist()) == ({"phi", "windows"}, np.eye(12).tolist())
+    bare = own.OwnSource(False, False, 12, scales, None, None, Y)
+    assert bare.test(4) is None
+    assert [part.shape for part in bare.arrays(cast(Any, None), 3).values()] == [(0, 12), (0, 12), (3, 7)]
+
+
+@pytest.mark.parametrize(("pairs", "batch"), [(100, 85), (3000, 1000)])
+def test_a_decoder_is_tuned_on_the_first_pairs_and_chosen_on_the_last(monkeypatch, pairs: int, batch: int) -> None:
+    """85 and 15 of a hundred, on the codec's own scale; one's own loss is told units."""
+    rng, told = np.random.default_rng(1), {}
+    x, y = rng.normal(size=(pairs, 2)) + 3, np.arange(pairs, dtype=float)[:, None]
+    monkeypatch.setattr("qcskit.export.learned.tune.tune", lambda *_, **keys: told.update(keys, material=_[3]))
+    scales = Scales(3.0, 2.0, 0.0, 1.0)
+    source = own.OwnSource(False, False, 2, scales, None, Pairs(x, y), y, lambda x, x_hat: x + 10 * x_hat)
+    job: Any = SimpleNamespace(seed=5, spread=None)
+    source.finetune(None, cast(Any, None), job)
+    border, material = pairs - round(0.15 * pairs), told["material"]
+    assert (told["batch"], told["compiled"]) == (batch, False)
+    drawn_x, drawn_y = material.draw(20_000, 3)
+    places = drawn_y.ravel().astype(int)
+    assert (places.min(), places.max()) == (0, border - 1)
+    np.testing.assert_allclose(drawn_x, (x[places] - 3) / 2)
+    np.testing.assert_array_equal(material.validation[1], y[border:])
+    np.testing.assert_allclose(material.validation[0], (x[border:] - 3) / 2)
+    assert material.energy == pytest.approx((((x - 3) / 2) ** 2).sum(axis=1).mean())
+    assert told["loss"](1.0, 2.0) == (3 + 2) + 10 * (3 + 4)
+    told.clear()
+    replace(source, learned=None).finetune(None, cast(Any, None), job)
+    assert told == {}, "without pairs the decoder stays as it is"
+    replace(source, loss=None).finetune(None, cast(Any, None), job)
+    assert told["loss"] is None
+    job.spread = np.array([0.5, 4.0])
+    replace(source, loss=None).finetune(None, cast(Any, None), job)
+    np.testing.assert_allclose(told["loss"](np.array([1.0, 1.0]), np.array([0.0, 3.0])), [4.0, 0.25])
 
 
 @pytest.mark.parametrize(("stem", "name"), [("Äcg", "cg"), ("", "model"), ("9", "model_9"), ("a" * 40, "a" * 31)])

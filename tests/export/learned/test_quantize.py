@@ -51,6 +51,13 @@ def test_a_row_that_is_all_but_dead_keeps_its_bias(size: float, bias: float, bit
     assert np.abs(weights.astype(int)).sum() * 2 ** (bits - 1) + abs(int(found[0])) <= largest
 
 
+@pytest.mark.parametrize(("inputs", "room"), [(7, 0.99 * (2**30 - 1) - 7 * 127 * 2**15), (400, 2**24)])
+def test_a_bias_takes_what_the_sums_leave_of_32_bits_or_24(inputs: int, room: float) -> None:
+    w, step = np.full((1, inputs), 1e-9, np.float32), np.float32(2.0**-14)
+    scale = quantize_weights(0, w, np.ones(1, np.float32), step, None, 16)[1]
+    assert scale[0] == pytest.approx(1 / (2.0**-14 * room), rel=1e-6)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_bias_beyond_32_bits_stops_at_their_end_and_keeps_its_sign(sign: int, monkeypatch) -> None:
     """As rounding jointly may give it, over inputs far beyond their grid."""

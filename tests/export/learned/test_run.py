@@ -4,6 +4,7 @@ import filecmp
 import json
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,13 +22,14 @@ from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.export.config import ExportConfig
 from qcskit.export.learned import run as run_module
 from qcskit.export.learned.fold import ProfileError
-from qcskit.export.learned.job import Job, Scales
-from qcskit.export.learned.quantize import FloatEncoder
+from qcskit.export.learned.job import Frames, Job, Scales
+from qcskit.export.learned.quantize import FloatEncoder, Ranges
 from qcskit.export.learned.run import (
     _FINETUNE_GAIN_DB,
     DrawnSource,
     RunSource,
     choose_profile,
+    choose_ranges,
     export_run,
     input_ranges,
     range_candidates,
@@ -360,6 +362,166 @@ def test_inputs_that_are_alike_share_a_range_and_others_have_their_own() -> None
     outlier = np.concatenate([y, [[1000.0]]])
     assert input_ranges(outlier, 0.99) == pytest.approx((0.99,), abs=2e-3)
     assert input_ranges(outlier, 1.0) == (1000.0,)
+
+
+class Searched:
+    """A source whose converter is what it is asked for, and a job that knows the best of every range."""
+
+    def __init__(self, monkeypatch, best: dict[str, Any], **settings) -> None:
+        self.tried: list[Ranges] = []
+        self.told: list[tuple[Any, ...]] = []
+
+        def built(job, encoder, ranges, profile):
+            self.tried.append(ranges)
+            return SimpleNamespace(index=lambda y: ranges, ranges=ranges)
+
+        def off(job, ranges, frames):
+            return sum(vars(ranges)[key] != value for key, value in best.items())
+
+        monkeypatch.setattr(run_module, "built", built)
+        monkeypatch.setattr(Job, "index_db", off)
+        y = np.linspace(-3, 2, 60).reshape(-1, 3)
+        self.job = Job("it", "it", 0, cast(Any, None), cast(Any, None), Frames(None, y), ExportConfig(**settings),
+                       UNKNOWN_ADC, lambda *told: self.told.append(told))  # fmt: skip
+
+    def choose(self, activations: tuple[str, str], profile: Any) -> Ranges:
+        weights = (np.ones((4, 3), np.float32), np.ones((2, 4), np.float32))
+        network = FloatEncoder(weights, (np.zeros(4, np.float32), np.zeros(2, np.float32)), np.zeros(1), activations)
+        return choose_ranges(self.job, network, profile).ranges
+
+
+def test_ranges_are_searched_one_after_the_other_from_the_middle(monkeypatch) -> None:
+    config = {"input_quantiles": (0.7, 0.9, 1.0), "hidden_ranges": (1.0, 2.0, 3.0, 4.0), "last_ranges": (5.0, 6.0)}
+    inputs = [input_ranges(np.linspace(-3, 2, 60).reshape(-1, 3), quantile) for quantile in (0.7, 0.9, 1.0)]
+    search = Searched(monkeypatch, {"inputs": inputs[2], "hidden": 1.0, "last": 5.0}, **config)
+    assert search.choose(("tanh", "tanh"), "tflm") == Ranges(inputs[2], 1.0, 5.0)
+    asked = [(own.inputs, own.hidden, own.last, own.peak) for own in search.tried]
+    assert asked == [
+        *((own, 3.0, 6.0, 1.0) for own in inputs), *((inputs[2], own, 6.0, 1.0) for own in (1.0, 2.0, 3.0, 4.0)),
+        *((inputs[2], 1.0, own, 1.0) for own in (5.0, 6.0)), (inputs[2], 1.0, 5.0, 1.0),
+    ]  # fmt: skip
+    assert search.told == [("choose ranges", done, 9) for done in range(1, 10)]
+
+
+def test_a_range_without_a_choice_is_not_searched(monkeypatch) -> None:
+    search = Searched(monkeypatch, {}, input_quantiles=(0.9,))
+    assert search.choose(("hard_tanh", "hard_tanh"), "native").hidden == 1.0
+    assert (len(search.tried), search.told) == (1, [])
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """What `deploy` looks at of a draft."""
+
+    weights: str
+    nmse: Any = None
+
+    def codec(self) -> str:
+        return f"codec of {self.weights}"
+
+
+class Deployed:
+    """A job of scripted figures: by index, and by whether entries are judged apart."""
+
+    def __init__(self, monkeypatch, *, test: Any, decoder: bool = True, steps: int = 9, **keys: Any) -> None:
+        self.weights, self.asked = "trained", []
+        figures = {("float", True): -19.0, ("int", True): -18.0, ("float", False): -9.0, ("int", False): -7.0}
+        monkeypatch.setattr(Job, "float_index", lambda job, y: "float")
+        monkeypatch.setattr(
+            Job, "index_db", lambda job, index, frames: figures[index, job.spread is None] - len(frames.y)
+        )
+        monkeypatch.setattr(run_module, "drafted", lambda job, encoder: Drafted(self.weights))
+        monkeypatch.setattr(run_module, "measured", self.measured)
+        source = SimpleNamespace(test=lambda frames: self.asked.append(frames) or test, finetune=self.finetune)
+        self.job = Job("it", "it", 0, cast(Any, SimpleNamespace(decoder=decoder or None)), cast(Any, source),
+                       Frames(None, np.zeros((3, 1))), ExportConfig(finetune_steps=steps, test_frames=500), UNKNOWN_ADC,
+                       lambda *told: None, **keys)  # fmt: skip
+
+    def finetune(self, decoder, encode, job) -> None:
+        assert encode(None) == "int"
+        self.weights = "tuned"
+
+    def measured(self, codec, x, y, float_db=None):
+        return NmseFacts(frames=len(y), float_db=float_db, deployed_db=None if x is None else -17.0)
+
+    def deploy(self) -> tuple[float, str, NmseFacts]:
+        loss_db, draft = run_module.deploy(self.job, cast(Any, SimpleNamespace(index=lambda y: "int")))
+        assert set(self.asked) == {500}
+        return loss_db, draft.codec(), draft.nmse
+
+
+FIVE = Frames(np.zeros((5, 2)), np.zeros((5, 1)))
+
+
+@pytest.mark.parametrize(
+    ("keys", "loss_db", "codec", "nmse"),
+    [
+        # The training's own figure where it is of as many frames, else measured: −19 less 5 frames.
+        ({"test": FIVE, "float_db": (-20.0, 5)}, 3.0, "tuned", (5, -20.0, -17.0)),
+        ({"test": FIVE, "float_db": (-20.0, 6)}, 7.0, "tuned", (5, -24.0, -17.0)),
+        ({"test": FIVE, "steps": 0}, 7.0, "trained", (5, -24.0, -17.0)),
+        # Entries judged apart: the loss is theirs, the manifest's figure that of all.
+        ({"test": FIVE, "spread": np.ones(2)}, 2.0, "tuned", (5, -24.0, -17.0)),
+        # Without x or a decoder: by the encoder's outputs, of the calibration where there is no test.
+        ({"test": None}, 1.0, "tuned", (3, None, None)),
+        ({"test": Frames(None, np.zeros((4, 1)))}, 1.0, "tuned", (4, None, None)),
+        ({"test": FIVE, "decoder": False}, 1.0, "trained", (5, None, None)),
+    ],
+)
+def test_a_deployed_encoder_is_measured_by_what_is_known(monkeypatch, keys, loss_db, codec, nmse) -> None:
+    found = Deployed(monkeypatch, **keys).deploy()
+    assert found == (loss_db, f"codec of {codec}", NmseFacts(frames=nmse[0], float_db=nmse[1], deployed_db=nmse[2]))
+
+
+def test_what_integers_cost_before_fine_tuning_is_screened_on_some_frames(monkeypatch) -> None:
+    monkeypatch.setattr(run_module, "_SCREENED_FRAMES", 2)
+    job = Deployed(monkeypatch, test=None).job
+    encoder: Any = SimpleNamespace(index=lambda y: "int" if len(y) == 2 else "all")
+    assert run_module.calibration_loss_db(job, encoder) == 1.0
+    both = replace(job, calibration=Frames(np.zeros((3, 2)), np.zeros((3, 1))))
+    monkeypatch.setattr(Job, "index_db", lambda job, index, frames: float(len(frames.x)) * (2 if index == "int" else 1))
+    assert run_module.calibration_loss_db(both, encoder) == 2.0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_export_leaves_the_model_as_it_was_and_tells_when_it_writes(monkeypatch, tmp_path, fails: bool) -> None:
+    weights, told = ["trained"], []
+    decoder = SimpleNamespace(get_weights=lambda: list(weights), set_weights=lambda w: weights.__setitem__(0, w[0]))
+    job = replace(Deployed(monkeypatch, test=None).job, parts=cast(Any, SimpleNamespace(decoder=decoder)), seed=4,
+                  progress=lambda *what: told.append(what))  # fmt: skip
+
+    def choose(job):
+        weights[0] = "tuned"
+        if fails:
+            raise CheckFailedError("too much")
+        return "draft"
+
+    monkeypatch.setattr(run_module, "choose_profile", choose)
+    monkeypatch.setattr(run_module, "write_bundle", lambda *given: given)
+    if fails:
+        with pytest.raises(CheckFailedError):
+            run_module.export_job(tmp_path / "b", job)
+    else:
+        assert run_module.export_job(tmp_path / "b", job) == (tmp_path / "b", "draft", job.config.golden_frames, 4)
+    assert weights == ["trained"]
+    assert told == ([] if fails else [("write", 0, 1), ("write", 1, 1)])
+
+
+def test_fine_tuning_takes_the_settings_of_the_export_and_tells_its_steps(monkeypatch) -> None:
+    from qcskit.export.learned import tune as tune_module
+
+    given: list[Any] = []
+    monkeypatch.setattr(tune_module, "finetune_decoder", lambda *args, **keys: given.append((args, keys)))
+    told: list[Any] = []
+    config = ExportConfig(finetune_steps=70, finetune_rate=0.25)
+    job = Job("it", "it", 0, cast(Any, SimpleNamespace(levels="levels")), cast(Any, None), cast(Any, None), config,
+              UNKNOWN_ADC, lambda *what: told.append(what))  # fmt: skip
+    tune_module.tune(job, "decoder", cast(Any, "encode"), cast(Any, "material"))
+    ((args, keys),) = given
+    assert args == ("decoder", "levels", "encode", "material", 70, 0.25)
+    assert (keys["loss"], keys["batch"], keys["compiled"]) == (None, 1000, True)
+    keys["progress"](30)
+    assert told == [("fine-tune decoder", 30, 70)]
 
 
 @pytest.mark.parametrize("seed", [0, 5, 12_345])

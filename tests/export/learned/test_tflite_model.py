@@ -16,11 +16,12 @@ from qcskit import firmware
 from qcskit.cli import build_app
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
+from qcskit.codec.learned.activations import ACTIVATIONS
 from qcskit.codec.learned.converted import read_converted
 from qcskit.codec.learned.read_tflite import read_operators
 from qcskit.codec.sensor import AdcConfig
 from qcskit.export.config import ExportConfig
-from qcskit.export.learned.flatbuffer import encoder_flatbuffer
+from qcskit.export.learned.flatbuffer import DenseOp, encoder_flatbuffer
 from qcskit.export.learned.tflite_model import _dense_op, export_tflite, output_range, quantizer
 from qcskit.export.packages import example_counts, package_files, write_package
 from qcskit.firmware_sim import SimulateConfig, simulate
@@ -193,6 +194,35 @@ def test_equal_cells_divide_what_the_output_can_be(name: str, low: float | None,
     np.testing.assert_allclose(values, ends[0] + (np.arange(4) + 0.5) * (ends[1] - ends[0]) / 4, rtol=1e-5)
     edges, values = quantizer(last, [ends[0] - 1.0, ends[0] + 0.1], None)
     np.testing.assert_allclose(values[:2], [edges[0], np.mean(edges)])
+
+
+def test_cells_at_the_ends_reach_as_far_as_the_output_or_their_threshold() -> None:
+    """Thresholds beyond what the output can be are never or always reached; their cells are empty."""
+    last = DenseOp(np.ones((1, 1), np.int8), np.ones(1, np.float32), np.zeros(1, np.int32), np.float32(1), 0,
+                   np.float32(1), activation=ACTIVATIONS["tanh"])  # fmt: skip
+    for edges, values in {
+        (-0.5, 0.0, 0.5): [-0.75, -0.25, 0.25, 0.75], (-3.0, 0.5): [-3.0, -1.25, 0.75], (0.5, 4.0): [-0.25, 2.25, 4.0],
+    }.items():  # fmt: skip
+        found = quantizer(last, edges, None)
+        assert (found[0].tolist(), found[1].tolist()) == (list(edges), values)
+
+
+@pytest.mark.parametrize("count", [0, 255, 256])
+def test_there_are_as_many_thresholds_as_an_index_has_room_for(count: int) -> None:
+    last = _dense_op(read_converted((CONVERTED / "per_tensor.tflite").read_bytes()).layers[-1])
+    low, high = output_range(last)
+    edges = np.linspace(low, high, count + 2)[1:-1]
+    if count == 255:
+        assert len(quantizer(last, edges, None)[1]) == 256
+        return
+    with pytest.raises(QcsError, match=f"^thresholds are {count} numbers, expected 1 … 255, finite, each larger"):
+        quantizer(last, edges, None)
+
+
+def test_it_tells_when_it_writes(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    export(tmp_path, "per_tensor", progress=lambda *what: told.append(what))
+    assert told == [("write", 0, 1), ("write", 1, 1)]
 
 
 def test_a_shared_scale_stays_one(tmp_path: Path) -> None:

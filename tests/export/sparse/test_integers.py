@@ -58,6 +58,21 @@ def test_the_kit_s_dct_gets_these_bits() -> None:
     np.testing.assert_allclose(v, g * u, atol=2**-14)
 
 
+@pytest.mark.parametrize("sparsity", [1, 2])
+def test_an_entry_of_1_takes_a_bit(sparsity: int) -> None:
+    """2^15 is no int16."""
+    tables = made(np.eye(6), sparsity)
+    assert (tables.phi_bits, tables.phi.max()) == (14, 2**14)
+    tables.check()
+
+
+def test_short_columns_have_the_most_fraction_bits() -> None:
+    """Three entries at unit norm sum to less than 2, which 15 bits still hold."""
+    tables = made(gaussian(3, 4, 0), sparsity=1)
+    assert tables.phi_bits == 15
+    tables.check()
+
+
 def test_columns_that_are_one_are_named() -> None:
     phi = gaussian(6, 9, 1)
     phi[:, 7] = -2 * phi[:, 3]

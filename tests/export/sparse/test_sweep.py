@@ -1,5 +1,6 @@
 """Sparse codecs as points of a sweep."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,11 +48,15 @@ def test_a_point_that_cannot_be_is_named_in_one_line(sweep: Any, signal: Any, to
         grid(SweepConfig(variants=("sparse",), **sweep), SIGNAL | signal, {})
 
 
-def test_the_bytes_of_a_vector_are_those_of_its_packets(tmp_path: Any) -> None:
+def test_the_bytes_of_a_vector_are_those_of_its_packets(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two vectors of 13 bits share four bytes."""
+    clock = iter([1000.0, 1002.5])
+    monkeypatch.setattr(room, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     table = {"bits": 13, "windows": 2, "train_frames": 2000, "test_frames": 500}
     config = room.configure({"variant": "sparse"}, {"sparse": table}, SignalConfig(**SIGNAL))
     row = room.run(tmp_path / "p", config, SignalConfig(**SIGNAL))
     same = sparse_bundle(tmp_path / "b")
     assert (row["vector_bytes"], row["rate_bits"], row["macs"]) == ("2", "1.625", f"{6 * 8 + 3 * 28}")
-    assert row["nmse_hard_db"] == f"{same.bundle.manifest.nmse.deployed_db:.4f}"
+    nmse = same.bundle.manifest.nmse
+    assert (row["nmse_hard_db"], row["nmse_float_db"]) == (f"{nmse.deployed_db:.4f}", f"{nmse.float_db:.4f}")
+    assert row["seconds"] == "2.5"

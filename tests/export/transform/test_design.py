@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qcskit.codec.bundle import Manifest
+from qcskit.codec.bundle import Manifest, NmseFacts
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.metrics import nmse_db
@@ -16,7 +16,7 @@ from qcskit.codec.sensor import AdcConfig
 from qcskit.codec.signal import SignalConfig
 from qcskit.codec.transform.config import TransformConfig
 from qcskit.export.config import ExportConfig
-from qcskit.export.transform.design import METHODS, TABLES, chosen, design
+from qcskit.export.transform.design import METHODS, TABLES, check_loss, chosen, design
 
 CORRELATION = 0.95
 EXPORT = ExportConfig(golden_frames=8, test_windows=20)
@@ -124,6 +124,24 @@ def test_an_odd_number_of_kept_samples_is_refused(recording: Path, tmp_path: Pat
 def test_a_packet_beyond_what_a_manifest_says_is_refused(recording: Path, tmp_path: Path) -> None:
     with pytest.raises(QcsError, match="at most 32000 samples, that is 125 windows of n = 256"):
         made(recording, tmp_path / "b", n=256, windows=126)
+
+
+def measured_facts(float_db: float | None, deployed_db: float | None) -> NmseFacts:
+    return NmseFacts(frames=9, float_db=float_db, deployed_db=deployed_db, clipped=(0.1, 0.0, 0.05, 0.0))
+
+
+def test_a_device_that_loses_more_than_is_allowed_is_refused_with_its_figures() -> None:
+    with pytest.raises(CheckFailedError) as refused:
+        check_loss(measured_facts(-20.0, -19.25), ExportConfig(max_loss_db=0.7))
+    assert str(refused.value) == (
+        "the device loses 0.75 dB against floating point, export.max_loss_db = 0.7 is allowed: 3.75% of the counts of "
+        "the test part are clipped; give [adc] more room (bits, offset_counts, units_per_count), or go on with --set "
+        "export.allow_loss=true"
+    )
+    check_loss(measured_facts(-20.0, -19.25), ExportConfig(max_loss_db=0.75))
+    check_loss(measured_facts(-20.0, 0.0), ExportConfig(allow_loss=True))
+    for unknown in (measured_facts(None, -1.0), measured_facts(-20.0, None)):
+        check_loss(unknown, ExportConfig(max_loss_db=-99.0))
 
 
 def test_its_tables_choose_the_method() -> None:

@@ -14,7 +14,7 @@ from qcskit.codec.transform.config import TransformConfig
 from qcskit.codec.transform.forward import accumulate
 from qcskit.codec.transform.packet import decode, encode
 from qcskit.codec.transform.tables import Tables
-from qcskit.export.transform.search import Candidate, Search
+from qcskit.export.transform.search import Candidate, Search, _last_try_fits
 from qcskit.export.transform.source import Source
 from qcskit.export.transform.step import step_of
 
@@ -114,6 +114,18 @@ def test_no_packet_is_longer_than_max_bytes_and_the_step_has_the_least_error(tmp
     around = [made.candidate(number) for number in range(30_000, 36_000, 512)]
     tried = [validation_error(made, candidate) for candidate in around]
     assert validation_error(made, found) <= 1.03 * min(tried)
+
+
+@pytest.mark.parametrize(("windows", "max_bytes"), [(8, 2), (6, 3)])
+def test_a_step_at_which_not_even_nothing_would_fit_is_never_taken(
+    tmp_path: Path, windows: int, max_bytes: int
+) -> None:
+    """Where hardly a window is empty, the end of an empty one is dear: eight of them need more than two bytes."""
+    made = search(tmp_path, max_bytes=max_bytes, windows=windows, rows=5)
+    assert not _last_try_fits(made.candidate(made.low).tables)
+    found = made.chosen()
+    assert _last_try_fits(found.tables)
+    assert max(encode(found.tables, made.validation).lengths) <= max_bytes
 
 
 def validation_error(made: Search, candidate: Candidate) -> float:

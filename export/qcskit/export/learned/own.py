@@ -205,7 +205,7 @@ def own_job(
     name = config.name or model_name(re.sub(r"^(sequential|functional|model)_\d+$", r"\1", stem))  # Keras counts
     job = Job(
         where, name, SEED, _on_own_scale(parts, scales), source, frames, config, adc, progress,
-        spread=None if direct and not known else _spread_of(learned or tested, scales), tools=_tools(),
+        spread=_spread_of(learned or tested, scales), tools=_tools(),
     )  # fmt: skip
     if np.ptp(job.outputs(frames.y)) == 0.0:
         raise QcsError(
@@ -255,7 +255,7 @@ def rows_of(given: ArrayLike, what: str, width: int | None) -> Array:
         values = np.asarray(given, np.float64)
     except (TypeError, ValueError):
         raise QcsError(f"{what} is no array of numbers") from None
-    if values.ndim == 2 and values.shape[1] == 1 and width != 1:  # a column of a table
+    if values.ndim == 2 and values.shape[1] == 1:  # a column of a table
         values = values.ravel()
     if values.ndim == 1 and width is not None and len(values) >= width:
         values = values[: len(values) // width * width].reshape(-1, width)

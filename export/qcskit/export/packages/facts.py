@@ -152,7 +152,7 @@ def _rows(codec: Codec, c_files: CFiles) -> Iterator[tuple[str, str]]:
     yield "ADC", manifest.adc.describe()
     yield "gives", f"{'' if codec.fixed_size else 'at most '}{codec.packed_bytes_max} bytes per packet"
     yield "rate", f"{codec.rate_bits:g} bits per source entry"
-    exact = nmse.frames and (codec.exact or (nmse.fidelity and nmse.fidelity.exact))
+    exact = nmse.deployed_db is None and nmse.frames and (codec.exact or (nmse.fidelity and nmse.fidelity.exact))
     yield "NMSE deployed", "exact" if exact else _db(nmse.deployed_db, nmse.frames)
     yield "NMSE float", _db(nmse.float_db, nmse.frames)
     yield "scratch", ", ".join(_scratch(header))
@@ -169,4 +169,4 @@ def _scratch(header: str) -> Iterator[str]:
     found = dict(re.findall(r"LAYOUT_(\w+)\n#define \w+_SCRATCH_BYTES (\d+)", header))
     yield from (f"{size} bytes on {_CORES[layout]}" for layout, size in found.items())
     other = re.findall(r"#define \w+_SCRATCH_BYTES (\d+)", header)[-1]
-    yield f"{other} bytes{' elsewhere' if found else ''}"
+    yield f"{other} {'byte' if other == '1' else 'bytes'}{' elsewhere' if found else ''}"
