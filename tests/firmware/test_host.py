@@ -51,6 +51,7 @@ def test_a_codec_that_writes_beside_its_memory_is_refused(name: str, library: Pa
     counts = np.zeros((7, 3), np.int16)
     if name == "right":
         assert (host.encode(counts).rows == np.arange(0x10, 0x15)).all()
+        assert host.network_input(counts) is None  # it has no front end
         return
     with pytest.raises(FirmwareError, match=f"^the C code of this codec writes {FAULTS[name][1]}: do not use it$"):
         host.encode(counts)

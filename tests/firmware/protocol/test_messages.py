@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qcskit.codec.errors import QcsError
 from qcskit.firmware.protocol.framing import wire_bytes
 from qcskit.firmware.protocol.messages import (
+    ERROR_CODES,
     Counts,
     Info,
     Type,
@@ -24,6 +25,17 @@ from qcskit.firmware.protocol.messages import (
 )
 
 PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
+
+
+def test_every_error_is_told_as_the_specification_has_it() -> None:
+    """By number; of each the words of the page that say which it is."""
+    page = dict(re.findall(r"^\| (\d) \| ([^|]+) \|", PAGE.split("**ERROR** codes")[1], re.MULTILINE))
+    words = {"1": "unknown", "2": "length", "3": "input type", "4": "too large", "5": "protocol version",
+             "6": "reply would not fit", "7": "the frame is longer than the board's buffer"}  # fmt: skip
+    assert page.keys() == words.keys() == set(map(str, ERROR_CODES))
+    for number, word in words.items():
+        assert word in page[number]
+        assert word in ERROR_CODES[int(number)]
 
 
 def test_every_message_has_the_number_that_the_specification_says() -> None:
