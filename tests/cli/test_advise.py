@@ -3,7 +3,9 @@
 import json
 import tempfile
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from support.command import Run, refused
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
-from qcskit.cli.advise import _panels, write_configuration
+from qcskit.cli.advise import _facts, _panels, as_dict, write_configuration
+from qcskit.cli.advise_compare import Wanted
 from qcskit.codec.errors import QcsError
 from qcskit.codec.readers import Samples
-from qcskit.codec.survey import survey
+from qcskit.codec.survey import BANDS, SHARES, survey
 
 
 @pytest.fixture
@@ -195,3 +198,72 @@ def test_no_configuration_is_written_if_no_codec_is_best(tmp_path: Path, monkeyp
     monkeypatch.setattr("qcskit.cli.advise_words.winner", lambda comparison: None)
     assert write_configuration(tmp_path / "q.toml", None) is None
     assert not (tmp_path / "q.toml").exists()
+
+
+def test_json_names_every_figure_of_the_survey() -> None:
+    values = np.sin(np.arange(4000.0) / 7) * 1000
+    found = survey(Samples(np.rint(values), True, rate_hz=50.0, unit="mV", units_per_count=0.5), 16, 4)
+    told, floors, spectrum = as_dict(found, None), found.floors, found.spectrum
+    assert (told["klt_db"], told["lmmse_db"]) == (floors.klt, floors.lmmse)
+    assert (told["test_windows"], told["test_windows_of_one_value"]) == (floors.windows, floors.repeated)
+    assert told["parts"] == {part: {"mean": mean, "std": std} for part, (mean, std) in found.parts.items()}
+    assert told["peaks"] == [{"of_half_rate": place, "energy": share} for place, share in spectrum.peaks]
+    assert [*told["energy_below"].values()] == [*spectrum.bands]
+    assert [*told["energy_below"]] == [str(band) for band in BANDS]
+    assert [*told["coefficients"]] == [*floors.counts]
+    assert all([*shares] == [str(share) for share in SHARES] for shares in told["coefficients"].values())
+    assert [*told["coefficients"]["KLT"].values()] == [*floors.counts["KLT"]]
+    assert (told["rate_hz"], told["unit"], told["units_per_count"], told["samples"]) == (50.0, "mV", 0.5, 4000)
+    assert {name: told[name] for name in ("low", "high", "step", "bits", "distinct", "longest")} == {
+        name: getattr(found.steps, name) for name in ("low", "high", "step", "bits", "distinct", "longest")
+    }
+
+
+@pytest.mark.parametrize(("unit", "per_count", "shown"), [("mV", 1.0, " mV"), ("mV", 0.5, ""), ("", 1.0, "")])
+def test_a_unit_stands_behind_values_that_are_in_it(unit: str, per_count: float, shown: str) -> None:
+    values = np.rint(np.sin(np.arange(4000.0) / 7) * 1000)
+    found = survey(Samples(values.reshape(250, 16), True, unit=unit, units_per_count=per_count), 16, 4)
+    facts = _facts(found)
+    assert facts["samples"] == "4,000 in 250 windows"
+    assert facts["range"] == f"-1000 … 1000{shown}"
+    assert f"multiples of 1{shown}, 11 bits" in facts["integers"]
+    assert all(facts[f"{part} part"].endswith(shown or facts[f"{part} part"][-1]) for part in found.parts)
+    steps = replace(found.steps, step=None)
+    assert _facts(replace(found, steps=steps))["values"].endswith("different ones, no step to be seen")
+
+
+@pytest.mark.parametrize(("words", "quiet"), [((), False), (("-q",), True), (("--json",), True)])
+def test_every_option_reaches_the_comparison(
+    words: tuple[str, ...], quiet: bool, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def compared(*given: Any) -> None:
+        asked.extend(given)
+        raise QcsError("enough")
+
+    monkeypatch.setattr("qcskit.cli.advise_compare.compared", compared)
+    monkeypatch.setattr("qcskit.cli.advise_compare.front_end", lambda found, config, settings: settings)
+    done = advise(
+        "--column",
+        "v",
+        "--bits",
+        "1.25",
+        "--train",
+        "3",
+        "--nj-per-bit",
+        "20",
+        "--no-cost",
+        "-n",
+        "16",
+        "-s",
+        "signal.n=16",
+        *words,
+        only_look=False,
+    )
+    assert str(done.exception) == "enough"
+    file, column, fill, found, wanted, front, silent = asked
+    assert (file, column, fill, front, silent) == (Path("sine.csv"), "v", "interpolate", ["signal.n=16"], quiet)
+    assert wanted == Wanted(1.25, 3.0, 20.0, False)
+    assert (found.floors.n, found.floors.m) == (16, 8)
+    assert ("recording sine.csv" in done.stdout) != quiet

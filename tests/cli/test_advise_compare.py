@@ -14,10 +14,12 @@ import pytest
 from support.bundles import learned_bundle, transform_bundle
 from typer.testing import CliRunner
 
+from qcskit.cli import advise_compare as module
 from qcskit.cli import build_app
 from qcskit.cli.advise_compare import (
     Comparison,
     Cost,
+    Front,
     Wanted,
     compared,
     cost_table,
@@ -25,7 +27,9 @@ from qcskit.cli.advise_compare import (
     front_end,
     lengths,
     loss_table,
+    nearest_point,
     scratch_bytes,
+    source_keys,
     unmeasured,
     weighed,
 )
@@ -35,8 +39,9 @@ from qcskit.codec.metrics import Fidelity
 from qcskit.codec.readers import Samples
 from qcskit.codec.sparse.config import SparseConfig
 from qcskit.codec.survey import survey
-from qcskit.export.compare import Point, Row
+from qcskit.export.compare import Candidate, Point, Row
 from qcskit.firmware import CORES, Core, DoesNotFitError, MissingToolError, sources
+from qcskit.firmware.footprint import Footprint
 
 
 def rows(codec: Any) -> Row:
@@ -202,3 +207,148 @@ def test_a_recording_that_no_converter_gives_can_be_looked_at_only(monkeypatch: 
     monkeypatch.setattr("qcskit.codec.survey.converter", none)
     with pytest.raises(QcsError, match=r"^'day\.csv': it spans 99 bits; or look only, with --no-compare$"):
         compared(Path("day.csv"), "", "", None, Wanted(1.0), None, True)
+
+
+@pytest.mark.parametrize(
+    ("adc", "unit"),
+    [
+        ({"bits": 9, "unit": "mV", "units_per_count": 0.1}, "mV"),
+        ({"bits": 9}, "counts"),
+        ({"bits": 9, "units_per_count": 0.1}, ""),
+    ],
+)
+@pytest.mark.parametrize(("cost", "minutes"), [(True, None), (False, 2.5), (True, 2.5)])
+def test_a_comparison_is_of_what_was_asked_and_tells_each_step(
+    adc: dict[str, Any], unit: str, cost: bool, minutes: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unit of errors: the recording's; counts where integers are all that is known; none of steps without one."""
+    candidates = [Candidate("a", "x", {1.0: {}, 2.0: {}}), Candidate("b", "y", {})]
+    steps: list[dict[str, Any]] = []
+    point = SimpleNamespace(asked=1.0)
+    made, asked = [Row("a", "x", (point,), 8), Row("b", "y", ())], []  # type: ignore[arg-type]
+
+    def compare(folder: Path, base: Any, wanted: Any, progress: Any) -> list[Row]:
+        asked.extend([base, wanted, folder])
+        for name in ("a, 1", "a, 2"):
+            progress(name)
+        return list(made)
+
+    def weigh(row: Row, bits: float, begin: Any) -> str:
+        begin(f"{row.name}: instructions")
+        return f"cost of {row.name} at {bits:g}"
+
+    monkeypatch.setattr("qcskit.codec.survey.converter", lambda found: adc)
+    monkeypatch.setattr("qcskit.export.compare.proposed", lambda *given: asked.append(given) or candidates)
+    monkeypatch.setattr("qcskit.export.compare.compare", compare)
+    monkeypatch.setattr(module, "weighed", weigh)
+    monkeypatch.setattr(module.Bar, "add_task", lambda bar, text, total: steps.append({"total": total}))
+    monkeypatch.setattr(module.Bar, "update", lambda bar, task, **changes: steps.append(changes))
+    monkeypatch.setattr(
+        "qcskit.cli.advise_train.trained", lambda *given: asked.append(given[1:]) or Row("l", "", (point,))
+    )
+    samples = Samples(np.arange(1000.0), True, rate_hz=50.0)
+    found = survey(samples, 20, 2)
+    front = Front({"signal": {"n": 20}}, -3.0)
+    wanted = Wanted(1.25, minutes, None, cost)
+    result = compared(Path("day.csv"), "v", "interpolate", found, wanted, front, True)
+    rates = sorted([0.5, 1.0, 1.25, 1.5, 2.0, 3.0])
+    assert asked[0] == ([20, 32, 64, 128], rates, front.settings)
+    keys = {
+        "source": "recorded",
+        "recording": "day.csv",
+        "recording_in": "counts",
+        "recording_column": "v",
+        "recording_gaps": "interpolate",
+    }
+    assert asked[1:3] == [{"signal": keys, "adc": adc}, candidates]
+    assert not asked[3].exists()
+    assert asked[4:] == ([({"signal": keys, "adc": adc}, 20, rates, 2.5, True)] if minutes else [])
+    names = ["a", *["l"] * bool(minutes)] if cost else []
+    assert result.costs == {name: f"cost of {name} at 1.25" for name in names}
+    assert [row.name for row in result.rows] == ["a", "b", *["l"] * bool(minutes)]
+    assert (result.wanted, result.rates, result.raw_bits, result.rate_hz) == (wanted, rates, 9, 50.0)
+    assert (result.rounding_db, result.unit, result.front) == (found.rounding_db, unit, front)
+    total = 2 + 2 * cost
+    told = ["a, 1", "a, 2", *["a: instructions"] * cost]
+    begun = [{"completed": place, "live": live} for place, live in enumerate(told)]
+    assert steps == [{"total": total}, *begun, {"completed": total, "live": ""}]
+
+
+def test_settings_of_values_in_units_say_so() -> None:
+    assert source_keys(Path("x"), "", "refuse", False) == {
+        "source": "recorded",
+        "recording": "x",
+        "recording_in": "units",
+    }
+
+
+@pytest.mark.parametrize(("stack", "ram"), [(168, 9 + 168 + 64), (None, 9 + 64)])
+def test_bytes_are_those_of_a_cortex_m4_scratch_in_its_own_layout(
+    stack: int | None, ram: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = "#if QCS_LAYOUT == {}\n#define QCS_A_SCRATCH_BYTES 64\n#else\n#define QCS_A_SCRATCH_BYTES 24\n"
+    layout = CORES["Cortex-M4"].layout
+    codec = SimpleNamespace(
+        bundle=SimpleNamespace(path=Path("b")),
+        name="a",
+        windows=2,
+        width=8,
+        c_files=lambda: {"a.h": header.format(layout)},
+    )
+    asked: list[Any] = []
+    made = Footprint("Cortex-M4", 1000, 500, 9, stack)
+    monkeypatch.setattr("qcskit.firmware.footprint.footprint", lambda *given: asked.append(given) or made)
+    assert module._bytes(codec) == (1500, ram)
+    assert asked == [(CORES["Cortex-M4"], Path("b/c"), "a")]
+
+
+def test_the_design_that_is_weighed_is_the_one_asked_for_next_to_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    def point(asked: float | None, bundle: str) -> Any:
+        return SimpleNamespace(asked=asked, bundle=bundle)
+
+    def row(*points: Any) -> Row:
+        return Row("a", "x", points)
+
+    assert nearest_point(row(point(0.5, "l"), point(1.0, "m"), point(2.0, "h")), 1.25).bundle == "m"
+    assert nearest_point(row(point(0.5, "l"), point(2.0, "h")), 1.5).bundle == "h"
+    assert nearest_point(row(point(3.0, "h"), point(None, "any")), 1.5).bundle == "any"
+    codec = SimpleNamespace(windows=4, width=8)
+    told: list[str] = []
+    monkeypatch.setattr("qcskit.codec.codecs.open_codec", {"m": codec}.get)
+    monkeypatch.setattr(module, "_bytes", lambda codec: (1, 2))
+    monkeypatch.setattr(module, "_counted", lambda codec, board, samples: (board, samples))
+    cost = weighed(row(point(1.0, "m")), 1.0, told.append)
+    assert (cost.flash_bytes, cost.ram_bytes, told) == (1, 2, ["a: instructions"])
+    assert cost.per_sample == {"m4": ("cortex-m4", 32), "m0plus": ("cortex-m0", 32), "avr": ("avr", 32)}
+
+
+def test_the_picture_has_the_curves_of_what_has_an_error_and_lines_of_what_is_exact(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra 'report'")
+    drawn: list[Any] = []
+    monkeypatch.setattr("qcskit.hil.report.plots.pareto", lambda *given: drawn.append(given) or "<svg>")
+
+    def point(bits: float, level: float | None) -> Any:
+        return SimpleNamespace(bits=bits, exact=level is None, fidelity=SimpleNamespace(nmse_db=level))
+
+    rows = [Row("a", "x", (point(1.5, -9.0), point(2.5, -19.0), point(5.0, None))), Row("b", "y", (point(4.0, None),))]
+    assert module.panel(Comparison(Wanted(1.0), rows, {}, [1.0], 12, -50.0, None, "")) == "<svg>"
+    assert drawn == [({"a": [(1.5, -9.0), (2.5, -19.0)]}, {"a": 5.0, "b": 4.0}, -50.0)]
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate_hz", "shown"), [(2, 3.0, "0.667"), (199, 2.0, "99.5"), (200, 2.0, "100"), (3981, 2.0, "1,990")]
+)
+def test_seconds_of_a_packet_have_three_figures_or_are_whole(samples: int, rate_hz: float, shown: str) -> None:
+    found = Comparison(Wanted(1.0), [], {}, [1.0], 12, None, rate_hz, "")
+    assert module._packet(found, samples, 1.0) == [f"{samples}", shown]
+
+
+@pytest.mark.parametrize(("name", "most"), [("bits", 16.0), ("minutes", 10_000.0), ("nj_per_bit", 1e12)])
+def test_what_is_wanted_lies_above_0_and_has_a_most(name: str, most: float) -> None:
+    for value in (1e-9, most):
+        Wanted(**{"bits": 1.0, name: value})
+    for value in (0.0, -1.0, most * 1.001, float("nan"), float("inf")):
+        with pytest.raises(QcsError, match=r"expected a number above 0, at most (16|10000|1e\+12)$"):
+            Wanted(**{"bits": 1.0, name: value})

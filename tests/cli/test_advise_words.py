@@ -152,3 +152,21 @@ def test_a_front_end_is_told_by_who_is_behind_it_and_how_sparse_the_recording_is
 
 def test_what_is_left_to_be_chosen_is_no_key() -> None:
     assert tomllib.loads(toml({"adc": {"bits": None, "signed": True}, "x": {"a": None}})) == {"adc": {"signed": True}}
+
+
+def test_what_counts_as_a_tie_and_as_saving_something() -> None:
+    """The constants themselves: 0.3 dB; 0.5 dB better than 6.02 dB per bit; 5 %."""
+    for level, tied in ((-24.75, 2), (-24.65, 1)):
+        assert len(best_rows(comparison(row("a", -25.0, -30.0), row("b", level, -30.0)), 1.0)) == tied
+    for at_one, at_two, nothing in ((-6.5, -12.5, True), (-6.55, -12.5, False), (-6.5, -12.6, False)):
+        assert saves_nothing(comparison(row("a", at_one, at_two))) == nothing
+    for bits, nothing in ((19.1, True), (18.9, False)):
+        lossless = Row("l", "transform", (point(None, bits, None),), 128)
+        found = comparison(row("a", -1.0, -2.0), lossless, raw_bits=20)
+        assert saves_nothing(found) == nothing
+        assert ("which saves nothing" in said(found)) == nothing
+
+
+def test_of_three_that_tie_the_longest_packets_are_compared_with_the_shortest() -> None:
+    found = comparison(*(row(name, -25.0, -30.0, samples=count) for name, count in (("a", 64), ("b", 64), ("c", 128))))
+    assert "At 1 bit per sample it is a tie at -25.0 dB: a, b, c; a gathers the fewest samples." in said(found)

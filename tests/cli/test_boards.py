@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
-from qcskit.firmware import install_command
+from qcskit.cli.boards import _facts, _size
+from qcskit.firmware import find_board, install_command
 from qcskit.firmware.tools import Tool
 
 TOOLS = [
@@ -77,3 +78,33 @@ def test_a_board_without_its_compiler_names_the_package(monkeypatch: pytest.Monk
     monkeypatch.setattr("qcskit.firmware.Board.missing", (("tool", "package-a"),))
     told = CliRunner().invoke(build_app(), ["boards"], env={"COLUMNS": "200", "TERM": "dumb"}).output
     assert "needs package-a" in told
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [(0, ""), (2048, "2 KB"), ((1 << 20) - 1, "1023 KB"), (1 << 20, "1 MB"), (2 << 20, "2 MB"), (1 << 24, "16 MB")],
+)
+def test_a_size_is_told_in_the_largest_unit_that_is_whole(size: int, told: str) -> None:
+    assert _size(size) == told
+
+
+@pytest.mark.parametrize("missing", [(), (("avr-gcc", "gcc-avr"), ("simavr", "simavr"))])
+def test_json_tells_all_of_a_board(missing: tuple[tuple[str, str], ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qcskit.firmware.Board.missing", missing)
+    monkeypatch.setattr("qcskit.firmware.Board.ready", not missing)
+    assert _facts(find_board("uno")) == {
+        "name": "uno",
+        "aliases": ["avr-328p"],
+        "core": "AVR",
+        "summary": "Arduino Uno (ATmega328P)",
+        "flash_bytes": 32_768,
+        "ram_bytes": 2048,
+        "baud": 250_000,
+        "tried": "run in an emulator of that chip",
+        "emulated": True,
+        "ready": not missing,
+        "builds": not missing,
+        "missing": ["avr-gcc", "simavr"] if missing else [],
+        "flash_tools": ["avrdude"],
+    }
+    assert _facts(find_board("nucleo-g071rb"))["emulated"] is False

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 import pytest
@@ -15,6 +17,7 @@ from support.bundles import classical_bundle, learned_bundle, lossless_bundle
 from support.tampered import tampered
 
 from qcskit.cli import common, main
+from qcskit.cli.common import bundle_rows, print_json, signal_rows
 from qcskit.cli.hil import _show_text
 from qcskit.codec.errors import QcsError
 from qcskit.codec.foreign import printable
@@ -200,3 +203,101 @@ def test_without_any_error_a_bundle_is_exact(tmp_path: Path) -> None:
 def test_a_table_that_nothing_reads_is_named() -> None:
     with pytest.raises(QcsError, match=r"^there is no configuration table \[nonsense\]$"):
         common.model_of("nonsense")
+
+
+def facts_of(**nmse: Any) -> Any:
+    """A codec of which only this was measured."""
+    known = {"float_db": None, "deployed_db": None, "frames": 0, "fidelity": None, "clipped": []} | nmse
+    manifest = SimpleNamespace(model_id="00aa", nmse=SimpleNamespace(**known))
+    bundle = SimpleNamespace(path=Path("b"), manifest=manifest)
+    return SimpleNamespace(bundle=bundle, name="a", exact=False, describe=lambda: {"rate": "r"})
+
+
+@pytest.mark.parametrize(
+    ("nmse", "rows"),
+    [
+        ({}, {"NMSE deployed": "not measured"}),
+        ({"frames": 5, "fidelity": SimpleNamespace(exact=False)}, {"NMSE deployed": "not measured"}),
+        ({"frames": 5, "fidelity": SimpleNamespace(exact=True)}, {"NMSE deployed": "exact, 5 frames"}),
+        ({"deployed_db": -9.126, "frames": 1234}, {"NMSE deployed": "-9.13 dB (1,234 frames)"}),
+        (
+            {"float_db": -9.0, "deployed_db": -8.75, "frames": 1234},
+            {"NMSE float": "-9.00 dB", "NMSE deployed": "-8.75 dB (+0.25 dB, the same 1,234 frames)"},
+        ),
+        (
+            {"float_db": -9.0, "deployed_db": -9.5, "frames": 5},
+            {"NMSE float": "-9.00 dB", "NMSE deployed": "-9.50 dB (-0.50 dB, the same 5 frames)"},
+        ),
+        (
+            {"float_db": -9.0, "deployed_db": 0.0, "frames": 5},
+            {"NMSE float": "-9.00 dB", "NMSE deployed": "0.00 dB (+9.00 dB, the same 5 frames)", "attention": None},
+        ),
+        ({"deployed_db": -0.01, "frames": 5}, {"NMSE deployed": "-0.01 dB (5 frames)"}),
+    ],
+)
+def test_what_was_measured_is_told_and_that_it_does_not_fit(nmse: dict[str, Any], rows: dict[str, str | None]) -> None:
+    found = bundle_rows(facts_of(**nmse))
+    head = {"bundle": "b", "model": "a, id 00aa", "rate": "r"}
+    if "attention" in rows:
+        assert "worse than sending nothing" in found["attention"]
+        rows = rows | {"attention": found["attention"]}
+    assert found == head | rows
+
+
+@pytest.mark.parametrize(
+    ("signal", "told"),
+    [
+        ({"matrix": "dct"}, "y = Φ x of an analog front end, M = 4 of N = 8, Φ dct"),
+        ({"matrix": "none"}, "y that came with the model, M = 4; x_hat has N = 8 entries"),
+        ({"direct": True}, "samples of x, M = 4 of N = 8"),
+        ({"direct": True, "m": 8}, "x itself, N = 8"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("level", "unit", "about"),
+    [
+        ((0.0, 1.0), "V", None),
+        ((1234.5678, 1.0), "", "about 1234.57, standard deviation 1 (training part)"),
+        ((0.0, 2.34567), "V", "about 0 V, standard deviation 2.346 V (training part)"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("clipped", "share"),
+    [([], None), ([0.0, 0.0], "0.00% of the counts"), ([0.01, 0.02, 0], "1.00% of the counts, most at input 1: 2.00%")],
+)
+def test_what_the_device_sees_is_told_with_its_level_and_what_it_clips(
+    signal: dict[str, Any],
+    told: str,
+    level: tuple[float, float],
+    unit: str,
+    about: str | None,
+    clipped: list[float],
+    share: str | None,
+) -> None:
+    known = {"m": 4, "n": 8, "matrix": "identity", "direct": False, "offset": level[0], "scale": level[1]} | signal
+    manifest = SimpleNamespace(
+        signal=SimpleNamespace(**known),
+        adc=SimpleNamespace(unit=unit, describe=lambda: "12 bits"),
+        nmse=SimpleNamespace(clipped=clipped, fidelity=SimpleNamespace(describe=lambda unit: f"in {unit}")),
+    )
+    found = signal_rows(SimpleNamespace(bundle=SimpleNamespace(manifest=manifest)))
+    wanted = {"device sees": told, "ADC": "12 bits", "x": about, "clipped": share, "fidelity": f"in {unit}"}
+    assert found == {name: text for name, text in wanted.items() if text is not None}
+
+
+def test_bytes_in_json_are_hex_and_what_is_no_number_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": b"\x01\xff", "b": Path("c")})
+    assert json.loads(capsys.readouterr().out) == {"a": "01ff", "b": "c"}
+    with pytest.raises(ValueError, match="JSON"):
+        print_json(float("nan"))
+
+
+@pytest.mark.parametrize("options", [(), ("-q",), ("--json",)])
+def test_where_nothing_is_told_the_configuration_is_not_either_whatever_stands_first(
+    options: tuple[str, ...], told: Told, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text("")
+    for words in (["-c", "mine.toml", *options], [*options, "-c", "mine.toml"]):
+        code, text = told("design", *words)
+        assert code == 2
+        assert ("configuration: mine.toml" in text) == (not options)

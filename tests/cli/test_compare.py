@@ -9,6 +9,8 @@ import pytest
 from support.entries import entry, failed, results
 
 from qcskit.cli import main
+from qcskit.cli.compare import changes_table
+from qcskit.hil.compare import Change
 
 Compared = Callable[..., str]
 LARGE = {"throughput__vectors_per_s": 123456.789, "ticks__max": 1_234_567_890, "nmse__device_db": -12.345678}
@@ -52,3 +54,20 @@ def test_no_figure_is_cut_at_80_columns(compared: Compared) -> None:
 def test_other_frames_are_explained(compared: Compared) -> None:
     text = compared(results(entry()), results(entry(nmse__frames=7)))
     assert "left: NMSE is of 300 frames before and of 7 after, so it differs by chance as well" in text
+
+
+def test_a_regression_is_red_and_what_is_judged_and_is_none_is_green() -> None:
+    changes = [
+        Change("left", "a", 1, 2, 1.0, "%", 0.5, True),
+        Change("left", "b", 1.0, 2.5, 1.0, "", None, False),
+        Change("left", "c", None, "failed", None, "dB", 0.5, False),
+        Change("left", "d", 1, 2, None, "", None, True),
+    ]
+    columns = [list(column.cells) for column in changes_table("left", changes).columns]
+    assert [getattr(cell, "style", cell) for cell in columns[-1]] == ["red", "", "green", "red"]
+    assert columns[1:5] == [
+        ["1", "1.000", "None", "1"],
+        ["2", "2.500", "failed", "2"],
+        ["+1 %", "+1", "", ""],
+        ["0.5 %", "", "0.5 dB", ""],
+    ]

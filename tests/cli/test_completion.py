@@ -1,6 +1,7 @@
 """What a shell offers behind TAB is what the kit knows, from what is typed on."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,3 +25,10 @@ from qcskit.cli import completion
 def test_what_begins_so_is_offered(offer: Callable[[str], list[str]], typed: str, found: list[str]) -> None:
     assert offer(typed) == found
     assert set(found) < set(offer(""))
+
+
+def test_serial_ports_are_offered_beside_emulated_boards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [SimpleNamespace(device="/dev/ttyX")])
+    assert completion.ports("/dev") == ["/dev/ttyX"]
+    assert completion.ports("")[-1] == "/dev/ttyX"
+    assert all(port.startswith("emu:") for port in completion.ports("")[:-1])

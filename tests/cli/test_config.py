@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
-from qcskit.cli.common import model_of
+from qcskit.cli.common import _allowed, model_of
 from qcskit.codec.config import tables
 from qcskit.codec.errors import QcsError
 
@@ -128,3 +128,18 @@ def test_a_shell_offers_what_there_is(words: str, offered: list[str]) -> None:
     asked = {"_QCSKIT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     done = runner.invoke(build_app(), [], prog_name="qcskit", env=asked)
     assert sorted(done.stdout.split()) == offered
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ({"type": "integer"}, ""),
+        ({"minimum": 2}, ">= 2"),
+        ({"exclusiveMinimum": 0, "maximum": 5}, "> 0 and <= 5"),
+        ({"minimum": 0, "exclusiveMaximum": 1}, ">= 0 and < 1"),
+        ({"enum": [1, "b"]}, "one of 1, b"),
+        ({"anyOf": [{"type": "null"}, {"minimum": 3}]}, ">= 3"),
+    ],
+)
+def test_limits_are_told_in_signs(schema: dict[str, Any], told: str) -> None:
+    assert _allowed(schema) == told

@@ -1,15 +1,18 @@
 """What `qcskit decode` writes and says of vectors that an encoder flagged; formats, streams, damage: test_stream.py."""
 
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from support.command import Made, Run
 
-from qcskit.cli.decode import _counted
+from qcskit.cli.decode import _counted, _opened
 from qcskit.codec.codecs import open_codec
+from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Packets
 from qcskit.codec.packet_files import save_packets
 
@@ -62,3 +65,13 @@ def test_rows_that_came_back_as_nan_and_rows_that_are_flagged_are_counted() -> N
         seen = Counter[str]()
         assert list(_counted(iter(blocks), flags, seen)) == blocks
         assert seen == wanted
+
+
+def test_a_line_is_standard_input_and_what_is_no_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=BytesIO(b"packets")))
+    with _opened("-") as stream:
+        assert stream.read() == b"packets"
+    with pytest.raises(QcsError, match=r"is not a file; - reads stdin$"), _opened(str(tmp_path)):
+        pass

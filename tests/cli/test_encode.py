@@ -14,6 +14,7 @@ from support.command import Run, refused
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
+from qcskit.cli.encode import file_format, own_data
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Codec
 from qcskit.codec.sensor import AdcConfig
@@ -192,3 +193,46 @@ def test_wrong_use_writes_nothing(words: tuple[str, ...], told: str, sampled: Co
         called("encode", sampled.bundle.path, *(word.replace("BUNDLE", str(sampled.bundle.path)) for word in words))
     assert {file: file.read_bytes() for file in Path().iterdir()} == before
     assert not (sampled.bundle.path / "p.bin").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("v", "auto", None, False), "--column is about --data FILE: give both"),
+        (("", "units", None, False), "--in is about --data FILE: give both"),
+        (("", "auto", 3, False), "--hop is about --data FILE: give both"),
+        (("", "auto", None, True), "--fill-gaps is about --data FILE: give both"),
+        (("v", "units", 3, True), "--column is about --data FILE: give both"),
+    ],
+)
+def test_options_about_data_need_data(options: tuple[str, str, int | None, bool], told: str) -> None:
+    with pytest.raises(QcsError, match=f"^{told}$"):
+        own_data(None, None, *options)
+    assert own_data(None, None, "", "auto", None, False) is None
+
+
+def test_every_option_about_data_reaches_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("qcskit.codec.own_data.read_own_data", lambda *given: asked.append(given))
+    for fill, gaps in ((False, "refuse"), (True, "interpolate")):
+        own_data("codec", Path("x"), "v", "units", 3, fill)
+        assert asked.pop() == ("codec", Path("x"), "v", "units", 3, gaps)
+    with pytest.raises(QcsError, match=r"^--in count: did you mean 'counts'\?$"):
+        own_data("codec", Path("x"), "", "count", None, False)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name", "found"),
+    [(None, "-", "hex"), (None, "x", "hex"), (None, "x.B", "b"), ("b", "x.a", "b"), (None, "folder.odd", "hex")],
+)
+def test_the_format_is_what_the_option_says_else_the_suffix_else_the_default(
+    wanted: str | None, name: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder.odd").mkdir()
+    known = {".a": "a", ".b": "b"}
+    assert file_format(wanted, "--as", name, known, "hex") == found
+    with pytest.raises(QcsError, match=r"^'x\.odd': no format has that suffix; known: \.a, \.b; or give --as$"):
+        file_format(None, "--as", "x.odd", known, "hex")
+    with pytest.raises(QcsError, match=r"^--as c: unknown format; known: a, b$"):
+        file_format("c", "--as", name, known, "hex")

@@ -1,5 +1,6 @@
 """How the command ends: 0 done, 1 a check failed, 2 wrong use or input, 70 a defect, 130 broken off, 141 unread."""
 
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ import pytest
 from support.command import Made, Run, refused
 from support.entries import entry, failed, results
 
+from qcskit.cli import main
+from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.firmware_sim.verdict import read_verdict
 
 BROKEN_ROOM = """
@@ -46,12 +49,27 @@ def test_a_user_error_of_that_family_is_none(tmp_path: Path, run: Run) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix" or not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_no_defect(tmp_path: Path, run: Run, made: Made) -> None:
+def test_a_full_disk_is_no_defect(tmp_path: Path, source_env: dict[str, str], made: Made) -> None:
     (tmp_path / "x.bin").symlink_to("/dev/full")
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([sys.executable, "-m", "qcskit.cli", "decode", str(made("classical")),
-                               str(made("classical") / "vectors.npz"), "-q"], stdout=full, stderr=subprocess.PIPE,
-                              text=True, cwd=tmp_path, check=False, timeout=120)  # fmt: skip
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "qcskit.cli",
+                "decode",
+                str(made("classical")),
+                str(made("classical") / "vectors.npz"),
+                "-q",
+            ],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+            timeout=120,
+            env=source_env,
+        )
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: [Errno 28]")
 
@@ -123,3 +141,37 @@ def test_an_input_that_ends_early_is_one_line(tmp_path: Path, run: Run, raised: 
     refused(done, "something that was read ended early", "is a file cut short")
     assert ("No data left in file" in done.stderr) == ("No data" in raised)
     assert "Aborted" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "last"),
+    [
+        (QcsError("what,\nwhere"), 2, "error: what, where"),
+        (CheckFailedError("no"), 1, "error: no"),
+        *(
+            (OSError(number, "no"), 2, f"error: [Errno {number}] no")
+            for number in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        ),
+        (OSError(errno.ENOENT, "no"), 70, None),
+        (ValueError("no"), 70, None),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_every_error_has_its_exit_code_and_its_last_line(
+    error: BaseException,
+    code: int,
+    last: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setattr("qcskit.cli.build_app", lambda: fails)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == code
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == (last or "a defect of qcskit: please report it, with the command and these lines")
+    assert ("Traceback (most recent call last):" in lines) == (last is None)
+    assert len(lines) == 1 or last is None

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,3 +100,35 @@ def test_who_answers_is_told_and_what_the_tool_said_of_itself(
     assert ("attention: avrdude ended with 1" in " ".join(told.split())) == bool(code)
     assert json.loads(CliRunner().invoke(build_app(), [*words, "-b", "uno", "--json"]).stdout) == done
     assert CliRunner().invoke(build_app(), [*words, "-b", "uno", "-q"]).stdout == ""
+
+
+def test_a_board_is_asked_until_its_time_is_over(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its own rate; with a port there, without one on every port. The last words of the tool are told."""
+    asked: list[Any] = []
+    now = [100.0]
+
+    def later(seconds: float) -> None:
+        now[0] += 4.0
+
+    monkeypatch.setattr(verb, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=later))
+    written = SimpleNamespace(printed="one\ntwo", tool="avrdude", exit_code=3)
+
+    def silent(port: str, codec: Codec, **how: Any) -> None:
+        asked.append((port, codec.name, how))
+        raise QcsError("no answer")
+
+    monkeypatch.setattr("qcskit.hil.device.Device.open", silent)
+    with pytest.raises(CheckFailedError, match=r"^no answer \(avrdude ended with 3 and said: two\)$"):
+        verb._answering(codec, "/dev/x", 9600, written)  # type: ignore[arg-type]
+    assert asked == [("/dev/x", codec.name, {"baud": 9600, "give_up_s": 10.0})] * 4
+    asked.clear()
+    info = SimpleNamespace(model_id="other")
+    ports = [SimpleNamespace(info=None, device="/dev/a"), SimpleNamespace(info=info, device="/dev/b")]
+    monkeypatch.setattr("qcskit.hil.ports.find_ports", lambda *how: asked.append(how) or ports)
+    model, written.printed = codec.bundle.manifest.model_id, ""
+    told = rf"^no serial port answers as model {model}; give --port \(avrdude ended with 3 and said: nothing\)$"
+    with pytest.raises(CheckFailedError, match=told):
+        verb._answering(codec, "", 9600, written)  # type: ignore[arg-type]
+    assert asked == [(True, 9600)] * 4
+    info.model_id = model
+    assert verb._answering(codec, "", 9600, written) == "/dev/b"  # type: ignore[arg-type]

@@ -1,5 +1,8 @@
 """What `--help` and `--keys` print is what was written: square brackets are names of tables here, not markup."""
 
+import re
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -110,3 +113,43 @@ def test_an_option_that_is_not_given_does_nothing_but_what_is_meant() -> None:
 def test_the_version_is_all_that_is_printed() -> None:
     assert printed("--version") == f"qcskit {version('qcskit')}"
     assert printed("--version", "simulate", "nowhere") == printed("--version")
+
+
+def test_without_a_verb_all_are_listed_in_the_order_of_the_work() -> None:
+    text = CliRunner().invoke(build_app(), [], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    listed = re.findall(r"│ ([a-z]+) +[A-Z]", text)
+    assert listed == [*get_command(build_app()).commands]  # type: ignore[attr-defined]
+    assert listed[:4] == ["advise", "train", "sweep", "export"]
+
+
+def test_python_m_qcskit_is_the_command(source_env: dict[str, str]) -> None:
+    for name in ("qcskit", "qcskit.cli"):
+        done = subprocess.run(
+            [sys.executable, "-m", name, "--version"],
+            env=source_env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode, done.stdout) == (0, f"qcskit {version('qcskit')}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "least"),
+    [
+        (("advise", "x.csv", "-n"), 2),
+        (("advise", "x.csv", "-m"), 1),
+        (("profile", "b", "-n"), 1),
+        (("encode", "b", "x.csv", "--hop"), 1),
+        (("simulate", "b", "--hop"), 1),
+        (("hil", "b", "--hop"), 1),
+    ],
+)
+def test_numbers_of_options_have_the_limits_that_are_meant(
+    words: tuple[str, ...], least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in (least - 1, least):
+        told = CliRunner().invoke(build_app(), [*words, f"{number}"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+        assert ("Invalid value for" in told) == (number < least)

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,12 +16,13 @@ from support.need import need_board
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
-from qcskit.cli.inspect import instruction_table, most_instructions, tflm_table
+from qcskit.cli.inspect import instruction_table, most_instructions, tflm_cost, tflm_table
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
 from qcskit.codec.interface import Packets
 from qcskit.codec.sensor import AdcConfig
-from qcskit.firmware import DoesNotFitError, boards, c_directory, count
+from qcskit.firmware import DoesNotFitError, FirmwareError, boards, c_directory, count
+from qcskit.firmware.footprint import Footprint
 from qcskit.firmware.tflm import Tflm
 
 runner = CliRunner()
@@ -222,3 +224,102 @@ def test_a_longest_model_that_a_board_cannot_hold_has_no_bound(monkeypatch: pyte
 
     monkeypatch.setattr("qcskit.firmware.count", too_large)
     assert most_instructions("demo", "uno", {"a.c": ""}, np.zeros((1, 1), np.int16)) is None
+
+
+def test_the_cost_on_tflm_is_counted_on_golden_vectors_and_compared(
+    bundle_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Same bytes or not; a TFLM that does not answer says why that may be."""
+    codec = open_codec(bundle_path)
+    counts = codec.bundle.vectors["counts"][:8]
+    sent, asked = codec.encode_counts(counts), []
+    rows = sent.bytes.reshape(8, -1).copy()
+    for wrong in (0, 1):
+        rows[:wrong, 0] ^= 1
+        answers = SimpleNamespace(rows=rows.copy(), lengths=sent.lengths)
+        run = SimpleNamespace(answers=answers, instructions=np.arange(1, 9) * 1000)
+        monkeypatch.setattr("qcskit.firmware.count", lambda *given, run=run, **more: asked.append((given, more)) or run)
+        monkeypatch.setattr("qcskit.firmware.footprint.footprint", lambda *given, **more: Footprint("M4", 1, 2, 3, 4))
+        found = tflm_cost(codec, "cortex-m4", tmp_path / "lib.a", [tmp_path])
+        assert found == {
+            "board": "cortex-m4",
+            "core": "M4",
+            "mean": 4500.0,
+            "max": 8000,
+            "vectors": 8,
+            "same_bytes": not wrong,
+            "code_bytes": 1,
+            "table_bytes": 2,
+            "ram_bytes": 3,
+            "stack_bytes": 4,
+        }
+    (board, c_dir, name, vectors), more = asked[0]
+    assert (board.name, c_dir, name, more["tflm"].library) == (
+        "cortex-m4",
+        bundle_path / "c",
+        codec.name,
+        tmp_path / "lib.a",
+    )
+    assert np.array_equal(vectors, counts)
+
+    def silent(*given: object, **more: object) -> None:
+        raise FirmwareError("no answer")
+
+    monkeypatch.setattr("qcskit.firmware.count", silent)
+    with pytest.raises(FirmwareError, match=r"^no answer; a TFLM that refuses the model does not answer: the arena is"):
+        tflm_cost(codec, "cortex-m4", tmp_path / "lib.a", [])
+
+
+@pytest.mark.parametrize(
+    ("words", "measured"),
+    [
+        (("--no-cost",), None),
+        ((), "all"),
+        (("--no-cost", "--core", "AVR"), ["AVR"]),
+        (("--no-cost", "--flash", "9k"), "all"),
+        (("--no-cost", "--ram", "9k"), "all"),
+        (("--no-cost", "--picture", "x.svg"), "all"),
+    ],
+)
+def test_cores_are_measured_where_something_asks_for_them(
+    words: tuple[str, ...], measured: object, bundle_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    rows = [{"core": "AVR", "missing": "x"}]
+    monkeypatch.setattr("qcskit.cli.inspect.footprints", lambda codec, only: asked.append(only or "all") or rows)
+    monkeypatch.setattr("qcskit.cli.inspect.check_fit", lambda rows, *room: asked.append((rows, *room)))
+    monkeypatch.setattr("qcskit.cli.inspect.write_picture", lambda *given: asked.append(given))
+    done = runner.invoke(build_app(), ["inspect", str(bundle_path), "--json", *words])
+    assert done.exit_code == 0, done.output
+    picture = [(rows, Path("x.svg"), f"small, {open_codec(bundle_path).bundle.manifest.model_id}", None, None)]
+    room = [9216 if option in words else None for option in ("--flash", "--ram")]
+    known = [] if measured is None else rows
+    assert asked == [*[measured] * bool(known), *picture * ("--picture" in words), (known, *room)]
+
+
+def test_the_cost_on_tflm_is_shown_behind_the_others(
+    bundle_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    facts = {
+        "core": "Cortex-M4",
+        "mean": 1.0,
+        "max": 2,
+        "code_bytes": 3,
+        "table_bytes": 4,
+        "ram_bytes": 5,
+        "same_bytes": True,
+        "vectors": 8,
+    }
+    asked: list[object] = []
+    monkeypatch.setattr("qcskit.cli.inspect.tflm_cost", lambda codec, *given: asked.append(given) or facts)
+    words = ["inspect", str(bundle_path), "--no-cost", "--tflm-library", "x.a"]
+    text = runner.invoke(build_app(), words, env={"COLUMNS": "200", "TERM": "dumb"}).output
+    places = [
+        text.index(title) for title in ("bundle ", "the same encoder on TFLite Micro, Cortex-M4", "c/qcs_model_small.c")
+    ]
+    assert places == sorted(places)
+    done = runner.invoke(
+        build_app(), [*words, "--tflm-include", "a", "--tflm-include", "b", "--tflm-board", "c", "--json"]
+    )
+    assert json.loads(done.stdout)["tflm"] == facts
+    assert asked == [("cortex-m4", Path("x.a"), []), ("c", Path("x.a"), [Path("a"), Path("b")])]

@@ -9,7 +9,7 @@ from support.need import need_tool
 from typer.testing import CliRunner
 
 from qcskit.cli import build_app
-from qcskit.cli.memory import check_fit, core_table, footprints, parse_bytes, write_picture
+from qcskit.cli.memory import bars, check_fit, core_table, footprints, parse_bytes, write_picture
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.firmware import CORES, Core, MissingToolError
@@ -60,7 +60,9 @@ def test_a_stack_that_nobody_measured_is_no_number() -> None:
     columns = {str(column.header): list(column.cells) for column in table.columns}
     assert columns["worst stack"][:2] == ["128", "not measured"]
     assert columns["RAM in all"][:2] == ["220", "92 + stack"]
-    assert "gcc-riscv64-unknown-elf" in columns["code"][2]
+    assert columns["code"][2] == "–"
+    assert table.caption == "not measured: RV32IMC needs the Debian package gcc-riscv64-unknown-elf"
+    assert core_table([ROW]).caption is None
 
 
 def test_the_command_ends_with_1_if_it_does_not_fit_and_2_for_another_core(bundle_path: Path, tmp_path: Path) -> None:
@@ -104,3 +106,27 @@ def test_a_core_whose_compiler_is_missing_is_a_row_that_names_it(
     monkeypatch.setattr("qcskit.firmware.footprint.footprint", missing)
     rows = footprints(open_codec(bundle_path), ["AVR", "RV32IMC"])
     assert {row["core"]: row["missing"] for row in rows} == {name: CORES[name].package for name in ("AVR", "RV32IMC")}
+
+
+def test_bars_are_the_parts_behind_each_other_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra 'report'")
+    from matplotlib.axes import Axes
+
+    drawn: list[tuple[list[str], list[int], list[int], str]] = []
+    lines: list[int] = []
+    monkeypatch.setattr(
+        Axes, "barh", lambda axes, names, widths, left, label, **looks: drawn.append((names, widths, left, label))
+    )
+    monkeypatch.setattr(Axes, "axvline", lambda axes, place, **looks: lines.append(place))
+    monkeypatch.setattr(Axes, "legend", lambda axes, **looks: None)
+    assert bars([ROW, AVR], "t", {"flash": None, "RAM": 300}, ".png").startswith(b"\x89PNG")
+    cores = ["Cortex-M4", "AVR"]
+    assert drawn == [
+        (cores, [1000, 1000], [0, 0], "code"),
+        (cores, [500, 500], [1000, 1000], "tables"),
+        (cores, [4, 4], [0, 0], "static"),
+        (cores, [64, 64], [4, 4], "scratch"),
+        (cores, [24, 24], [68, 68], "counts and packet"),
+        (cores, [128, 0], [92, 92], "stack"),
+    ]
+    assert lines == [300]

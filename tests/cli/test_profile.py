@@ -55,3 +55,21 @@ def test_every_share_is_a_row_of_its_figures() -> None:
     rows = [line.split() for line in shown.get().splitlines()]
     assert rows[-2] == ["one", "600", "60.0", "1", "2", "3", "901"]
     assert rows[-1] == ["two", "400", "40.0", "–", "5", "6", "7", "…", "8"]
+
+
+def test_hard_packets_come_behind_the_golden_ones(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = open_codec(made("classical"))
+    asked: list[np.ndarray] = []
+
+    def count(board: str, c_dir: object, name: str, vectors: np.ndarray) -> SimpleNamespace:
+        asked.append(vectors)
+        packets = codec.encode_counts(vectors)
+        rows = packets.bytes.reshape(len(vectors), -1)
+        return SimpleNamespace(answers=Answers(rows, packets.lengths, np.zeros(len(vectors), np.uint32)))
+
+    monkeypatch.setattr("qcskit.firmware.count", count)
+    for hard in (0, 3):
+        verb.counted(codec, "cortex-m4", 5, hard)
+    golden = codec.bundle.vectors["counts"][:5]
+    assert np.array_equal(asked[0], golden)
+    assert np.array_equal(asked[1], np.concatenate([golden, codec.edges(3, np.random.default_rng(0))]))

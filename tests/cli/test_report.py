@@ -1,9 +1,12 @@
 """The report page: complete, self-contained, and honest about what was not measured."""
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -145,3 +148,54 @@ def test_a_board_that_cannot_be_counted_on_is_named_with_what_it_needs(
     told = weigh(open_codec(bundle_path)).counted
     assert told.startswith("not measured: board ")
     assert told.endswith(" needs package-a, package-b")
+
+
+def test_what_is_counted_stands_in_the_page_with_its_share(bundle_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes of the cores that were measured, and of the one on which instructions are counted."""
+    asked: list[Any] = []
+    layers = [SimpleNamespace(name="call", instructions=400.0), SimpleNamespace(name="last", instructions=1200.0)]
+    found = SimpleNamespace(total=SimpleNamespace(instructions=1600.4), layers=layers, core="Cortex-M4", frames=8)
+    monkeypatch.setattr("qcskit.cli.memory.footprints", lambda codec, cores: asked.append(cores) or [{"core": "x"}])
+    monkeypatch.setattr("qcskit.cli.profile.counted", lambda codec, *how: asked.append(how) or "counts")
+    monkeypatch.setattr("qcskit.firmware.profile.profile", {"counts": found}.get)
+    monkeypatch.setattr("qcskit.firmware.profile.flame_svg", lambda counted: f"<svg of {counted.core}>")
+    monkeypatch.setattr("qcskit.firmware.Board.missing", ())
+    results = {"devices": [{"board": "uno"}, {"error": "gone"}, {"board": "no such"}]}
+    cost = weigh(open_codec(bundle_path), results)
+    assert asked == [{"Cortex-M4", "AVR"}, ("cortex-m4", 8)]
+    assert cost.layers == [("call", 400.0, 400 / 1600.4), ("last", 1200.0, 1200 / 1600.4)]
+    assert cost.counted == "1,600 instructions on a Cortex-M4 (QEMU), mean of 8 golden vectors"
+    assert (cost.cores, cost.flame) == ([{"core": "x"}], "<svg of Cortex-M4>")
+    assert weigh(open_codec(bundle_path)).cores == [{"core": "x"}]
+    assert asked[2] == {"Cortex-M4"}
+
+
+def test_the_page_is_of_what_is_named_or_lies_beside_with_its_dates(
+    bundle_path: Path, called: Called, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not there has no date."""
+    measured(called, bundle_path)
+    for name, day in (("r.json", 1), ("v.json", 2)):
+        os.utime(name, (86_400 * day, 86_400 * day + 3660))
+    shutil.copytree(bundle_path, "bundle")
+    asked: list[Any] = []
+    monkeypatch.setattr("qcskit.hil.report.page.write_report", lambda *given: asked.append(given))
+    monkeypatch.setattr("qcskit.cli.report.weigh", lambda codec, results: results and f"cost of {results['kind']}")
+    both = {"results written": "1970-01-02 01:01 UTC", "verdict written": "1970-01-03 01:01 UTC"}
+    called("report", "bundle", "-r", "r.json", "-v", "v.json", "-q")
+    _, results, verdict, out, cost, dates = asked.pop()
+    assert (results["kind"], verdict["passed"], out, cost, dates) == (
+        "hil",
+        True,
+        Path("report.html"),
+        "cost of hil",
+        both,
+    )
+    Path("v.json").rename("verdict.json")
+    called("report", "bundle", "-q", "--no-cost")
+    _, results, verdict, _, cost, dates = asked.pop()
+    assert (results, verdict["passed"], cost) == (None, True, None)
+    assert dates == {"verdict written": both["verdict written"]}
+    Path("r.json").rename("results.json")
+    called("report", "bundle", "-q")
+    assert asked.pop()[1:][-1] == both

@@ -1,6 +1,7 @@
 """What a sweep shows: a table that fits, a picture of what was measured."""
 
 import json
+import re
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 from qcskit.cli import build_app
 from qcskit.cli.common import Screen
 from qcskit.cli.sweep import summary
-from qcskit.cli.sweep_picture import front, picture, points
+from qcskit.cli.sweep_picture import _page, front, picture, points, write_picture
 from qcskit.codec.codecs import open_codec
 from qcskit.codec.errors import QcsError
 from qcskit.training.sweep import COLUMNS, append_row, read_table, run_sweep
@@ -125,3 +126,80 @@ def test_designed_codecs_are_swept_and_drawn(tmp_path: Path, monkeypatch: pytest
     assert called("report", "results.csv", "-o", "p.html").exit_code == 0
     page = Path("p.html").read_text()
     assert all(word in page for word in ("sparse-lloyd", found["nmse_hard_db"], found["nmse_float_db"]))
+
+
+def test_the_page_has_every_figure_in_its_column_by_method_and_rate() -> None:
+    columns = {
+        "variant": "method",
+        "rate_bits": "bits per entry",
+        "vector_bytes": "bytes",
+        "nmse_hard_db": "NMSE, dB",
+        "nmse_float_db": "in floating point, dB",
+        "macs": "multiplications",
+        "n": "N",
+        "m": "M",
+        "outputs": "K",
+        "levels": "I",
+        "seed": "seed",
+        "seconds": "s",
+        "point": "point",
+    }
+    rows = [{name: f"{name} {k}" for name in columns} | {"rate_bits": rate} for k, rate in enumerate(("10", "9"))]
+    same = [row | {"variant": "a & b"} for row in rows]
+    page = _page("t<b>", "<svg>", [*same, rows[0] | {"variant": "a"}])
+    assert re.findall(r'<th scope="col">(.*?)</th>', page) == [*columns.values()]
+    found = [re.findall("<td>(.*?)</td>", line) for line in re.findall(r"<tr>(<td>.*?)</tr>", page)]
+    assert [line[:2] for line in found] == [["a", "10"], ["a &amp; b", "9"], ["a &amp; b", "10"]]
+    assert found[1][2:] == [f"{name} 1" for name in columns][2:]
+    assert "<title>t&lt;b&gt;</title>" in page
+
+
+def test_the_last_row_of_a_point_counts_and_their_number_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr("qcskit.cli.sweep_picture.picture", lambda *given: drawn.append(given) or b"content")
+    again = row(1, "x", 2, -5, "1")
+    for line in (row(1, "x", 2, -4, "1"), row(2, "x", 2, -6, "1", status="failed"), row(3, "x", 2, -7, "1"), again):
+        append_row(tmp_path / "results.csv", line)
+    assert write_picture(tmp_path / "results.csv", tmp_path / "p.PNG") == 2
+    assert drawn == [([again, row(3, "x", 2, -7, "1")], f"{tmp_path / 'results.csv'}", ".png")]
+    assert (tmp_path / "p.PNG").read_bytes() == b"content"
+    with pytest.raises(QcsError, match=r"^--out 'p\.jpg': a picture is \.png, \.svg, \.html$"):
+        write_picture(tmp_path / "results.csv", Path("p.jpg"))
+
+
+def test_every_option_reaches_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of [train] only what was given, and all of it."""
+    asked: list[Any] = []
+    monkeypatch.setattr("qcskit.training.sweep.run_sweep", lambda *given: asked.append(given) or [])
+    monkeypatch.chdir(tmp_path)
+    words = ["sweep", "-o", "s", "--rate", "1.5", "--rate", "2", "--variant", "deepqcs", "--seed", "3"]
+    more = ["--workers", "2", "--scheduler", "tcp://x:1", "-s", "train.steps=700", "-s", "signal.n=24", "-q"]
+    done = CliRunner().invoke(build_app(), [*words, *more])
+    assert done.exit_code == 0, done.output
+    ((points, out, workers, scheduler, _),) = asked
+    assert (out, workers, scheduler, len(points)) == (Path("s"), 2, "tcp://x:1", 2)
+    told = [(p.columns()["rate_bits"], p.config.variant, p.config.seed, p.config.steps, p.signal.n) for p in points]
+    assert told == [(rate, "deepqcs", 3, 700, 24) for rate in ("1.5", "2")]
+
+
+def test_what_failed_is_told_while_it_runs_and_how_far_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    changed: list[dict[str, Any]] = []
+    rows = [row(1, "x", 1, -9.5, ""), row(2, "x", 1, -1, "", status="failed", error="out of memory")]
+
+    def run(points: Any, out: Path, workers: int, scheduler: str, finished: Any) -> list[dict[str, str]]:
+        for line in rows:
+            finished(line)
+        return rows
+
+    monkeypatch.setattr("qcskit.training.sweep.run_sweep", run)
+    monkeypatch.setattr("qcskit.cli.bar.Bar.update", lambda bar, task, **changes: changed.append(changes))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(build_app(), ["sweep", "--variant", "ce-usq-omp", "--rate", "1", "--rate", "2", "-q"])
+    assert changed == [
+        {"advance": 1, "live": "000000000001 -9.5000 dB"},
+        {"advance": 1, "live": "000000000002 failed: out of memory"},
+        {"completed": 2},
+    ]
+    assert "1 of 2 points failed" in str(done.exception)

@@ -69,7 +69,7 @@ def advise(
     elif shown:
         show_comparison(comparison, made)
         if out is not None:
-            console.print(f"picture: {out}", highlight=False)
+            console.print(f"picture: {out}", highlight=False, soft_wrap=True)
 
 
 def _check_new(write: Path, compare: bool) -> None:

@@ -24,7 +24,7 @@ def boards(json: JsonOption = False) -> None:
     console.print(table)
     console.print("tried: where the board's own image was run: in an emulator of that chip, in one of the same core "
                   "only, or nowhere (compiled).\nhere: emulated boards are --port emu:<board>; the others are written "
-                  "by 'qcskit flash'.", soft_wrap=True)  # fmt: skip
+                  "by 'qcskit flash'.", highlight=False, soft_wrap=True)  # fmt: skip
     for problem in problems:
         error_console.print(problem, highlight=False, soft_wrap=True)
 

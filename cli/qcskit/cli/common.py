@@ -175,8 +175,12 @@ def native_chatter_hidden() -> Iterator[Console]:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as one JSON document on stdout."""
-    typer.echo(json.dumps(value, indent=2, allow_nan=False, default=str))
+    """Print `value` as one JSON document on stdout; bytes as hex."""
+    typer.echo(json.dumps(value, indent=2, allow_nan=False, default=_plain))
+
+
+def _plain(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def facts_table(title: str, rows: dict[str, str]) -> Table:

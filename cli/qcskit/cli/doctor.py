@@ -36,12 +36,13 @@ def doctor(json: JsonOption = False) -> None:
         state = tool.version if tool.path else absent
         table.add_row(tool.name, state, ", ".join(tool.boards))
     console.print(table)
+    told = []
     if extras:
         every = f"pip install 'qcskit[{','.join(extras)}]'"
-        console.print(f"Extras that are not installed: {', '.join(extras)}. For all of them: {every}", soft_wrap=True)
-    console.print(f"To install what is missing: {install}" if install else "Nothing is missing.", soft_wrap=True)
-    for problem in problems:
-        console.print(f"boards: {problem}", soft_wrap=True)
+        told.append(f"Extras that are not installed: {', '.join(extras)}. For all of them: {every}")
+    told.append(f"To install what is missing: {install}" if install else "Nothing is missing.")
+    told += [f"boards: {problem}" for problem in problems]
+    console.print(*told, sep="\n", highlight=False, soft_wrap=True)
 
 
 def _version(name: str) -> str:

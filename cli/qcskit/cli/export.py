@@ -144,7 +144,7 @@ def export(
     elif not quiet:
         show_made("exported", out)
         if package:
-            console.print(f"library for {to}: {package}", highlight=False)
+            console.print(f"library for {to}: {package}", highlight=False, soft_wrap=True)
 
 
 def _run_name(run: Path) -> str:

@@ -44,7 +44,7 @@ def flash(
                       f"image SHA-256 {done['image_sha256']}", highlight=False, soft_wrap=True)  # fmt: skip
         if done["exit_code"]:
             console.print(f"attention: {done['tool']} ended with {done['exit_code']}; it may be the firmware of before",
-                          soft_wrap=True)  # fmt: skip
+                          highlight=False, soft_wrap=True)  # fmt: skip
 
 
 def write_firmware(

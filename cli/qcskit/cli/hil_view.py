@@ -93,10 +93,10 @@ def _column(entry: dict[str, Any], bundle: dict[str, Any]) -> dict[str, str | Te
     if flagged := of_guard(entry):
         rows[OFF_DESIGN] = flagged
     size, recovery = entry["packet_bytes"], entry["recovery"]
-    if isinstance(size, dict):
+    if isinstance(size, dict) and size["min"] == bundle["packed_bytes_max"]:  # all are as long
         bits = bundle["rate_bits"] * bundle["n"] * bundle["windows"]
-        rows["packet"] = f"{bits:g} bits, sent in {size['mean']:,.4g} bytes"
-    if isinstance(size, dict) and size["min"] != size["max"]:
+        rows["packet"] = f"{bits:g} bits, sent in {size['max']:,} bytes"
+    elif isinstance(size, dict):
         rows["bytes per packet min / mean / max"] = f"{size['min']:,} / {size['mean']:,.1f} / {size['max']:,}"
     if isinstance(recovery, dict):
         flagged, wrong = recovery["flagged"], recovery["wrong"]

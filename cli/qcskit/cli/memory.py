@@ -89,14 +89,14 @@ def check_fit(rows: list[Row], flash: int | None, ram: int | None) -> None:
 
 def core_table(rows: list[Row]) -> Table:
     """Return bytes per core."""
-    table = Sheet("core", title="bytes per core (GCC -O2)")
+    absent = "; ".join(f"{row['core']} needs the Debian package {row['missing']}" for row in rows if "missing" in row)
+    table = Sheet("core", title="bytes per core (GCC -O2)", caption=f"not measured: {absent}" if absent else None)
     words = ("code", "tables", "static RAM", "scratch", "counts, packet", "worst stack", "RAM in all", "agent's RAM")
     for word in words:
         table.add_column(word, justify="right")
     for row in rows:
         if "missing" in row:
-            missing = f"not measured: needs the Debian package {row['missing']}"
-            table.add_row(row["core"], missing, *[""] * (len(words) - 1))
+            table.add_row(row["core"], "–")
             continue
         parts = [key for names in _PARTS.values() for key in names]
         keys = [*parts, "ram_needed_bytes", "agent_ram_bytes"]

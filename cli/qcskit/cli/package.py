@@ -84,10 +84,9 @@ def package(
 
 def tell(made: Written, to: str) -> None:
     """Print what was written, what it replaced and what comes next."""
-    console.print(f"{made.path}: {made.library} {made.version}, {len(made.names)} files for {to}", highlight=False)
-    if made.replaced:
-        console.print(f"it replaces {made.replaced}", highlight=False)
-    console.print(f"next: {made.next}", highlight=False, soft_wrap=True)
+    told = [f"{made.path}: {made.library} {made.version}, {len(made.names)} files for {to}"]
+    told += [f"it replaces {made.replaced}"] * bool(made.replaced)
+    console.print(*told, f"next: {made.next}", sep="\n", highlight=False, soft_wrap=True)
 
 
 def write(

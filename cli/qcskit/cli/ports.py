@@ -22,7 +22,8 @@ def ports(
         print_json({"ports": [facts.as_dict() for facts in found]})
         return
     if not found:
-        console.print("no serial port is there; emulated boards need none: --port emu:native ('qcskit boards')")
+        none = "no serial port is there; emulated boards need none: --port emu:native ('qcskit boards')"
+        console.print(none, highlight=False, soft_wrap=True)
         return
     table = Sheet("port", "USB id", "serial number", "what", "firmware", "model")
     for facts in found:

@@ -118,7 +118,7 @@ def lines(verdict: Any) -> list[str]:
     if counts:
         oracle = counts.definition_mismatches
         definition = "not compared with" if oracle is None else f"{oracle:,} mismatches against"
-        coded = f"{counts.encoded_mismatches:,} of the C in {counts.encoded_vectors:,} vectors"
+        coded = f"{counts.encoded_mismatches:,} mismatches of the C in {counts.encoded_vectors:,} vectors"
         found.append(f"every ADC count ({counts.counts:,}): {definition} the definition, {coded}")
     if recovery and recovery.frames:
         wrong = recovery.frames - recovery.perfect - recovery.flagged
