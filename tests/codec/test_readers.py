@@ -171,7 +171,7 @@ def test_gaps_of_a_text_are_refused_or_interpolated(case: str, tmp_path: Path) -
     content, column, line = GAPS[case]
     path = tmp_path / "a.csv"
     path.write_text(content)
-    with pytest.raises(QcsError, match=rf"a.csv', line {line}, column .*no number here, 1 gaps in all"):
+    with pytest.raises(QcsError, match=rf"a.csv', line {line}, column .*no number here, 1 gap in all"):
         read_samples(path, column)
     np.testing.assert_array_equal(read_samples(path, column, "interpolate").values, [1, 2, 3])
 

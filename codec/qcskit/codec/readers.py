@@ -312,11 +312,13 @@ def _filled(raw: _Raw, fill: Fill, path: Path) -> NDArray[np.float64]:
         raise QcsError(f"{raw.place(index)}: {values[index]:g} is no sensor's value (±{LARGEST:g} at most); cut it out")
     if not gaps.any():
         return values
-    where = f"{raw.place(_first(gaps))}: no number here, {gaps.sum():,} gaps in all"
+    count = int(gaps.sum())
+    where = f"{raw.place(_first(gaps))}: no number here, {count:,} gap{'s' * (count > 1)} in all"
     if gaps.all():
         raise QcsError(f"{where}: there is no number at all; choose another column")
     if fill == "refuse":
-        raise QcsError(f"{where}; cut them out, or fill them (fill = interpolate)")
+        filled = "advise: --fill interpolate; encode, simulate, hil: --fill-gaps"
+        raise QcsError(f"{where}; cut them out, or have them filled ({filled})")
     if values.ndim != 1:
         raise QcsError(f"{where}: gaps in ready windows are not filled; leave these windows out")
     known = np.flatnonzero(~gaps)
