@@ -48,6 +48,8 @@ MOST_OWN = 3
 """Test files of a module."""
 EVERY = ("test_contract.py", "test_golden.py", "firmware_sim/test_cores.py")
 """Test files of all codecs."""
+WHOLE = ("test_layout.py", "cli/test_config.py", "cli/test_help.py")
+"""Quick test files about all of the kit: records, imports, the limits and defaults of every key and option."""
 
 Job, Result = TypeVar("Job"), TypeVar("Result")
 
@@ -168,13 +170,13 @@ def own_tests(file: str) -> list[Path]:
 def test_files(file: str, near: bool) -> list[str]:
     """Return the files with tests that may notice a change of a file, nearest first. near: its own, if it has some."""
     path, tests = Path(file), ROOT / "tests"
-    own, every = own_tests(file), [tests / name for name in EVERY]
+    own, every, whole = own_tests(file), [tests / name for name in EVERY], [tests / name for name in WHOLE]
     if near:
         places = own[:MOST_OWN] + (every if path.suffix == ".c" or not own else [])
     elif path.suffix == ".c":
         places = [*own, *every, tests / "firmware", tests / "firmware_sim"]
     else:
-        places = [*own, test_folder(file), tests / path.parts[0], *every]
+        places = [*own, *whole, test_folder(file), tests / path.parts[0], *every]
     files = [test for place in places for test in (sorted(place.rglob("test_*.py")) if place.is_dir() else [place])]
     return list(dict.fromkeys(str(test.relative_to(ROOT)) for test in files))
 
@@ -186,10 +188,9 @@ def chosen(mutant: Mutant, reached: dict[str, Reach]) -> tuple[list[str], float]
         if file not in reached:  # written since the run began
             continue
         reach, nearest = reached[file], file in own
-        tests = reach.tests(mutant)
+        tests = set(reach.seconds) if file.removeprefix("tests/") in WHOLE else reach.tests(mutant)
         for test in set(reach.seconds if tests or nearest else ()) - set(reach.failed):
-            far = 0 if nearest else 1 + (test not in tests)
-            ranked.append((far, test not in tests, rank, reach.seconds[test], test))
+            ranked.append((test not in tests, not nearest, rank, reach.seconds[test], test))
     taken, total = [], 0.0
     for *_, seconds, test in sorted(ranked):
         if not taken or total + seconds <= BUDGET_S:

@@ -155,3 +155,9 @@ def test_a_file_alone_is_of_the_bundle_at_hand(workplace: Path) -> None:
     assert bundle_and_file(None, None) == (Path("runs/bundle"), None)
     assert bundle_and_file(Path("gone"), None) == (Path("gone"), None)
     assert bundle_and_file(Path("-"), None) == (Path("runs/bundle"), Path("-"))
+    for both in (
+        (Path("gone"), Path("x.hex")),
+        (Path("runs/bundle"), Path("gone")),
+        (Path("runs"), Path("runs/bundle")),
+    ):
+        assert bundle_and_file(*both) == both  # who reads them says what is wrong with them

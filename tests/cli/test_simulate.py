@@ -4,6 +4,7 @@ import json
 import re
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,10 @@ from support.command import Made, Run, refused
 from support.need import need_board
 from support.tampered import arrays_edited, tampered
 
+from qcskit.cli.bar import Bar
+from qcskit.cli.simulate import run_simulate
 from qcskit.codec.bundle import read_bundle
+from qcskit.firmware_sim.config import SimulateConfig
 
 FEW = ("-n", "1000", "-o", "v.json")
 
@@ -134,3 +138,21 @@ def test_options_about_data_need_data(made: Made, run: Run, tmp_path: Path) -> N
     refused(run("simulate", bundle, "--data", "day.csv", "-o", "day.csv"), "would change 'day.csv'")
     assert np.array_equal(np.loadtxt(tmp_path / "day.csv"), drifting_counts(200))
     assert not (tmp_path / "verdict.json").exists()
+
+
+def test_how_far_it_is_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[Any, ...]] = []
+
+    class Watched(Bar):
+        def update(self, task: Any, **fields: Any) -> None:
+            shown.append((fields["description"], fields["completed"], fields["total"]))
+            super().update(task, **fields)
+
+    def run(*given: Any, progress: Any, **more: Any) -> str:
+        progress(30, 100)
+        return "verdict"
+
+    monkeypatch.setattr("qcskit.cli.simulate.Bar", Watched)
+    monkeypatch.setattr("qcskit.firmware_sim.run.simulate", run)
+    assert run_simulate("bundle", SimulateConfig(), None, None, quiet=True) == "verdict"
+    assert shown == [("simulate vectors", 30, 100)]

@@ -592,7 +592,7 @@ SESSIONS = {
         qcskit advise windows.npy --no-compare --json | samples rate_hz unit units_per_count integers step bits n m
         qcskit advise plain.csv --no-cost --write q.toml --rate 100 -n 16 -m 4
         cat q.toml
-        qcskit advise plain.csv --bits 1.5 --json | comparison.best comparison.verdict comparison.codecs.1.points
+        qcskit advise plain.csv --bits 1.5 --json | comparison.best comparison.verdict comparison.codecs
         qcskit advise plain.csv --bits 17
         qcskit advise plain.csv --fill no
         qcskit advise plain.csv --rate 0

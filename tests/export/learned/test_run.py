@@ -565,3 +565,13 @@ def test_a_run_whose_user_draws_the_frames_takes_them_along_as_pairs(tmp_path) -
     x, y = codec.draw(3000, 2)
     assert nmse_db(x, codec.decode(codec.encode(y))) == pytest.approx(manifest.nmse.deployed_db, abs=0.5)
     assert np.mean(manifest.nmse.clipped) < 0.03
+
+
+def test_a_decoder_of_drawn_pairs_is_tuned_on_y_of_its_own_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(run_module.RunSource, "finetune", lambda source, *what: given.append(what))
+    source = DrawnSource(cast(Any, SimpleNamespace()), Scales(0.0, 1.0, 3.0, 2.0))
+    source.finetune("decoder", lambda y: y.astype(int), cast(Any, "job"))
+    ((decoder, encode, job),) = given
+    assert (decoder, job) == ("decoder", "job")
+    assert encode(np.array([[3.0, 9.0]])).tolist() == source.scales.own_y(np.array([[3.0, 9.0]])).tolist() == [[0, 3]]

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from qcskit.codec.errors import CheckFailedError, QcsError
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.sensor import AdcConfig
 from qcskit.codec.signal import SignalConfig
+from qcskit.codec.transform.bundle import TransformCodec
 from qcskit.codec.transform.config import TransformConfig
 from qcskit.export.config import ExportConfig
-from qcskit.export.transform.design import METHODS, TABLES, check_loss, chosen, design
+from qcskit.export.transform.design import METHODS, TABLES, check_loss, chosen, design, drafted, fit, float_estimate
+from qcskit.export.transform.source import Source
 
 CORRELATION = 0.95
 EXPORT = ExportConfig(golden_frames=8, test_windows=20)
@@ -210,3 +213,20 @@ def test_packets_with_room_for_next_to_nothing_never_grow(
     made(recording, tmp_path / "b", max_bytes=max_bytes, windows=windows)
     codec = open_codec(tmp_path / "b")
     assert codec.encode_counts(codec.edges(200, np.random.default_rng(0))).lengths.max() <= max_bytes
+
+
+def test_floating_point_knows_no_more_of_an_empty_packet_than_the_device(
+    recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However loud it is, at the last quality there is no index: here every second packet is of it."""
+    config = TransformConfig(basis="dct", max_bytes=8, windows=4)
+    signal = SignalConfig(source="recorded", recording=str(recording), recording_in="counts", n=16)
+    fitted = fit(config, Source.of(signal, AdcConfig(bits=14)))
+    codec = drafted(fitted, EXPORT).codec()
+    assert isinstance(codec, TransformCodec)
+    y, quality = 400 * fitted.source.packets("test", 4, 50), np.tile([0, 7], 25)
+    monkeypatch.setattr("qcskit.export.transform.design.decode", lambda *given: SimpleNamespace(quality=quality))
+    found = float_estimate(fitted, codec.rebuild, y).reshape(50, 4, -1)
+    empty = codec.rebuild.windows(np.zeros((1, fitted.tables.rows)), fitted.tables.centre)[0]
+    np.testing.assert_allclose(found[1::2], np.broadcast_to(empty, found[1::2].shape))
+    assert np.abs(found[::2] - empty).max(axis=2).min() > 1e-3
