@@ -12,6 +12,7 @@ from support.tables import c_dir, random_tables
 from qcskit import firmware
 from qcskit.firmware import PROOFS, FirmwareError, board_problems, boards, build, find_board, one_per_processor, start
 from qcskit.firmware.boards import _read
+from qcskit.firmware.cores import CORES, Core
 from qcskit.firmware.flashing import COPY, PACKAGES
 
 MINE = (
@@ -124,3 +125,11 @@ def test_a_user_adds_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     model = c_dir("demo", random_tables(np.random.default_rng(7), [10, 50, 10], 8))
     with start("mine", build("mine", model, "demo")) as emulator:
         assert Line(emulator.url).info()["rx_bytes"] == 512
+
+
+@pytest.mark.parametrize("core", CORES.values(), ids=list(CORES))
+def test_tables_that_a_kernel_check_takes_fit_its_board_and_are_no_small_ones(core: Core) -> None:
+    """With room for the code. QEMU's rv32 has memory alone."""
+    board = find_board(core.board)
+    memory = board.flash_bytes or board.ram_bytes
+    assert memory / 8 < core.table_bytes <= memory - (32 << 10)

@@ -8,7 +8,7 @@ from qcskit.codec import seeds
 from qcskit.codec.metrics import nmse_db
 from qcskit.codec.signal import SignalConfig, draw_frames
 from qcskit.training.config import TrainConfig
-from qcskit.training.loop import DRAWN_STEPS, Call, mix_at, phases, steepness_at, train, training_data
+from qcskit.training.loop import DRAWN_STEPS, Call, Phase, mix_at, phases, steepness_at, train, training_data
 from qcskit.training.networks import build_model, parts
 from qcskit.training.source import Source
 
@@ -108,6 +108,13 @@ def test_every_drawn_batch_is_stepped_on_once_and_every_sum_is_over_all_steps(mo
     assert stepped == [(t, t, t - 90) for t in range(100, 100 + count)]
     assert error == 0.5 * count
     assert energy == sum(2 * SIGNAL.n * t**2 for t in range(100, 100 + count))
+
+
+@pytest.mark.parametrize("hard_fraction", [0.0, 0.25])
+def test_of_lloyds_quantizer_nothing_is_learned(hard_fraction: float) -> None:
+    """One phase of the decoder alone, at the whole rate."""
+    config = TrainConfig(variant="lloyd-decnet", steps=900, batch=50, hard_fraction=hard_fraction, length=2.0)
+    assert phases(config) == [Phase(1800, True, 1.0, (50,))]
 
 
 def test_batches_split_the_joint_phase_evenly() -> None:
