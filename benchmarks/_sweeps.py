@@ -31,6 +31,7 @@ def record(run: dict[str, Any]) -> dict[str, Any]:
         "ended": "at the most steps" if steps >= most else "validation stopped falling",
         "best_step": run["best_step"],
         "seconds": run["train_seconds"],
+        "device": run.get("device"),
         "nmse_hard_db": run["nmse_hard_db"],
         "test_frames": run["test_frames"],
         "validation_step": [int(history["step"][i]) for i in kept],
@@ -85,10 +86,10 @@ def sweep_points(folders: Iterable[str], signal: SignalConfig, figure: str) -> l
 
 
 def _one_method(runs: list[tuple[Row, dict[str, Any]]]) -> list[tuple[Row, dict[str, Any]]]:
-    """Return the rows of `deepqcs` and `hard-surrogate` as one curve where the kit chose by the rate: none has both."""
+    """Return the rows of `deepqcs` and `hard-surrogate` as one curve where the kit chose by the rate: no K has both."""
     names = ("deepqcs", "hard-surrogate")
-    rates = {name: {row["rate_bits"] for row, _ in runs if row["variant"] == name} for name in names}
-    if not all(rates.values()) or rates["deepqcs"] & rates["hard-surrogate"]:
+    places = {name: {(row["outputs"], row["rate_bits"]) for row, _ in runs if row["variant"] == name} for name in names}
+    if not all(places.values()) or places["deepqcs"] & places["hard-surrogate"]:
         return runs
     return [(row | {"variant": DEFAULT} if row["variant"] in names else row, run) for row, run in runs]
 

@@ -319,6 +319,22 @@ def test_every_float_type_computes_the_formula(policy: str, hard_forward: bool, 
     np.testing.assert_array_equal(np.asarray(layer.hard(tf.constant(a, compute)), np.float64), (v * sign).sum(-1))
 
 
+@pytest.mark.parametrize("levels", [2, 3, 256])
+@pytest.mark.parametrize("per_output", [False, True])
+def test_a_search_for_the_cell_gives_what_the_sum_over_the_thresholds_gives(levels: int, per_output: bool) -> None:
+    """Thresholds that training has left out of order or on each other, and values on them, included."""
+    rng = np.random.default_rng(levels)
+    shape = (4, levels - 1) if per_output else (levels - 1,)
+    layer = SHQ(levels, train_shifts=True, per_output=per_output, steepness=300.0)
+    layer.build((None, 4))
+    layer.t.assign(np.round(rng.normal(size=shape), 1))
+    layer.v.assign(rng.normal(size=shape))
+    a = rng.normal(size=(5, 30, 4)).astype(np.float32)
+    on = np.broadcast_to(layer.t.numpy().T if per_output else layer.t.numpy()[:, None], (levels - 1, 4))
+    for values in (a, on.astype(np.float32)):
+        np.testing.assert_allclose(layer.hard_values(values), layer.hard(values), atol=2e-5)
+
+
 @pytest.mark.parametrize(("policy", "entry"), [("mixed_float16", "float16"), ("mixed_bfloat16", "bfloat16"),
                                                ("float32", "float64")])  # fmt: skip
 def test_an_entry_lies_on_the_side_of_a_threshold_that_its_own_digits_say(policy: str, entry: str) -> None:

@@ -103,6 +103,20 @@ def test_a_folder_of_a_sweep_joins_the_figure(figures, tmp_path):
         _sweeps.sweep_points([str(tmp_path / "runs")], SignalConfig(), "3")
 
 
+def test_a_curve_of_the_kit_s_default_stays_one_for_each_k(figures, tmp_path):
+    """At R = 1 the kit chose another variant for K = 10 than for K = 15."""
+    import _sweeps
+
+    rows = ("a,done,deepqcs,fast,30,15,3,10,4,0.666667,0,12000,-6.9,1,1,",
+            "b,done,hard-surrogate,fast,30,15,3,10,8,1,0,12000,-10.1,1,1,",
+            "c,done,deepqcs,fast,30,15,3,15,4,1,0,12000,-10.3,1,1,")  # fmt: skip
+    (tmp_path / "results.csv").write_text("\n".join((",".join(COLUMNS), *rows, "")))
+    points = _sweeps.sweep_points([str(tmp_path)], SignalConfig(n=30, m=15, s=3), "4b")
+    assert [(p.curve, p.rate_bits) for p in points] == [
+        ("default variant, K = 10", 0.666667), ("default variant, K = 10", 1.0), ("default variant, K = 15", 1.0)
+    ]  # fmt: skip
+
+
 def test_a_trained_point_keeps_budget_seed_wall_time_and_validation_curve(figures, tmp_path):
     import _sweeps
 
@@ -112,7 +126,7 @@ def test_a_trained_point_keeps_budget_seed_wall_time_and_validation_curve(figure
     train = {"recipe": "paper", "variant": "deepqcs", "seed": 3, "batch": 100, "length": 0.1, "patience": 9,
              "steps": 2_000_000}  # fmt: skip
     run = {"signal": {"n": 20, "m": 10, "s": 2}, "train": train, "history": curve, "best_step": 99_000,
-           "train_seconds": 61.5, "nmse_hard_db": -16.0, "test_frames": 300_000}  # fmt: skip
+           "train_seconds": 61.5, "device": "GPU", "nmse_hard_db": -16.0, "test_frames": 300_000}  # fmt: skip
     (tmp_path / "results.csv").write_text(",".join(COLUMNS) + "\n" + ROWS.strip().splitlines()[0] + "\n")
     folder = tmp_path / "runs" / "a"
     folder.mkdir(parents=True)
@@ -121,7 +135,7 @@ def test_a_trained_point_keeps_budget_seed_wall_time_and_validation_curve(figure
     (kept,) = point.runs
     assert "100000 steps" in point.note  # those that were made: 200,000 were allowed
     assert (kept["steps"], kept["most_steps"], kept["ended"]) == (100_000, 200_000, "validation stopped falling")
-    assert (kept["seed"], kept["seconds"], kept["best_step"]) == (3, 61.5, 99_000)
+    assert (kept["seed"], kept["seconds"], kept["device"], kept["best_step"]) == (3, 61.5, "GPU", 99_000)
     assert kept["validation_step"][-1] == 100_000
     said = "recipe paper: 100,000 steps of at most 200,000, 1 of 1 ended early"
     assert _sweeps.caption([point, figures.Point("ec-vq", 1.0, -3.0)]) == said

@@ -263,8 +263,8 @@ def hard_nmse_db(stages: Parts, x: NDArray[np.float64], y: NDArray[np.float64]) 
 
 def hard_estimate(stages: Parts, y: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return x̂ (frames, N) with the hard quantizer; y (frames, M)."""
-    pieces = [
-        stages.decnet(stages.shq.hard(stages.encnet(tf.constant(y[start : start + _EVALUATION_FRAMES], tf.float32))))
-        for start in range(0, len(y), _EVALUATION_FRAMES)
-    ]
+    pieces = []
+    for start in range(0, len(y), _EVALUATION_FRAMES):
+        a = stages.encnet(tf.constant(y[start : start + _EVALUATION_FRAMES], tf.float32)).numpy()
+        pieces.append(stages.decnet(tf.constant(stages.shq.hard_values(a), stages.shq.compute_dtype)).numpy())
     return np.concatenate(pieces).astype(np.float64)

@@ -26,14 +26,19 @@ def soft_quantize(a: Any, v: Any, t: Any, h: Any, beta: Any) -> Any:
     the true one; h and beta get none. In the type of `a`, but differences and sums that need it in that of v and t.
     """
     bend = _bend(a, t, h)
-    return tf.reduce_sum(tf.cast(v, a.dtype) * bend, -1), _gradient(a, bend, bend, v, h, beta)
+    return _weighted(bend, tf.cast(v, a.dtype)), _gradient(a, bend, bend, v, h, beta)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def hard_quantize(a: Any, v: Any, t: Any, h: Any, beta: Any) -> Any:
     """Return Σ_i v_i sgn(a − t_i), sgn(0) = −1, with the gradients to a and t of `soft_quantize`; to v its own."""
     sign = _sign(a, t)
-    return tf.reduce_sum(tf.cast(v, a.dtype) * sign, -1), _gradient(a, _bend(a, t, h), sign, v, h, beta)
+    return _weighted(sign, tf.cast(v, a.dtype)), _gradient(a, _bend(a, t, h), sign, v, h, beta)
+
+
+def _weighted(term: Any, v: Any) -> Any:
+    """Return Σ_i v_i term_i; of shared v as a product with a vector, which XLA does in half the time of a sum."""
+    return tf.linalg.matvec(term, v) if len(v.shape) == 1 else tf.reduce_sum(v * term, -1)
 
 
 def _wide(a: Any, t: Any) -> tuple[Any, Any]:
@@ -55,16 +60,22 @@ def _sign(a: Any, t: Any) -> Any:
 def _gradient(a: Any, bend: Any, term: Any, v: Any, h: Any, beta: Any) -> Any:
     def gradient(upstream: Any) -> tuple[Any, Any, Any, None, None]:
         mix = tf.cast(beta, a.dtype)
-        slope = tf.cast(v, a.dtype) * tf.cast(h, a.dtype) * (1.0 - bend * bend)
+        slope = tf.cast(h, a.dtype) * (1.0 - bend * bend)
         entry, reach = _wide(tf.abs(a), tf.reduce_sum(v, -1))
         within = tf.cast(entry[..., 0] <= reach, a.dtype)
-        to_a = upstream * ((1.0 - mix) * within + mix * tf.reduce_sum(slope, -1))
-        shared = list(range(len(bend.shape) - len(v.shape)))
-        to_v = tf.reduce_sum(tf.cast(upstream[..., None] * term, v.dtype), shared)
-        to_t = -tf.reduce_sum(tf.cast(upstream[..., None] * slope, v.dtype), shared)
-        return to_a, to_v, to_t, None, None
+        to_a = upstream * ((1.0 - mix) * within + mix * _weighted(slope, tf.cast(v, a.dtype)))
+        to_v, to_t = (_total(upstream, factor, v) for factor in (term, slope))
+        return to_a, to_v, -v * to_t, None, None
 
     return gradient
+
+
+def _total(upstream: Any, factor: Any, v: Any) -> Any:
+    """Return the sum of upstream · factor_i over all axes that v has not, in v's type."""
+    upstream, factor = tf.cast(upstream, v.dtype), tf.cast(factor, v.dtype)
+    if len(v.shape) == 1:
+        return tf.linalg.matvec(tf.reshape(factor, (-1, v.shape[0])), tf.reshape(upstream, (-1,)), transpose_a=True)
+    return tf.reduce_sum(upstream[..., None] * factor, list(range(len(factor.shape) - len(v.shape))))
 
 
 @keras.saving.register_keras_serializable(package="qcskit")
@@ -159,6 +170,21 @@ class SHQ(keras.layers.Layer):  # type: ignore[misc]
         v, t = tf.convert_to_tensor(self.v), tf.convert_to_tensor(self.t)
         sign = tf.cast(_sign(tf.convert_to_tensor(a), t), v.dtype)
         return tf.cast(tf.reduce_sum(v * sign, -1), self.compute_dtype)
+
+    def hard_values(self, a: NDArray[Any]) -> NDArray[np.float64]:
+        """Return `hard` of an array (..., K), by a search for the cell: much faster than a sum where levels are many.
+
+        >>> layer = SHQ(2)
+        >>> layer.build((None, 1))
+        >>> print(layer.hard_values(np.array([[-0.6], [0.0], [0.3]])).ravel())
+        [-1. -1.  1.]
+        """
+        v, t = (np.atleast_2d(weight.numpy()) for weight in (self.v, self.t))
+        rows = [hard_quantizer(*row, 1.0) for row in zip(v, t, strict=True)]
+        if not self.per_output:
+            ((t, g),) = rows
+            return g[np.searchsorted(t, a)]
+        return np.stack([g[np.searchsorted(t, a[..., k])] for k, (t, g) in enumerate(rows)], -1)
 
     def anneal(self, steepness: float | None = None, mix: float | None = None) -> None:
         """Set h, β or both, whether the layer is built yet or not."""
