@@ -143,3 +143,21 @@ def test_a_shell_offers_what_there_is(words: str, offered: list[str]) -> None:
 )
 def test_limits_are_told_in_signs(schema: dict[str, Any], told: str) -> None:
     assert _allowed(schema) == told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("train --steps 100 -s train.steps=200", "train.steps 200, the command's own option or argument 100"),
+        ("train --recipe best -s train.recipe=fast", "train.recipe fast, the command's own option or argument best"),
+        ("design ec-vq -s classical.codec=ce-vq-l1", "classical.codec ce-vq-l1, the command's own option or"),
+        ("demo --steps 9 -s train.steps=8", "train.steps 8, the command's own option or argument 9"),
+        ("demo -p emu:native -s hil.port=['x']", "hil.port ['x'], the command's own option or argument ['emu:native']"),
+    ],
+)
+def test_a_key_given_twice_is_refused(words: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(QcsError) as refused:
+        runner.invoke(build_app(), words.split(), catch_exceptions=False)
+    assert str(refused.value).startswith(f"--set makes {told}")
+    assert not list(tmp_path.iterdir())

@@ -127,12 +127,18 @@ def model_of(table: str) -> Any:
 def load(table: str, config: Path | None, settings: list[str] | None, **flags: object) -> Any:
     """Return one table of the configuration: the file, then --set, then the flags that are not None.
 
-    A file that was found, not named, may not set the keys that run or open something.
+    A file that was found, not named, may not set the keys that run or open something. Raises QcsError if --set and a
+    flag say different things of a key.
     """
     from qcskit.codec.config import load_table, parse_overrides
 
     overrides = parse_overrides(settings or []).get(table, {})
-    overrides |= {key: value for key, value in flags.items() if value is not None}
+    flags = {key: value for key, value in flags.items() if value is not None}
+    for key in overrides.keys() & flags.keys():
+        if overrides[key] != flags[key]:
+            raise QcsError(f"--set makes {table}.{key} {overrides[key]}, the command's own option or argument "
+                           f"{flags[key]}; give one of them")  # fmt: skip
+    overrides |= flags
     return load_table(model_of(table), table, config_path(config), overrides, named=config is not None)
 
 

@@ -15,6 +15,7 @@ from qcskit.cli.common import (
     SetOption,
     console,
     facts_table,
+    given_keys,
     keys_option,
     load,
     print_json,
@@ -89,15 +90,17 @@ def demo(
     silent = quiet or json
     recording = found(example)
     out = out or Path("runs") / (example or "demo")
+    load("train", config, settings, steps=steps)  # refuses --steps beside --set; the recording's steps give way
     settings = [*(recording.settings() if recording else ()), *(settings or ())]
-    board = port or default_port()
+    settings += [] if steps is None else [f"train.steps={steps}"]
+    board = port or (None if "port" in given_keys("hil", config, settings) else default_port())
     # Every table is checked before the first long step.
     signal = load("signal", config, settings)
-    recipe = load("train", config, settings, steps=steps)
+    recipe = load("train", config, settings)
     exporting = load("export", config, settings)
     converter = load("adc", config, settings)
     simulating = load("simulate", config, settings)
-    measuring = load("hil", config, settings, port=[board])
+    measuring = load("hil", config, settings, port=board and [board])
     report = out / "report.html"
     check_replaceable(out / "bundle")
     for file in (out / "verdict.json", out / "results.json", report):
