@@ -31,12 +31,11 @@ def test_an_example_that_does_not_exist_is_one_line_with_the_nearest() -> None:
 @pytest.mark.parametrize("port", [None, "emu:rv32", "/dev/ttyACM7"])
 @pytest.mark.parametrize("steps", [None, 70])
 def test_what_is_given_is_what_runs(port: str | None, steps: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every table is read before the first step, the board's last."""
-    tables: dict[str, dict[str, object]] = {}
+    """Every table is read before the first step, the board's last; --steps beside --set is looked at before all."""
+    tables: list[tuple[str, list[str], dict[str, object]]] = []
 
     def load(table: str, config: object, settings: list[str], **given: object) -> None:
-        tables[table] = given
-        assert settings == ["train.batch=7"]
+        tables.append((table, settings, given))
         if table == "hil":
             raise StopIteration
 
@@ -44,9 +43,22 @@ def test_what_is_given_is_what_runs(port: str | None, steps: int | None, monkeyp
     monkeypatch.setattr(demo, "default_port", lambda: "emu:chosen")
     words = [*(["-p", port] if port else []), *(["--steps", f"{steps}"] if steps else []), "-s", "train.batch=7"]
     assert isinstance(CliRunner().invoke(build_app(), ["demo", *words]).exception, StopIteration)
-    assert tables.pop("train") == {"steps": steps}
-    assert tables.pop("hil") == {"port": [port or "emu:chosen"]}
-    assert tables == {"signal": {}, "export": {}, "adc": {}, "simulate": {}}
+    settings = ["train.batch=7", *(["train.steps=70"] if steps else [])]
+    expected = [(table, settings, {}) for table in ("signal", "train", "export", "adc", "simulate")]
+    assert tables == [("train", ["train.batch=7"], {"steps": steps}), *expected,
+                      ("hil", settings, {"port": [port or "emu:chosen"]})]  # fmt: skip
+
+
+def test_a_board_of_the_settings_is_the_one_that_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stop(*given: object) -> None:
+        raise StopIteration(given)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "default_port", lambda: stop("default"))
+    monkeypatch.setattr("qcskit.cli.train.run_training", stop)
+    done = CliRunner().invoke(build_app(), ["demo", "-s", "hil.port=['emu:rv32']"])
+    assert isinstance(done.exception, StopIteration)
+    assert done.exception.args[0] != ("default",)
 
 
 @pytest.mark.parametrize(("passed", "ok", "code"), [(True, True, 0), (False, True, 1), (True, False, 1)])
