@@ -15,7 +15,7 @@ classical curves are computed once, and trained curves of other recipes stay.
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -148,6 +148,25 @@ def margin_row(points: Sequence[Point]) -> Row:
     return Row("every method", "NMSE above remote RDF, least", least, "dB", target=0.0, meets=least >= 0, note=which)
 
 
+def still_valid(known: Iterable[Point], fresh: Sequence[Point]) -> list[Point]:
+    """Return the trained points of an earlier file that stay beside fresh ones.
+
+    Those of other curves, and of the same ones what was trained by the same recipe and length at other rates.
+    """
+    taken = {(point.curve, point.rate_bits) for point in fresh}
+    budgets: dict[str, set[object]] = {point.curve: set() for point in fresh}
+    for point in fresh:
+        budgets[point.curve] |= _budgets(point)
+    return [
+        point for point in known if not point.key and (point.curve, point.rate_bits) not in taken
+        and (point.curve not in budgets or _budgets(point) & budgets[point.curve])
+    ]  # fmt: skip
+
+
+def _budgets(point: Point) -> set[object]:
+    return {(run["recipe"], run["most_steps"]) for run in point.runs}
+
+
 def main() -> int:
     """Measure one figure, print its table, write JSON and drawing; 1 if a target is missed, 2 on wrong input."""
     options = parse(__doc__ or "", tuple(SOURCES))
@@ -165,8 +184,7 @@ def main() -> int:
         known = read_points(options.reuse)
         points = bundle_points(options.bundles, signal, 20_000) + sweep_points(options.sweep, signal, figure)
         points += trained_points(options) if options.train else []
-        fresh = {point.curve for point in points}
-        points += [point for point in known.values() if not point.key and point.curve not in fresh]
+        points += still_valid(known.values(), points)
         measured += [p for p in known.values() if p not in points]
         points += classical_points(tasks, signal, f"figure {figure}", known, keep)
         points += limit_points(quick, known) if figure == "5" else []

@@ -117,6 +117,17 @@ def test_a_curve_of_the_kit_s_default_stays_one_for_each_k(figures, tmp_path):
     ]  # fmt: skip
 
 
+def test_a_fresh_point_leaves_the_rates_of_its_curve_that_were_trained_alike(figures):
+    import rate_distortion
+
+    def point(curve, rate, steps, nmse_db=-1.0):
+        return figures.Point(curve, rate, nmse_db, 1.0, "", runs=[{"recipe": "paper", "most_steps": steps}])
+
+    known = [point("a", 1.0, 10), point("a", 2.0, 10), point("a", 3.0, 99), point("b", 1.0, 99)]
+    kept = rate_distortion.still_valid(known, [point("a", 1.0, 10, -2.0)])
+    assert [(p.curve, p.rate_bits) for p in kept] == [("a", 2.0), ("b", 1.0)]
+
+
 def test_a_trained_point_keeps_budget_seed_wall_time_and_validation_curve(figures, tmp_path):
     import _sweeps
 

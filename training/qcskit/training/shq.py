@@ -37,7 +37,7 @@ def hard_quantize(a: Any, v: Any, t: Any, h: Any, beta: Any) -> Any:
 
 
 def _weighted(term: Any, v: Any) -> Any:
-    """Return Σ_i v_i term_i; of shared v as a product with a vector, which XLA does in half the time of a sum."""
+    """Return Σ_i v_i term_i; of shared v as a product with a vector, which XLA does faster than a sum."""
     return tf.linalg.matvec(term, v) if len(v.shape) == 1 else tf.reduce_sum(v * term, -1)
 
 
