@@ -83,12 +83,12 @@ def test_a_check_that_fails_exits_with_1(tmp_path: Path, run: Run, made: Made) -
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs pipes")
-@pytest.mark.parametrize("form", [(), ("--json",)])
-def test_output_that_nobody_reads_is_no_failed_check(form: tuple[str, ...], source_env: dict[str, str]) -> None:
+@pytest.mark.parametrize("words", ["boards", "boards --json", "--help", "--version", "train --help"])
+def test_output_that_nobody_reads_is_no_failed_check(words: str, source_env: dict[str, str]) -> None:
     """As with `| head`: Typer and Rich would both end with 1."""
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "qcskit.cli", "boards", *form]
+    command = [sys.executable, "-m", "qcskit.cli", *words.split()]
     environment = source_env | {"PYTHONUNBUFFERED": ""}  # as users have it: something is left in a buffer
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, env=environment, check=False)
     os.close(write)

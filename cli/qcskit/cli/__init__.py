@@ -5,6 +5,8 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import getdoc
 from io import TextIOWrapper
 from typing import Any
@@ -43,20 +45,35 @@ class _UnreadError(Exception):
 class _Verbs(TyperGroup):
     """All subcommands. Typer would say "Aborted." to an input that ends early, and nothing to what is broken off.
 
-    It would end with 1, a check that failed, where nobody reads the output any more.
+    It would end with 1, a check that failed, where nobody reads the output any more, such as a help's.
     """
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the options before the subcommand; `--help` and `--version` print here."""
+        with _endings():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run one of them."""
-        try:
+        with _endings():
             return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise _BrokenOffError from error
-        except BrokenPipeError as error:
+
+
+@contextmanager
+def _endings() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise _BrokenOffError from error
+    except BrokenPipeError as error:
+        raise _UnreadError from error
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # Rich makes it one
             raise _UnreadError from error
-        except EOFError as error:
-            what = f"something that was read ended early ({str(error) or 'no more data'})"
-            raise QcsError(f"{what}: is a file cut short, or is a terminal needed?") from error
+        raise
+    except EOFError as error:
+        what = f"something that was read ended early ({str(error) or 'no more data'})"
+        raise QcsError(f"{what}: is a file cut short, or is a terminal needed?") from error
 
 
 def build_app() -> typer.Typer:

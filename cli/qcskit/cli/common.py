@@ -40,10 +40,6 @@ class Screen(Console):
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(printable(segment.text, keep="\n"), segment.style)
 
-    def on_broken_pipe(self) -> None:
-        """Leave it to `main` that nobody reads any more; Rich would end with 1, a check that failed."""
-        raise  # Rich calls this while it handles the error
-
 
 console = Screen()
 error_console = Screen(stderr=True)
