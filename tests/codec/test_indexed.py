@@ -37,12 +37,13 @@ def off_by(codec: Codec, error: int) -> dict[str, str]:
     return files | {name: "".join(lines).replace(".offset = OFFSET", moved)}
 
 
-@pytest.mark.parametrize("error", [1, -1])
 @pytest.mark.parametrize("name", BUNDLES)
-def test_a_threshold_that_is_off_by_one_shows_on_the_edges(name: str, error: int, tmp_path: Path) -> None:
+def test_a_threshold_that_is_off_by_one_shows_on_the_edges(name: str, tmp_path: Path) -> None:
     codec = BUNDLES[name](tmp_path / "b")
-    wrong = off_by(codec, error * NOTICED.get(name, 1))
-    assert wrong != codec.c_files()
-    host = HostCodec(build_host_library(c_directory(wrong)), f"qcs_{codec.name}_codec")
     counts = np.concatenate([codec.edges(EDGES, np.random.default_rng(seed)) for seed in range(RUNS)])
-    assert codec.encode_counts(counts).differ(Packets.rows(*host.encode(counts))).any()
+    packets = codec.encode_counts(counts)
+    for error in (NOTICED.get(name, 1), -NOTICED.get(name, 1)):
+        wrong = off_by(codec, error)
+        assert wrong != codec.c_files()
+        host = HostCodec(build_host_library(c_directory(wrong)), f"qcs_{codec.name}_codec")
+        assert packets.differ(Packets.rows(*host.encode(counts))).any(), error

@@ -12,6 +12,9 @@ from qcskit.codec.coded.field import field, smallest_r
 from qcskit.codec.coded.recover import recover, tables
 from qcskit.codec.errors import QcsError
 
+SLOW = "python-calculate"
+"""How galois computes: compiling takes longer than what is asked of it here."""
+
 
 def compress(d, x):
     """Symbols u (frames, K) of x (frames, n)."""
@@ -20,9 +23,9 @@ def compress(d, x):
 
 def oracle(gf):
     """The same field in galois: same polynomial, α = x."""
-    polynomial = galois.Poly(list(reversed(gf.polynomial)), field=galois.GF(gf.p))
+    polynomial = galois.Poly(list(reversed(gf.polynomial)), field=galois.GF(gf.p, compile=SLOW))
     alpha = gf.p if gf.r > 1 else None
-    return galois.GF(gf.p, gf.r, irreducible_poly=polynomial, primitive_element=alpha, compile="python-calculate")
+    return galois.GF(gf.p, gf.r, irreducible_poly=polynomial, primitive_element=alpha, compile=SLOW)
 
 
 @pytest.mark.parametrize(("p", "r"), [(2, 9), (3, 4), (7, 2)])

@@ -138,18 +138,12 @@ def _definition(counts: list[int], offset: int) -> Raw:
     if not any(steps):
         return bytes([QUIET])
     values = [2 * step if step >= 0 else -2 * step - 1 for step in steps]
-    codes = [_rice_text(values, k) for k in range(16)]
-    k = min(range(16), key=lambda each: len(codes[each]))
-    if len(codes[k]) > 16 * len(counts):
+    bits = [sum(value >> k for value in values) + (k + 1) * len(values) for k in range(16)]
+    k = bits.index(min(bits))
+    if bits[k] > 16 * len(counts):
         return bytes([RAW]) + b"".join(count.to_bytes(2, "little", signed=True) for count in counts)
-    return bytes([k]) + int(codes[k][::-1], 2).to_bytes((len(codes[k]) + 7) // 8, "little")
-
-
-def _rice_text(values: list[int], k: int) -> str:
-    """Return the bits in the order of sending."""
-    if sum(value >> k for value in values) > 16 * len(values):
-        return "0" * (16 * len(values) + 1)  # longer than raw, and never sent
-    return "".join("1" * (v >> k) + "0" + f"{v & ((1 << k) - 1):016b}"[::-1][:k] for v in values)
+    text = "".join("1" * (v >> k) + "0" + f"{v & ((1 << k) - 1):016b}"[::-1][:k] for v in values)  # in sending order
+    return bytes([k]) + int(text[::-1], 2).to_bytes((bits[k] + 7) // 8, "little")
 
 
 def _counts(packet: Raw, inputs: int, offset: int) -> list[int] | None:
