@@ -45,6 +45,8 @@ CYCLES = ("-", "--", ":")
 """Line styles, one for every ten curves, as colours repeat after ten."""
 BESIDE_CURVES = 12
 """More curves than these: the legend stands beside the plot."""
+LINE_INCHES = 0.2
+"""What a curve of such a legend takes."""
 
 
 @dataclass(frozen=True)
@@ -273,8 +275,8 @@ def draw(
     axes.set(xlabel="rate R (bits per source entry)", ylabel="NMSE (dB)", title=title)
     axes.grid(visible=True, lw=0.3)
     if len(axes.lines) > BESIDE_CURVES:
-        figure.set_size_inches(10.5, 5.0)
-        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
+        figure.set_size_inches(11.5, max(5.0, LINE_INCHES * len(axes.lines)))
+        figure.legend(fontsize=8, loc="outside right upper", frameon=False)
     else:
         axes.legend(fontsize=8, ncols=2)
     paths = [out / f"{name}.svg", out / f"{name}.png"]

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -203,6 +204,16 @@ def test_drawings_repeat_byte_for_byte(figures, tmp_path):
     assert first == again
     assert first[0].startswith(b"<?xml")
     assert first[1].startswith(b"\x89PNG")
+
+
+def test_the_legend_of_many_curves_is_in_the_picture(figures, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra `report`, or python3-matplotlib)")
+    points = [figures.Point(f"curve {number}", 1.0, -3.0) for number in range(40)]
+    text = figures.draw(tmp_path, "figure", "title", points)[0].read_text()
+    width, height = map(float, re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text).groups())
+    labels = re.findall(r"<!-- curve \d+ -->\s*<g [^>]*translate\(([\d.]+) ([\d.]+)\)", text)
+    assert len(labels) == 40
+    assert all(0 < float(x) < width and 0 < float(y) < height for x, y in labels)
 
 
 @pytest.mark.parametrize("name", ["classical", "rate_distortion", "running_time"])
